@@ -1,0 +1,55 @@
+// What a gateway asks of the cluster. `ClusterClient` is the real one; tests use one in memory.
+
+import type { BlobId } from '../base/ids.ts';
+
+/** A pool's generation: where a blob was written. Stands in manifests for ever. */
+export interface LayoutRef {
+  readonly pool: number;
+  readonly layout: number;
+}
+
+export interface User {
+  readonly name: string;
+  readonly accessKey: string;
+  readonly secretKey: string;
+}
+
+/** Largest blob, in bytes: what one erasure-coded put keeps in memory a few times over. */
+export const blobBytesMax = 4 * 1024 * 1024;
+
+/** Every method throws `ClientError`. Retries are inside; an answer `unavailable` comes within about 15 s. */
+export interface Cluster {
+  /**
+   * Runs a registered method on the mutable object `object` of the pool, exactly once, and resolves when
+   * its effects are durable (or, without effects, when all it read is). Objects come into being with
+   * their first row.
+   */
+  call(pool: string, object: string, method: string, argument: Uint8Array): Promise<Uint8Array>;
+
+  /** The layout that new blobs of the pool go to. */
+  activeLayout(pool: string): LayoutRef;
+
+  /** `count` consecutive ids, never given before or again. */
+  allocateBlobs(count: number): Promise<BlobId>;
+
+  /**
+   * Stores 1 to `blobBytesMax` bytes (the views together) under an id of `allocateBlobs`. Resolves when
+   * they are durable on every in-sync slot. The views must not change until it settles.
+   */
+  putBlob(layout: LayoutRef, blob: BlobId, views: readonly Uint8Array[]): Promise<void>;
+
+  /** Exactly the range, verified. The range must lie inside the blob. */
+  readBlob(layout: LayoutRef, blob: BlobId, range: { offsetBytes: number; lengthBytes: number }): Promise<Uint8Array>;
+
+  /** Resolves when the delete is durable; deleting what is not there succeeds. */
+  deleteBlob(layout: LayoutRef, blob: BlobId): Promise<void>;
+
+  /** From the newest user list this client has seen. */
+  userByAccessKey(accessKey: string): User | undefined;
+
+  /**
+   * True while this gateway holds the named job (garbage collection, lifecycle…), of which each is held
+   * by at most one gateway at a time. Asks for it when nobody has it.
+   */
+  holdsJob(job: string): Promise<boolean>;
+}
