@@ -28,8 +28,8 @@ import {
   uint,
   Writer,
 } from '../base/codec.ts';
+import { crc32c } from '../base/crc32c.ts';
 import { type OsdId, osdId, type Uuid, uuid } from '../base/ids.ts';
-import { crc32c } from './crc32c.ts';
 
 export const formatVersion = 1;
 

@@ -27,11 +27,11 @@
 import { assert } from '../base/assert.ts';
 import { afterKey } from '../base/bytes.ts';
 import { DecodeError, decode, encode } from '../base/codec.ts';
+import { crc32c } from '../base/crc32c.ts';
 import type { BlockDevice } from '../env/block-device.ts';
 import { EnvError } from '../env/errors.ts';
 import type { Files } from '../env/files.ts';
 import type { BatchOperation, KeyValue, Row } from '../env/key-value.ts';
-import { crc32c } from './crc32c.ts';
 import { StoreError } from './errors.ts';
 import { ExtentAllocator } from './extent-allocator.ts';
 import {
@@ -627,6 +627,11 @@ export class ObjectStore {
     } catch (error) {
       return Promise.reject(error);
     }
+  }
+
+  /** `commit`, but what is refused before anything is visible is thrown at once, not a rejection. */
+  submit(transaction: Transaction): Promise<void> {
+    return this.#accept(transaction);
   }
 
   #accept(transaction: Transaction): Promise<void> {

@@ -1,0 +1,139 @@
+// When the operations of a simulated disk end, and how: in an order chosen by Random, late, never, or
+// with an error, and not at all after the power is cut.
+
+import { assert } from '../base/assert.ts';
+import type { Clock } from '../env/clock.ts';
+import { EnvError } from '../env/errors.ts';
+import type { Random } from '../env/random.ts';
+
+export interface SimulatedOperation {
+  readonly kind:
+    | 'read'
+    | 'list'
+    | 'space'
+    | 'open'
+    | 'write-atomic'
+    | 'remove'
+    | 'block-read'
+    | 'block-write'
+    | 'block-sync'
+    | 'rows-get'
+    | 'rows-scan'
+    | 'rows-commit'
+    | 'rows-sync';
+  readonly path: string;
+  /** For block reads and writes. */
+  readonly offsetBytes?: number;
+}
+
+/** `hang`: it never ends. The others reject with the `EnvError` of that code and change nothing. */
+export type SimulatedFault = 'hang' | 'io' | 'no-space' | 'denied' | 'corrupt';
+
+export interface OperationOptions {
+  readonly random: Random;
+  /** Without it, operations end within the microtasks of the same turn, still in random order. */
+  readonly clock?: Clock;
+  /** Bounds of an operation's duration, with a clock. */
+  readonly delayMs?: { readonly min: number; readonly max: number };
+}
+
+const changing = new Set<SimulatedOperation['kind']>([
+  'write-atomic',
+  'remove',
+  'block-write',
+  'block-sync',
+  'rows-commit',
+  'rows-sync',
+]);
+
+export class SimulatedOperations {
+  readonly #options: OperationOptions;
+  readonly #waiting: (() => void)[] = [];
+  #changesLeft = Number.POSITIVE_INFINITY;
+  #cut: () => void = () => undefined;
+  #isCut = false;
+  /** Resolves when the power is cut. */
+  readonly powerCut: Promise<void>;
+  /** Operations that change something and ended well. */
+  changeCount = 0;
+  /** Every operation that began. */
+  beganCount = 0;
+  /** Asked as each operation begins; undefined: no fault. */
+  fault: (operation: SimulatedOperation) => SimulatedFault | undefined = () => undefined;
+
+  constructor(options: OperationOptions) {
+    this.#options = options;
+    this.powerCut = new Promise((resolve) => {
+      this.#cut = resolve;
+    });
+  }
+
+  get isCut(): boolean {
+    return this.#isCut;
+  }
+
+  /** Cuts the power as soon as `count` more changes have ended: the next never ends. */
+  cutAfter(count: number): void {
+    this.#changesLeft = count;
+    if (count === 0) this.cut();
+  }
+
+  /** Nothing ends any more. */
+  cut(): void {
+    this.#isCut = true;
+    this.#cut();
+  }
+
+  /** Runs `effect` at the moment the operation ends; its result is the operation's. */
+  run<T>(operation: SimulatedOperation, effect: () => T): Promise<T> {
+    this.beganCount++;
+    const fault = this.#isCut ? 'hang' : this.fault(operation);
+    return new Promise((resolve, reject) => {
+      if (fault === 'hang') return;
+      this.#later(() => {
+        if (this.#isCut) return;
+        if (fault !== undefined) {
+          reject(new EnvError(fault, `simulated, ${operation.kind} of ${operation.path}`));
+          return;
+        }
+        try {
+          resolve(effect());
+        } catch (error) {
+          reject(error);
+          return;
+        }
+        if (changing.has(operation.kind)) this.#countChange();
+      });
+    });
+  }
+
+  #countChange(): void {
+    this.changeCount++;
+    this.#changesLeft--;
+    if (this.#changesLeft === 0) this.cut();
+  }
+
+  #later(end: () => void): void {
+    const { random, clock, delayMs } = this.#options;
+    if (clock !== undefined) {
+      const { min, max } = delayMs ?? { min: 0, max: 1 };
+      clock.after(min + random.below(max - min + 1), 'simulated disk', end);
+      return;
+    }
+    this.#waiting.push(end);
+    Promise.resolve()
+      .then(() => undefined)
+      .then(() => this.#endOne())
+      .catch((error: unknown) => {
+        throw error;
+      });
+  }
+
+  /** One turn for each operation, so whichever is chosen, all of them end. */
+  #endOne(): void {
+    const index = this.#options.random.below(this.#waiting.length);
+    const [end] = this.#waiting.splice(index, 1);
+    assert(end !== undefined, 'an operation waits for each turn');
+    end();
+  }
+}
