@@ -1,4 +1,5 @@
-// Reed-Solomon over GF(2^8) with polynomial 0x11d, on 128-bit vectors.
+// Reed-Solomon over GF(2^8) with polynomial 0x11d, on 128-bit vectors: codec `rs-pow2-11d-v1`
+// (docs/formats/erasure.md; why it is done so: docs/decisions/0003-erasure-codec.md).
 //
 // The memory is laid out by src/erasure/kernel.ts: a shard's block is a slot, data slots follow
 // each other `stride` bytes apart, and so do parity slots. Kernels work on 32 or 64 bytes at a
@@ -28,26 +29,14 @@ function step(sum: v128, data: v128, row: i32): v128 {
   return v128.xor(sum, data);
 }
 
-/** Multiplies by the constant whose nibble products stand at `table`: 16 of the low, 16 of the high. */
+/** Multiplies by the constant whose products with all low and all high nibbles are given. */
 // @ts-ignore: decorator
 @inline
-function multiply(low: v128, high: v128, table: usize): v128 {
+function products(x: v128, low: v128, high: v128): v128 {
   return v128.xor(
-    i8x16.swizzle(v128.load(table), low),
-    i8x16.swizzle(v128.load(table, 16), high),
+    i8x16.swizzle(low, v128.and(x, i8x16.splat(0x0f))),
+    i8x16.swizzle(high, v128.and(i16x8.shr_u(x, 4), i8x16.splat(0x0f))),
   );
-}
-
-// @ts-ignore: decorator
-@inline
-function lowNibbles(x: v128): v128 {
-  return v128.and(x, i8x16.splat(0x0f));
-}
-
-// @ts-ignore: decorator
-@inline
-function highNibbles(x: v128): v128 {
-  return v128.and(i16x8.shr_u(x, 4), i8x16.splat(0x0f));
 }
 
 /** Parity row 0 only: the XOR of the data, 64 bytes at a time. */
@@ -211,7 +200,7 @@ export function encode(
 // @ts-ignore: decorator
 @inline
 function product(s: v128, sum: v128, table: usize): v128 {
-  return v128.xor(sum, multiply(lowNibbles(s), highNibbles(s), table));
+  return v128.xor(sum, products(s, v128.load(table), v128.load(table, 16)));
 }
 
 /**
@@ -221,7 +210,7 @@ function product(s: v128, sum: v128, table: usize): v128 {
  * the row's syndrome: the parity that the lost chunks alone would have. Lost chunk r is the sum
  * over the columns c of syndrome c times the constant of table `r * count + c` (the inverse of the
  * rows' submatrix). Syndrome 0 is the plain sum of the lost chunks, so with row 0 in the mask the
- * last chunk needs no products.
+ * last chunk needs no products. (Row 0 alone, and rows 0 and 1, have kernels of their own.)
  */
 // @ts-ignore: decorator
 @inline
@@ -364,10 +353,6 @@ function solveRows(
     if (mask & 1) {
       a0 = v128.xor(v128.xor(a0, p0), v128.xor(q0, r0));
       a1 = v128.xor(v128.xor(a1, p1), v128.xor(q1, r1));
-      if (count == 1) {
-        p0 = a0;
-        p1 = a1;
-      }
       if (count == 2) {
         q0 = a0;
         q1 = a1;
@@ -399,8 +384,93 @@ function solveRows(
 }
 
 /**
+ * Rows 0 and 1, the usual two: 64 bytes at a time, and one product instead of four. The sum s of
+ * the lost chunks a < b comes first; put in place of chunk a (and zero for b), it makes the row-1
+ * sum t = (2^a + 2^b) * chunk b. Table 0 has the inverse of that factor.
+ */
+// @ts-ignore: decorator
+@inline
+function solveTwo(
+  data: usize,
+  parity: usize,
+  k: i32,
+  stride: usize,
+  bytes: usize,
+  tables: usize,
+  outA: usize,
+  outB: usize,
+): void {
+  const last = <usize>(k - 1) * stride;
+  const low = v128.load(tables);
+  const high = v128.load(tables, 16);
+  for (let at: usize = 0; at < bytes; at += 64) {
+    const first = data + at;
+    const chunkA = outA + at;
+    const p = parity + at;
+    const q = p + stride;
+    let s0 = v128.load(p);
+    let s1 = v128.load(p, 16);
+    let s2 = v128.load(p, 32);
+    let s3 = v128.load(p, 48);
+    for (let chunk = first; chunk < chunkA; chunk += stride) {
+      s0 = v128.xor(s0, v128.load(chunk));
+      s1 = v128.xor(s1, v128.load(chunk, 16));
+      s2 = v128.xor(s2, v128.load(chunk, 32));
+      s3 = v128.xor(s3, v128.load(chunk, 48));
+    }
+    let chunk = first + last;
+    let t0 = v128.load(chunk);
+    let t1 = v128.load(chunk, 16);
+    let t2 = v128.load(chunk, 32);
+    let t3 = v128.load(chunk, 48);
+    s0 = v128.xor(s0, t0);
+    s1 = v128.xor(s1, t1);
+    s2 = v128.xor(s2, t2);
+    s3 = v128.xor(s3, t3);
+    for (chunk -= stride; chunk > chunkA; chunk -= stride) {
+      const x0 = v128.load(chunk);
+      const x1 = v128.load(chunk, 16);
+      const x2 = v128.load(chunk, 32);
+      const x3 = v128.load(chunk, 48);
+      s0 = v128.xor(s0, x0);
+      s1 = v128.xor(s1, x1);
+      s2 = v128.xor(s2, x2);
+      s3 = v128.xor(s3, x3);
+      t0 = step(t0, x0, 1);
+      t1 = step(t1, x1, 1);
+      t2 = step(t2, x2, 1);
+      t3 = step(t3, x3, 1);
+    }
+    t0 = step(t0, s0, 1);
+    t1 = step(t1, s1, 1);
+    t2 = step(t2, s2, 1);
+    t3 = step(t3, s3, 1);
+    while (chunk > first) {
+      chunk -= stride;
+      t0 = step(t0, v128.load(chunk), 1);
+      t1 = step(t1, v128.load(chunk, 16), 1);
+      t2 = step(t2, v128.load(chunk, 32), 1);
+      t3 = step(t3, v128.load(chunk, 48), 1);
+    }
+    t0 = products(v128.xor(t0, v128.load(q)), low, high);
+    t1 = products(v128.xor(t1, v128.load(q, 16)), low, high);
+    t2 = products(v128.xor(t2, v128.load(q, 32)), low, high);
+    t3 = products(v128.xor(t3, v128.load(q, 48)), low, high);
+    v128.store(chunkA, v128.xor(s0, t0));
+    v128.store(chunkA, v128.xor(s1, t1), 16);
+    v128.store(chunkA, v128.xor(s2, t2), 32);
+    v128.store(chunkA, v128.xor(s3, t3), 48);
+    v128.store(outB + at, t0);
+    v128.store(outB + at, t1, 16);
+    v128.store(outB + at, t2, 32);
+    v128.store(outB + at, t3, 48);
+  }
+}
+
+/**
  * Writes the lost data chunks to out0, out1, ... (their own slots); `mask` is 1 to 15. With row 0
- * alone, the slot of the lost chunk holds parity 0 instead of zeros: all is one XOR.
+ * alone, the slot of the lost chunk holds parity 0 instead of zeros: all is one XOR. With rows 0
+ * and 1, only the second slot need be zero, and the only table is that of solveTwo.
  */
 export function solve(
   mask: i32,
@@ -418,7 +488,7 @@ export function solve(
   switch (mask) {
     case 1: return encodeXor(data, out0, k, stride, bytes);
     case 2: return solveRows(2, data, parity, k, stride, bytes, tables, out0, out1, out2, out3);
-    case 3: return solveRows(3, data, parity, k, stride, bytes, tables, out0, out1, out2, out3);
+    case 3: return solveTwo(data, parity, k, stride, bytes, tables, out0, out1);
     case 4: return solveRows(4, data, parity, k, stride, bytes, tables, out0, out1, out2, out3);
     case 5: return solveRows(5, data, parity, k, stride, bytes, tables, out0, out1, out2, out3);
     case 6: return solveRows(6, data, parity, k, stride, bytes, tables, out0, out1, out2, out3);

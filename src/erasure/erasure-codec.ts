@@ -4,7 +4,7 @@
 
 import { assert } from '../base/assert.ts';
 import { ErasureError } from './errors.ts';
-import { invertMatrix, powerOfTwo } from './field.ts';
+import { invert, invertMatrix, powerOfTwo } from './field.ts';
 import {
   blockBytes,
   dataChunksMax,
@@ -24,7 +24,7 @@ interface Solution {
   readonly lost: readonly number[];
   readonly rows: readonly number[];
   readonly rowMask: number;
-  /** The product tables of the inverse matrix, row by row. */
+  /** The product tables of the constants that the rows' kernel multiplies by. */
   readonly tables: Uint8Array;
 }
 
@@ -146,16 +146,23 @@ export class ErasureCodec {
     if (cached !== undefined && isSame(cached.lost, lost) && isSame(cached.rows, rows))
       return cached;
 
-    const inverse = invertMatrix(rows.map((i) => lost.map((j) => powerOfTwo(i * j))));
-    assert(inverse !== undefined, 'the code is MDS: every such submatrix has an inverse');
-    const tables = new Uint8Array(32 * lost.length ** 2);
-    inverse.flat().forEach((constant, i) => {
-      tables.set(productTable(constant), 32 * i);
-    });
+    const constants = constantsOf(rows, lost);
+    const tables = new Uint8Array(32 * constants.length);
+    for (const [i, constant] of constants.entries()) tables.set(productTable(constant), 32 * i);
     const rowMask = rows.reduce((mask, row) => mask | (1 << row), 0);
     this.#solution = { lost, rows, rowMask, tables };
     return this.#solution;
   }
+}
+
+/** What the kernel of these rows (assembly/erasure.ts) multiplies by to find the lost chunks. */
+function constantsOf(rows: readonly number[], lost: readonly number[]): number[] {
+  const [a = 0, b = 0] = lost;
+  if (isSame(rows, [0])) return [];
+  if (isSame(rows, [0, 1])) return [invert(powerOfTwo(a) ^ powerOfTwo(b))];
+  const inverse = invertMatrix(rows.map((i) => lost.map((j) => powerOfTwo(i * j))));
+  assert(inverse !== undefined, 'the code is MDS: every such submatrix has an inverse');
+  return inverse.flat();
 }
 
 /** Throws `unsupported-geometry`. */
