@@ -82,7 +82,7 @@ export class ErasureKernel {
   }
 
   clear(slot: number, bytes: number): void {
-    this.#heap.fill(0, slotAt(slot), slotAt(slot) + Math.min(bytes + 63, strideBytes));
+    this.#heap.fill(0, slotAt(slot), slotAt(slot) + bytes);
   }
 
   /** Sets the constants that `solve` multiplies by, row by row. */
