@@ -1,0 +1,88 @@
+// A block device over a file or a raw device. The callback functions of node:fs are used because they
+// cost half the CPU time of their promise forms for a write (19 instead of 38 µs).
+
+import { fdatasync, close as fsClose, read as fsRead, writev } from 'node:fs';
+import type { BlockDevice } from '../env/block-device.ts';
+import { asEnvError } from './system-errors.ts';
+
+/** The kernel takes 1,024 views in one call (IOV_MAX). */
+const viewsPerWriteMax = 1024;
+
+export class HostBlockDevice implements BlockDevice {
+  readonly #descriptor: number;
+  readonly #path: string;
+
+  /** Owns the descriptor. */
+  constructor(descriptor: number, path: string) {
+    this.#descriptor = descriptor;
+    this.#path = path;
+  }
+
+  async read(offsetBytes: number, lengthBytes: number): Promise<Uint8Array> {
+    // Memory of its own, not of Node's pool: the caller may keep it.
+    const target = new Uint8Array(lengthBytes);
+    for (let at = 0; at < lengthBytes; ) {
+      const count = await this.#readSome(target, at, offsetBytes + at);
+      if (count === 0) break;
+      at += count;
+    }
+    return target;
+  }
+
+  #readSome(target: Uint8Array, at: number, position: number): Promise<number> {
+    return new Promise((resolve, reject) => {
+      fsRead(this.#descriptor, target, at, target.length - at, position, (error, count) => {
+        if (error === null) resolve(count);
+        else reject(asEnvError(`reading ${this.#path} at ${position}`, error));
+      });
+    });
+  }
+
+  async write(offsetBytes: number, views: readonly Uint8Array[]): Promise<void> {
+    let position = offsetBytes;
+    let rest: readonly Uint8Array[] = views.filter(({ length }) => length > 0);
+    while (rest.length > 0) {
+      const written = await this.#writeSome(rest.slice(0, viewsPerWriteMax), position);
+      position += written;
+      rest = withoutFirst(rest, written);
+    }
+  }
+
+  #writeSome(views: readonly Uint8Array[], position: number): Promise<number> {
+    return new Promise((resolve, reject) => {
+      writev(this.#descriptor, views as Uint8Array[], position, (error, written) => {
+        if (error !== null) reject(asEnvError(`writing ${this.#path} at ${position}`, error));
+        else if (written === 0)
+          reject(asEnvError(`writing ${this.#path} at ${position}`, new Error('nothing written')));
+        else resolve(written);
+      });
+    });
+  }
+
+  sync(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      fdatasync(this.#descriptor, (error) => {
+        if (error === null) resolve();
+        else reject(asEnvError(`syncing ${this.#path}`, error));
+      });
+    });
+  }
+
+  close(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      fsClose(this.#descriptor, (error) => {
+        if (error == null) resolve();
+        else reject(asEnvError(`closing ${this.#path}`, error));
+      });
+    });
+  }
+}
+
+function withoutFirst(views: readonly Uint8Array[], bytes: number): readonly Uint8Array[] {
+  let missing = bytes;
+  for (const [index, view] of views.entries()) {
+    if (missing < view.length) return [view.subarray(missing), ...views.slice(index + 1)];
+    missing -= view.length;
+  }
+  return [];
+}
