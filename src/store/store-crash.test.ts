@@ -5,6 +5,7 @@ import { deepEqual, equal, ok } from 'node:assert/strict';
 import { test } from 'node:test';
 import { SeededRandom } from '../testing/seeded-random.ts';
 import { SimulatedFiles } from '../testing/simulated-files.ts';
+import type { ChangeMoment } from '../testing/simulated-operations.ts';
 import { ObjectStore } from './object-store.ts';
 import {
   applyToModel,
@@ -47,7 +48,7 @@ interface Run {
  */
 async function run(
   workload: Workload,
-  choice: { seed: number; crashAfter?: number; inFlightMax: number },
+  choice: { seed: number; crashAfter?: number; moment?: ChangeMoment; inFlightMax: number },
 ): Promise<Run> {
   const random = new SeededRandom(choice.seed);
   const files = new SimulatedFiles({ random });
@@ -55,7 +56,7 @@ async function run(
   const store = await ObjectStore.open(files, options);
   const changesAtStart = files.changeCount;
   let acknowledged = 0;
-  if (choice.crashAfter !== undefined) files.crashAfter(choice.crashAfter);
+  if (choice.crashAfter !== undefined) files.crashAfter(choice.crashAfter, choice.moment);
   const work = async (): Promise<void> => {
     let inFlight: Promise<void>[] = [];
     for (const [index, operations] of workload.entries()) {
@@ -65,6 +66,8 @@ async function run(
         acknowledged++;
       });
       inFlight.push(committing);
+      // Commits come at any moment of the store's own work, not only when it has ended.
+      for (let turns = random.below(30); turns > 0; turns--) await undefined;
       if (inFlight.length > random.below(choice.inFlightMax)) {
         await Promise.all(inFlight);
         inFlight = [];
@@ -112,10 +115,11 @@ async function exhaust(workload: Workload, seeds: readonly number[], inFlightMax
     equal(whole.acknowledged(), workload.length);
     const changes = whole.files.changeCount - whole.changesAtStart;
     for (let crashAfter = 0; crashAfter <= changes; crashAfter++) {
-      for (let fate = 0; fate < 3; fate++) {
-        const says = `seed ${seed}, crash after ${crashAfter}, fate ${fate}`;
+      for (let fate = 0; fate < 4; fate++) {
+        const moment = fate % 2 === 0 ? 'begun' : 'ended';
+        const says = `seed ${seed}, crash after ${crashAfter} ${moment}, fate ${fate}`;
         try {
-          const crashed = await run(workload, { seed, crashAfter, inFlightMax });
+          const crashed = await run(workload, { seed, crashAfter, moment, inFlightMax });
           outcomes.add(await checkSurvivors(crashed, states, seed * 1000 + fate));
         } catch (error) {
           throw new Error(says, { cause: error });
@@ -174,6 +178,11 @@ test('an object replaced again and again never shows torn or foreign data', asyn
   for (const inFlightMax of [1, 3]) await exhaust(workload, [5, 6], inFlightMax);
 });
 
+test('space that a transaction frees is not written before the transaction is durable', async () => {
+  const workload = Array.from({ length: 12 }, (_, i) => [putObject('x', 8192, i)]);
+  await exhaust(workload, [1, 2, 3, 4, 5, 6, 7, 8], 3);
+});
+
 /** All sequences of three single-operation transactions over two names, each crashed everywhere. */
 test('every short sequence of object operations survives every crash', async () => {
   const operations = [
@@ -202,8 +211,9 @@ test('long random workloads survive a crash at a random moment', async () => {
     const workload = Array.from({ length: 40 }, () => randomOperations(random, { keys: 6 }));
     const inFlightMax = 1 + random.below(12);
     const crashAfter = random.below(160);
+    const moment = random.below(2) === 0 ? 'begun' : 'ended';
     try {
-      const crashed = await run(workload, { seed, crashAfter, inFlightMax });
+      const crashed = await run(workload, { seed, crashAfter, moment, inFlightMax });
       await checkSurvivors(crashed, statesOf(workload), seed);
     } catch (error) {
       throw new Error(`HOLDFAST_SEED=${seed}`, { cause: error });

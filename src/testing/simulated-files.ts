@@ -12,6 +12,7 @@ import type { Random } from '../env/random.ts';
 import { SimulatedBlockDevice, SimulatedBlocks } from './simulated-block-device.ts';
 import { SimulatedKeyValue, SimulatedRows } from './simulated-key-value.ts';
 import {
+  type ChangeMoment,
   type SimulatedFault,
   type SimulatedOperation,
   SimulatedOperations,
@@ -72,9 +73,9 @@ export class SimulatedFiles implements Files {
     return this.#operations.beganCount;
   }
 
-  /** Cuts the power when `count` more changes have ended; operations under way then never end. */
-  crashAfter(count: number): void {
-    this.#operations.cutAfter(count);
+  /** Cuts the power when `count` more changes have begun or ended; what is under way never ends. */
+  crashAfter(count: number, moment: ChangeMoment = 'ended'): void {
+    this.#operations.cutAfter(count, moment);
   }
 
   /** Resolves when the power is cut. */

@@ -1,7 +1,6 @@
 // When the operations of a simulated disk end, and how: in an order chosen by Random, late, never, or
 // with an error, and not at all after the power is cut.
 
-import { assert } from '../base/assert.ts';
 import type { Clock } from '../env/clock.ts';
 import { EnvError } from '../env/errors.ts';
 import type { Random } from '../env/random.ts';
@@ -29,6 +28,9 @@ export interface SimulatedOperation {
 /** `hang`: it never ends. The others reject with the `EnvError` of that code and change nothing. */
 export type SimulatedFault = 'hang' | 'io' | 'no-space' | 'denied' | 'corrupt';
 
+/** A change that has begun is on its way to the medium and may survive a crash or not. */
+export type ChangeMoment = 'begun' | 'ended';
+
 export interface OperationOptions {
   readonly random: Random;
   /** Without it, operations end within the microtasks of the same turn, still in random order. */
@@ -36,6 +38,12 @@ export interface OperationOptions {
   /** Bounds of an operation's duration, with a clock. */
   readonly delayMs?: { readonly min: number; readonly max: number };
 }
+
+/**
+ * Longest duration of an operation without a clock, in rounds of microtasks. A store's own steps between
+ * two operations take one to three, so that any step may fall before or after the end of another.
+ */
+const turnsMax = 12;
 
 const changing = new Set<SimulatedOperation['kind']>([
   'write-atomic',
@@ -48,8 +56,10 @@ const changing = new Set<SimulatedOperation['kind']>([
 
 export class SimulatedOperations {
   readonly #options: OperationOptions;
-  readonly #waiting: (() => void)[] = [];
-  #changesLeft = Number.POSITIVE_INFINITY;
+  readonly #changesLeft: Record<ChangeMoment, number> = {
+    begun: Number.POSITIVE_INFINITY,
+    ended: Number.POSITIVE_INFINITY,
+  };
   #cut: () => void = () => undefined;
   #isCut = false;
   /** Resolves when the power is cut. */
@@ -72,9 +82,9 @@ export class SimulatedOperations {
     return this.#isCut;
   }
 
-  /** Cuts the power as soon as `count` more changes have ended: the next never ends. */
-  cutAfter(count: number): void {
-    this.#changesLeft = count;
+  /** Cuts the power as soon as `count` more changes have begun or ended; nothing ends after that. */
+  cutAfter(count: number, moment: ChangeMoment): void {
+    this.#changesLeft[moment] = count;
     if (count === 0) this.cut();
   }
 
@@ -87,6 +97,8 @@ export class SimulatedOperations {
   /** Runs `effect` at the moment the operation ends; its result is the operation's. */
   run<T>(operation: SimulatedOperation, effect: () => T): Promise<T> {
     this.beganCount++;
+    const changes = changing.has(operation.kind);
+    if (changes && !this.#isCut) this.#countChange('begun');
     const fault = this.#isCut ? 'hang' : this.fault(operation);
     return new Promise((resolve, reject) => {
       if (fault === 'hang') return;
@@ -102,15 +114,15 @@ export class SimulatedOperations {
           reject(error);
           return;
         }
-        if (changing.has(operation.kind)) this.#countChange();
+        if (changes) this.#countChange('ended');
       });
     });
   }
 
-  #countChange(): void {
-    this.changeCount++;
-    this.#changesLeft--;
-    if (this.#changesLeft === 0) this.cut();
+  #countChange(moment: ChangeMoment): void {
+    if (moment === 'ended') this.changeCount++;
+    this.#changesLeft[moment]--;
+    if (this.#changesLeft[moment] === 0) this.cut();
   }
 
   #later(end: () => void): void {
@@ -120,20 +132,15 @@ export class SimulatedOperations {
       clock.after(min + random.below(max - min + 1), 'simulated disk', end);
       return;
     }
-    this.#waiting.push(end);
-    Promise.resolve()
-      .then(() => undefined)
-      .then(() => this.#endOne())
-      .catch((error: unknown) => {
-        throw error;
-      });
+    afterTurns(1 + random.below(turnsMax), end);
   }
+}
 
-  /** One turn for each operation, so whichever is chosen, all of them end. */
-  #endOne(): void {
-    const index = this.#options.random.below(this.#waiting.length);
-    const [end] = this.#waiting.splice(index, 1);
-    assert(end !== undefined, 'an operation waits for each turn');
-    end();
-  }
+/** Calls back in the microtask queue, behind what `turns` rounds of it bring. */
+function afterTurns(turns: number, end: () => void): void {
+  let step = Promise.resolve();
+  for (let i = 0; i < turns; i++) step = step.then(() => undefined);
+  step.then(end).catch((error: unknown) => {
+    throw error;
+  });
 }
