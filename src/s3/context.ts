@@ -1,0 +1,163 @@
+// What every operation is given, and the answers they share.
+
+import type { Cluster, User } from '../client/cluster.ts';
+import type { Env } from '../env/env.ts';
+import type { HttpResponse } from '../env/http.ts';
+import type { ByteBudget } from './byte-budget.ts';
+import type { BucketAccess, IndexClient } from './index/index-client.ts';
+import { checkBucketName } from './protocol/bucket-name.ts';
+import { S3Error } from './protocol/errors.ts';
+import { xmlBytesMax } from './protocol/limits.ts';
+import { Payload, readWhole } from './protocol/payload.ts';
+import type { S3Request } from './protocol/request.ts';
+import type { PayloadSignature } from './protocol/sigv4.ts';
+import { parseXml, type XmlNode } from './protocol/xml.ts';
+
+/** Reads under way in this gateway: garbage younger than the oldest of them is left alone. */
+export class ActiveReads {
+  readonly #begunMs = new Map<symbol, number>();
+
+  /** Call what it returns when the read is over. */
+  begin(wallMs: number): () => void {
+    const read = Symbol('read');
+    this.#begunMs.set(read, wallMs);
+    return () => this.#begunMs.delete(read);
+  }
+
+  oldestMs(): number | undefined {
+    let oldest: number | undefined;
+    for (const ms of this.#begunMs.values()) oldest = Math.min(oldest ?? ms, ms);
+    return oldest;
+  }
+}
+
+/** The gateway's parts, one of each for all requests. */
+export interface GatewayParts {
+  readonly env: Env;
+  readonly cluster: Cluster;
+  readonly index: IndexClient;
+  readonly budget: ByteBudget;
+  readonly reads: ActiveReads;
+  /** What GetBucketLocation and bucket creation go by. */
+  readonly region: string;
+}
+
+export interface OperationContext {
+  readonly parts: GatewayParts;
+  readonly request: S3Request;
+  readonly user: User;
+  readonly payload: PayloadSignature;
+  readonly requestId: string;
+}
+
+export type Operation = (context: OperationContext) => Promise<HttpResponse>;
+
+export function bucketOf(context: OperationContext): string {
+  const { bucket } = context.request;
+  if (bucket === undefined) throw new S3Error('InvalidBucketName');
+  return bucket;
+}
+
+export function keyOf(context: OperationContext): string {
+  const { key } = context.request;
+  if (key === undefined) throw new S3Error('InvalidArgument', 'The request names no key');
+  return key;
+}
+
+/** The bucket of the request, for its owner only. */
+export async function accessBucket(
+  context: OperationContext,
+  freshness: 'remembered' | 'looked-up' = 'remembered',
+): Promise<BucketAccess> {
+  const name = bucketOf(context);
+  checkBucketName(name);
+  const access = await context.parts.index.access(name, context.user.name, freshness);
+  checkExpectedOwner(context, 'x-amz-expected-bucket-owner', access);
+  return access;
+}
+
+export function checkExpectedOwner(
+  context: OperationContext,
+  header: string,
+  access: BucketAccess,
+): void {
+  const expected = context.request.headers.get(header);
+  if (expected !== undefined && expected !== access.record.owner) throw new S3Error('AccessDenied');
+}
+
+/** Without versioning there is one version, which is called `null`. */
+export function checkVersionId(versionId: string | undefined): void {
+  if (versionId !== undefined && versionId !== 'null')
+    throw new S3Error('InvalidArgument', 'Invalid version id specified', {
+      detail: { ArgumentName: 'versionId', ArgumentValue: versionId.slice(0, 200) },
+    });
+}
+
+/** The request's body as XML, proved against its digests. Charged to the budget while it is parsed. */
+export async function readXml(context: OperationContext, root: string): Promise<XmlNode> {
+  const body = await readBody(context);
+  if (body.length === 0) throw new S3Error('MalformedXML');
+  return parseXml(body, root);
+}
+
+/** A body of at most `xmlBytesMax`, proved. */
+export async function readBody(context: OperationContext): Promise<Uint8Array> {
+  const { env, budget } = context.parts;
+  const payload = new Payload(context.request, context.payload, {
+    clock: env.clock,
+    computeMd5: false,
+  });
+  if (payload.sizeBytes > xmlBytesMax) throw new S3Error('MalformedXML', 'The body is too long');
+  await budget.acquire(payload.sizeBytes);
+  try {
+    const body = await readWhole(payload, xmlBytesMax);
+    await payload.finish();
+    return body;
+  } finally {
+    budget.release(payload.sizeBytes);
+  }
+}
+
+type Headers = HttpResponse['headers'];
+
+export function emptyResponse(status: number, headers: Headers = []): HttpResponse {
+  return { status, headers: status === 200 ? [...headers, ['content-length', '0']] : headers };
+}
+
+export function xmlResponse(body: Uint8Array, headers: Headers = [], status = 200): HttpResponse {
+  return {
+    status,
+    headers: [
+      ['content-type', 'application/xml'],
+      ['content-length', String(body.length)],
+      ...headers,
+    ],
+    body,
+  };
+}
+
+/** A query parameter that is a whole number up to `max`; larger values count as `max`. */
+export function countParameter(context: OperationContext, name: string, max: number): number {
+  const text = context.request.query.get(name);
+  if (text === undefined || text === '') return max;
+  const value = /^-?\d{1,18}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(value >= 0 && value <= 0x7fffffff))
+    throw new S3Error(
+      'InvalidArgument',
+      `Argument ${name} must be an integer between 0 and 2147483647`,
+      {
+        detail: { ArgumentName: name, ArgumentValue: text.slice(0, 100) },
+      },
+    );
+  return Math.min(value, max);
+}
+
+/** Text as a header's value: UTF-8 bytes, one character each. Throws on what would end the header. */
+export function headerValue(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this is about.
+  if (/[\u0000-\u0008\u000a-\u001f\u007f]/.test(text))
+    throw new S3Error('InvalidArgument', 'Control characters in a header value');
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: ASCII is what is asked.
+  if (/^[\u0000-\u007f]*$/.test(text)) return text;
+  return String.fromCharCode(...new TextEncoder().encode(text));
+}

@@ -1,0 +1,165 @@
+// The S3 gateway: HTTP requests in, S3's answers out. It keeps no state but caches and buffers: any
+// number of gateways serve the same buckets.
+//
+// Every request goes the same way: parse, authenticate, route, operate; whatever is thrown on the way
+// becomes S3's error document in one place.
+
+import { formatHex } from '../base/bytes.ts';
+import { blobBytesMax, type Cluster } from '../client/cluster.ts';
+import type { Env } from '../env/env.ts';
+import type { HttpRequest, HttpResponse } from '../env/http.ts';
+import type { Address } from '../env/network.ts';
+import { ByteBudget } from './byte-budget.ts';
+import { ActiveReads, type GatewayParts } from './context.ts';
+import { errorResponse } from './error-response.ts';
+import { GarbageCollector } from './garbage-collector.ts';
+import { IndexClient } from './index/index-client.ts';
+import { formatHttpDate } from './protocol/dates.ts';
+import { s3ErrorOf } from './protocol/errors.ts';
+import { parseRequest, type S3Request } from './protocol/request.ts';
+import { type Authenticator, authenticate, SigningKeyCache } from './protocol/sigv4.ts';
+import { route } from './router.ts';
+
+export interface GatewayOptions {
+  readonly address: Address;
+  readonly cluster: Cluster;
+  /** Names under which `bucket.NAME` addresses a bucket. Default: none, buckets stand in the path. */
+  readonly hostNames?: readonly string[];
+  /** Default `us-east-1`. Signatures for any region are accepted: there is one place only. */
+  readonly region?: string;
+  /** For all requests together. Default 96 MiB: a dozen 4 MiB streams each way. At least 16 MiB. */
+  readonly budgetBytes?: number;
+  /** How long replaced blobs wait for readers that began before. Default 15 minutes. */
+  readonly garbageGraceMs?: number;
+  /** Between two rounds of collection. Default one minute. */
+  readonly garbageIntervalMs?: number;
+  /** Default 200. */
+  readonly garbageBlobsPerSecond?: number;
+}
+
+export interface Gateway {
+  readonly address: Address;
+  /** Stops accepting and collecting; requests under way end on their own. */
+  close(): Promise<void>;
+}
+
+const defaults = {
+  region: 'us-east-1',
+  budgetBytes: 96 * 1024 * 1024,
+  garbageGraceMs: 15 * 60 * 1000,
+  garbageIntervalMs: 60_000,
+  garbageBlobsPerSecond: 200,
+};
+
+/** Two blobs each for one writer and one reader: with less, one large request stops all others. */
+const budgetBytesMin = 4 * blobBytesMax;
+
+class RequestIds {
+  readonly #prefix: string;
+  #count = 0;
+
+  constructor(prefix: string) {
+    this.#prefix = prefix;
+  }
+
+  next(): string {
+    this.#count = (this.#count + 1) % 0x100000000;
+    return this.#prefix + this.#count.toString(16).toUpperCase().padStart(8, '0');
+  }
+}
+
+class S3Gateway {
+  readonly #parts: GatewayParts;
+  readonly #keys = new SigningKeyCache();
+  readonly #hostNames: readonly string[];
+  readonly #hostId: string;
+  readonly #ids: RequestIds;
+
+  constructor(parts: GatewayParts, hostNames: readonly string[]) {
+    this.#parts = parts;
+    this.#hostNames = hostNames.map((name) => name.toLowerCase());
+    const unique = formatHex(parts.env.secrets.bytes(8)).toUpperCase();
+    this.#hostId = unique;
+    this.#ids = new RequestIds(unique.slice(0, 8));
+  }
+
+  /** Answers whatever comes; throws nothing. */
+  async handle(http: HttpRequest): Promise<HttpResponse> {
+    const requestId = this.#ids.next();
+    let response: HttpResponse;
+    try {
+      response = await this.#operate(parseRequest(http, this.#hostNames), requestId);
+    } catch (error) {
+      response = this.#errorResponse(error, http, requestId);
+    }
+    return {
+      ...response,
+      headers: [
+        ...response.headers,
+        ['x-amz-request-id', requestId],
+        ['x-amz-id-2', this.#hostId],
+        ['date', formatHttpDate(this.#parts.env.wall.nowMs())],
+        ['server', 'Holdfast'],
+      ],
+    };
+  }
+
+  #operate(request: S3Request, requestId: string): Promise<HttpResponse> {
+    const { cluster, env } = this.#parts;
+    const authenticator: Authenticator = {
+      keys: this.#keys,
+      nowMs: env.wall.nowMs(),
+      userByAccessKey: (accessKey) => cluster.userByAccessKey(accessKey),
+    };
+    const { user, payload } = authenticate(request, authenticator);
+    const operation = route(request);
+    return operation({ parts: this.#parts, request, user, payload, requestId });
+  }
+
+  #errorResponse(thrown: unknown, http: HttpRequest, requestId: string): HttpResponse {
+    const error = s3ErrorOf(thrown);
+    if (error.code === 'InternalError')
+      this.#parts.env.log.write('error', 's3 request failed', {
+        requestId,
+        method: http.method,
+        reason: thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : String(thrown),
+        stack: thrown instanceof Error ? thrown.stack : undefined,
+      });
+    const question = http.target.indexOf('?');
+    return errorResponse(error, {
+      method: http.method,
+      resource: (question < 0 ? http.target : http.target.slice(0, question)).slice(0, 2048),
+      requestId,
+      hostId: this.#hostId,
+    });
+  }
+}
+
+/** Serves S3 until closed. Throws `EnvError` when the address can't be had. */
+export async function startS3(env: Env, options: GatewayOptions): Promise<Gateway> {
+  const { cluster } = options;
+  const settings = { ...defaults, ...options };
+  const parts: GatewayParts = {
+    env,
+    cluster,
+    index: new IndexClient(cluster),
+    budget: new ByteBudget(Math.max(budgetBytesMin, settings.budgetBytes)),
+    reads: new ActiveReads(),
+    region: settings.region,
+  };
+  const gateway = new S3Gateway(parts, options.hostNames ?? []);
+  const listener = await env.http.serve(options.address, (request) => gateway.handle(request));
+  const collector = new GarbageCollector(parts, {
+    graceMs: settings.garbageGraceMs,
+    intervalMs: settings.garbageIntervalMs,
+    blobsPerSecond: settings.garbageBlobsPerSecond,
+  });
+  collector.start();
+  return {
+    address: listener.address,
+    close: async () => {
+      collector.stop();
+      await listener.close();
+    },
+  };
+}

@@ -1,0 +1,137 @@
+// Row keys of an index shard, by first byte:
+//
+//   `m`                                   the shard's state
+//   `k` key                               entry
+//   `u` key 0x00 uploadId                 upload (a zero byte in the key is 0x00 0xff, so order is kept)
+//   `p` uploadId partNumber(u16, be)      part
+//   `g` wallMs(u64, be) tenure(u64, be) sequence(u64, be) n(u16, be)   garbage, oldest first
+//   `x` incarnation(u64, be)              a writer whose blobs may no longer be committed here
+//
+// and of the object `buckets`: a bucket's name, and 0x00 bucketId for one that is being removed.
+
+import { concatBytes, decodeUtf8, encodeUtf8 } from '../../base/bytes.ts';
+import type { Version } from '../../base/method.ts';
+
+const tag = { state: 0x6d, key: 0x6b, upload: 0x75, part: 0x70, garbage: 0x67, cancelled: 0x78 };
+
+/** Ids of uploads are this many ASCII characters. */
+export const uploadIdCharacters = 32;
+
+export function isUploadId(text: string): boolean {
+  return /^[0-9a-f]{32}$/.test(text);
+}
+
+export const stateRow: Uint8Array = Uint8Array.of(tag.state);
+
+/** All rows of one kind: `begin <= row < end`. */
+export function rowsOf(kind: keyof typeof tag): { begin: Uint8Array; end: Uint8Array } {
+  return { begin: Uint8Array.of(tag[kind]), end: Uint8Array.of(tag[kind] + 1) };
+}
+
+function tagged(kind: number, rest: Uint8Array): Uint8Array {
+  const row = new Uint8Array(rest.length + 1);
+  row[0] = kind;
+  row.set(rest, 1);
+  return row;
+}
+
+export function entryRow(key: Uint8Array): Uint8Array {
+  return tagged(tag.key, key);
+}
+
+export function keyOfEntryRow(row: Uint8Array): Uint8Array {
+  return row.subarray(1);
+}
+
+function escapeZeros(key: Uint8Array): Uint8Array {
+  if (!key.includes(0)) return key;
+  const escaped: number[] = [];
+  for (const byte of key) {
+    escaped.push(byte);
+    if (byte === 0) escaped.push(0xff);
+  }
+  return Uint8Array.from(escaped);
+}
+
+function unescapeZeros(escaped: Uint8Array): Uint8Array {
+  if (!escaped.includes(0)) return escaped;
+  return escaped.filter((byte, i) => !(byte === 0xff && escaped[i - 1] === 0));
+}
+
+/** Without an upload id: where the uploads of the key begin. */
+export function uploadRow(key: Uint8Array, uploadId: string): Uint8Array {
+  return concatBytes([
+    Uint8Array.of(tag.upload),
+    escapeZeros(key),
+    Uint8Array.of(0),
+    encodeUtf8(uploadId),
+  ]);
+}
+
+/** Where the uploads of keys that start with `prefix` begin. */
+export function uploadPrefixRow(prefix: Uint8Array): Uint8Array {
+  return tagged(tag.upload, escapeZeros(prefix));
+}
+
+export function parseUploadRow(row: Uint8Array): {
+  readonly key: Uint8Array;
+  readonly uploadId: string;
+} {
+  const end = row.length - uploadIdCharacters - 1;
+  return {
+    key: unescapeZeros(row.subarray(1, end)),
+    uploadId: decodeUtf8(row.subarray(end + 1)),
+  };
+}
+
+export function partRow(uploadId: string, partNumber: number): Uint8Array {
+  const row = new Uint8Array(1 + uploadIdCharacters + 2);
+  row[0] = tag.part;
+  row.set(encodeUtf8(uploadId), 1);
+  row[row.length - 2] = partNumber >> 8;
+  row[row.length - 1] = partNumber & 0xff;
+  return row;
+}
+
+export function partNumberOfRow(row: Uint8Array): number {
+  return ((row[row.length - 2] as number) << 8) | (row[row.length - 1] as number);
+}
+
+export function garbageRow(wallMs: number, version: Version, n: number): Uint8Array {
+  const row = new Uint8Array(27);
+  const view = new DataView(row.buffer);
+  row[0] = tag.garbage;
+  setU64BigEndian(view, 1, wallMs);
+  setU64BigEndian(view, 9, version.tenure);
+  setU64BigEndian(view, 17, version.sequence);
+  view.setUint16(25, n);
+  return row;
+}
+
+/** Where garbage that became so at `wallMs` or later begins. */
+export function garbageRowsFrom(wallMs: number): Uint8Array {
+  return garbageRow(wallMs, { tenure: 0, sequence: 0 }, 0);
+}
+
+export function cancelledRow(incarnation: number): Uint8Array {
+  const row = new Uint8Array(9);
+  row[0] = tag.cancelled;
+  setU64BigEndian(new DataView(row.buffer), 1, incarnation);
+  return row;
+}
+
+function setU64BigEndian(view: DataView, offset: number, value: number): void {
+  view.setUint32(offset, Math.floor(value / 2 ** 32));
+  view.setUint32(offset + 4, value % 2 ** 32);
+}
+
+export function bucketRow(name: string): Uint8Array {
+  return encodeUtf8(name);
+}
+
+export function removedBucketRow(bucketId: string): Uint8Array {
+  return encodeUtf8(`\0${bucketId}`);
+}
+
+/** Names begin with a letter or digit. */
+export const firstBucketRow: Uint8Array = Uint8Array.of(1);

@@ -1,0 +1,49 @@
+// What can be asked about a bucket: that it is there, where, whose, and that it keeps no versions.
+
+import { encodeUtf8 } from '../../base/bytes.ts';
+import type { HttpResponse } from '../../env/http.ts';
+import { accessBucket, emptyResponse, type OperationContext, xmlResponse } from '../context.ts';
+import { element, escapeXml, textElement, xmlDeclaration, xmlDocument } from '../protocol/xml.ts';
+import { ownerElement } from './list-objects.ts';
+
+export async function headBucket(context: OperationContext): Promise<HttpResponse> {
+  const access = await accessBucket(context, 'looked-up');
+  const region = access.record.location === '' ? context.parts.region : access.record.location;
+  return emptyResponse(200, [['x-amz-bucket-region', region]]);
+}
+
+/** Empty for us-east-1, as AWS has it. */
+export async function getBucketLocation(context: OperationContext): Promise<HttpResponse> {
+  const access = await accessBucket(context, 'looked-up');
+  const { location } = access.record;
+  const region = location === '' ? context.parts.region : location;
+  const shown = region === 'us-east-1' ? '' : escapeXml(region);
+  return xmlResponse(
+    encodeUtf8(
+      `${xmlDeclaration}<LocationConstraint xmlns="http://s3.amazonaws.com/doc/2006-03-01/">${shown}</LocationConstraint>`,
+    ),
+  );
+}
+
+/** A bucket without versioning has an empty configuration. */
+export async function getBucketVersioning(context: OperationContext): Promise<HttpResponse> {
+  await accessBucket(context, 'looked-up');
+  return xmlResponse(xmlDocument('VersioningConfiguration'));
+}
+
+export function aclDocument(owner: string): Uint8Array {
+  const grantee = `<Grantee xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="CanonicalUser">${textElement('ID', owner)}${textElement('DisplayName', owner)}</Grantee>`;
+  return xmlDocument(
+    'AccessControlPolicy',
+    ownerElement(owner),
+    element(
+      'AccessControlList',
+      element('Grant', grantee, textElement('Permission', 'FULL_CONTROL')),
+    ),
+  );
+}
+
+export async function getBucketAcl(context: OperationContext): Promise<HttpResponse> {
+  const access = await accessBucket(context, 'looked-up');
+  return xmlResponse(aclDocument(access.record.owner));
+}

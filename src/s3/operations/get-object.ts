@@ -1,0 +1,231 @@
+// GetObject and HeadObject: the entry decides everything but the bytes, which stream from their blobs.
+
+import { encodeUtf8 } from '../../base/bytes.ts';
+import { ClientError } from '../../client/errors.ts';
+import type { HttpResponse } from '../../env/http.ts';
+import { BlobStream, loadExtents, PieceCursor } from '../blob-reader.ts';
+import {
+  accessBucket,
+  checkVersionId,
+  type GatewayParts,
+  headerValue,
+  keyOf,
+  type OperationContext,
+} from '../context.ts';
+import { decodeEntry, type Entry } from '../index/format.ts';
+import { type BucketAccess, refusalError } from '../index/index-client.ts';
+import { getEntry } from '../index/messages.ts';
+import { checksumHeader } from '../protocol/checksums.ts';
+import { judgeIfRange, judgeRead, readConditionNames } from '../protocol/conditions.ts';
+import { formatHttpDate } from '../protocol/dates.ts';
+import { S3Error } from '../protocol/errors.ts';
+import { quoteEtag } from '../protocol/etag.ts';
+import { partNumberMax } from '../protocol/limits.ts';
+import { defaultContentType, metadataHeader } from '../protocol/object-headers.ts';
+import { resolveRange } from '../protocol/ranges.ts';
+import { parseCount, type Query } from '../protocol/request.ts';
+
+/** Throws `NoSuchKey`, `NoSuchBucket`. */
+export async function readEntry(
+  parts: GatewayParts,
+  access: BucketAccess,
+  key: string,
+): Promise<Entry> {
+  const answer = await parts.index.callKey(access, key, getEntry, { key: encodeUtf8(key) });
+  if (answer.kind === 'refused') throw refusalError(answer.reason, access.name, key);
+  if (answer.entry === undefined) throw refusalError('no-key', access.name, key);
+  return decodeEntry(answer.entry);
+}
+
+interface Part {
+  readonly beginBytes: number;
+  readonly endBytes: number;
+  readonly status: 200 | 206;
+}
+
+const overridable = [
+  'content-type',
+  'cache-control',
+  'content-disposition',
+  'content-encoding',
+  'content-language',
+  'expires',
+] as const;
+
+function contentHeaders(entry: Entry, query: Query): [string, string][] {
+  const headers: [string, string][] = [];
+  if (query.size === 0) {
+    let typed = false;
+    for (const { name, value } of entry.headers) {
+      typed ||= name === 'content-type';
+      headers.push([name, value]);
+    }
+    if (!typed) headers.push(['content-type', defaultContentType]);
+    return headers;
+  }
+  for (const name of overridable) {
+    const override = query.get(`response-${name}`);
+    const stored = entry.headers.find((header) => header.name === name)?.value;
+    const fallback = name === 'content-type' ? defaultContentType : undefined;
+    const value = override === undefined ? (stored ?? fallback) : headerValue(override);
+    if (value !== undefined) headers.push([name, value]);
+  }
+  return headers;
+}
+
+function validators(entry: Entry): [string, string][] {
+  return [
+    ['etag', quoteEtag(entry.etag)],
+    ['last-modified', formatHttpDate(entry.wallMs)],
+  ];
+}
+
+/** The part of a multipart object that `partNumber` names. */
+async function partRange(parts: GatewayParts, entry: Entry, text: string): Promise<Part> {
+  const number = parseCount(text);
+  if (number === undefined || number < 1 || number > partNumberMax)
+    throw new S3Error(
+      'InvalidArgument',
+      'Part number must be an integer between 1 and 10000, inclusive',
+    );
+  if (number > Math.max(1, entry.partCount)) throw new S3Error('InvalidPartNumber');
+  if (entry.partCount === 0) return { beginBytes: 0, endBytes: entry.sizeBytes, status: 206 };
+  const extents = await loadExtents(parts.cluster, entry.content);
+  let beginBytes = 0;
+  for (const extent of extents.slice(0, number - 1)) beginBytes += extent.sizeBytes;
+  const endBytes = beginBytes + (extents[number - 1]?.sizeBytes ?? 0);
+  return { beginBytes, endBytes, status: 206 };
+}
+
+async function choosePart(context: OperationContext, entry: Entry): Promise<Part> {
+  const { headers, query } = context.request;
+  const whole: Part = { beginBytes: 0, endBytes: entry.sizeBytes, status: 200 };
+  const range = headers.get('range');
+  const partNumber = query.get('partNumber');
+  if (partNumber !== undefined) {
+    if (range !== undefined)
+      throw new S3Error(
+        'InvalidRequest',
+        'Cannot specify both Range header and partNumber query parameter',
+      );
+    return partRange(context.parts, entry, partNumber);
+  }
+  if (range === undefined || !judgeIfRange(headers.get('if-range'), entry)) return whole;
+  const answer = resolveRange(range, entry.sizeBytes);
+  switch (answer.kind) {
+    case 'whole':
+      return whole;
+    case 'part':
+      return { beginBytes: answer.beginBytes, endBytes: answer.endBytes, status: 206 };
+    case 'unsatisfiable':
+      throw new S3Error('InvalidRange', undefined, {
+        detail: { RangeRequested: range.slice(0, 100), ActualObjectSize: String(entry.sizeBytes) },
+        headers: [['content-range', `bytes */${entry.sizeBytes}`]],
+      });
+  }
+}
+
+function answerHeaders(context: OperationContext, entry: Entry, part: Part): [string, string][] {
+  const { headers, query } = context.request;
+  const answer = contentHeaders(entry, query);
+  answer.push(...validators(entry), ['accept-ranges', 'bytes']);
+  answer.push(['content-length', String(part.endBytes - part.beginBytes)]);
+  for (const { name, value } of entry.metadata) answer.push([metadataHeader(name), value]);
+  if (entry.tags.length > 0) answer.push(['x-amz-tagging-count', String(entry.tags.length)]);
+  if (part.status === 206 && part.endBytes > part.beginBytes)
+    answer.push([
+      'content-range',
+      `bytes ${part.beginBytes}-${part.endBytes - 1}/${entry.sizeBytes}`,
+    ]);
+  if (entry.partCount > 0 && query.has('partNumber'))
+    answer.push(['x-amz-mp-parts-count', String(entry.partCount)]);
+  const isWhole = part.endBytes - part.beginBytes === entry.sizeBytes;
+  if (
+    entry.checksum !== undefined &&
+    isWhole &&
+    headers.get('x-amz-checksum-mode')?.toUpperCase() === 'ENABLED'
+  )
+    answer.push(
+      [checksumHeader(entry.checksum.algorithm), entry.checksum.value],
+      ['x-amz-checksum-type', entry.checksum.type],
+    );
+  return answer;
+}
+
+function checkConditions(context: OperationContext, entry: Entry): void {
+  switch (judgeRead(context.request.headers, readConditionNames, entry)) {
+    case 'serve':
+      return;
+    case 'not-modified':
+      throw new S3Error('NotModified', undefined, { headers: validators(entry) });
+    case 'failed':
+      throw new S3Error('PreconditionFailed');
+  }
+}
+
+async function openBody(
+  parts: GatewayParts,
+  entry: Entry,
+  part: Part,
+): Promise<NonNullable<HttpResponse['body']>> {
+  const { content } = entry;
+  if (content.kind === 'inline') return content.bytes.subarray(part.beginBytes, part.endBytes);
+  if (part.beginBytes === part.endBytes) return new Uint8Array(0);
+  const endRead = parts.reads.begin(parts.env.wall.nowMs());
+  let stream: BlobStream | undefined;
+  try {
+    const extents = await loadExtents(parts.cluster, content);
+    const runs = extents.flatMap((extent) => extent.runs);
+    stream = new BlobStream(
+      {
+        cluster: parts.cluster,
+        clock: parts.env.clock,
+        budget: parts.budget,
+        onClose: endRead,
+      },
+      new PieceCursor(runs, part.beginBytes, part.endBytes),
+    );
+    await stream.start();
+    return stream;
+  } catch (error) {
+    if (stream === undefined) endRead();
+    else stream.close();
+    throw error;
+  }
+}
+
+async function serve(
+  context: OperationContext,
+  body: 'with-body' | 'without-body',
+): Promise<HttpResponse> {
+  const { parts, request } = context;
+  const key = keyOf(context);
+  checkVersionId(request.query.get('versionId'));
+  const access = await accessBucket(context);
+  let entry = await readEntry(parts, access, key);
+  while (true) {
+    try {
+      checkConditions(context, entry);
+      const part = await choosePart(context, entry);
+      const headers = answerHeaders(context, entry, part);
+      if (body === 'without-body') return { status: part.status, headers };
+      return { status: part.status, headers, body: await openBody(parts, entry, part) };
+    } catch (error) {
+      // Replaced and collected between our two looks: the new entry is the answer. The same entry without
+      // its blobs is a loss, and said so.
+      if (!(error instanceof ClientError) || error.code !== 'no-such-blob') throw error;
+      const again = await readEntry(parts, access, key);
+      const { tenure, sequence } = entry.generation;
+      if (again.generation.tenure === tenure && again.generation.sequence === sequence) throw error;
+      entry = again;
+    }
+  }
+}
+
+export function getObject(context: OperationContext): Promise<HttpResponse> {
+  return serve(context, 'with-body');
+}
+
+export function headObject(context: OperationContext): Promise<HttpResponse> {
+  return serve(context, 'without-body');
+}

@@ -1,0 +1,88 @@
+// PutObject: body first, proved, then one call on the index.
+
+import { encodeUtf8 } from '../../base/bytes.ts';
+import type { HttpResponse } from '../../env/http.ts';
+import { accessBucket, emptyResponse, keyOf, type OperationContext } from '../context.ts';
+import { type Content, type EntryBody, encodeEntryDraft } from '../index/format.ts';
+import { type BucketAccess, refusalError } from '../index/index-client.ts';
+import { putEntry } from '../index/messages.ts';
+import { checksumHeader } from '../protocol/checksums.ts';
+import { parseWriteConditions, type WriteConditions } from '../protocol/conditions.ts';
+import { S3Error } from '../protocol/errors.ts';
+import { quoteEtag } from '../protocol/etag.ts';
+import { putBytesMax } from '../protocol/limits.ts';
+import {
+  collectContentHeaders,
+  collectMetadata,
+  parseTaggingHeader,
+  refuseUnsupportedHeaders,
+} from '../protocol/object-headers.ts';
+import { Payload } from '../protocol/payload.ts';
+import { type StoredBody, storeBody } from '../store-body.ts';
+
+export async function putObject(context: OperationContext): Promise<HttpResponse> {
+  const { parts, request } = context;
+  const { headers } = request;
+  const key = keyOf(context);
+  refuseUnsupportedHeaders(headers);
+  const conditions = parseWriteConditions(headers);
+  const described = {
+    headers: collectContentHeaders(headers),
+    metadata: collectMetadata(headers),
+    tags: parseTaggingHeader(headers.get('x-amz-tagging')),
+  };
+  const payload = new Payload(request, context.payload, { clock: parts.env.clock });
+  if (payload.sizeBytes > putBytesMax)
+    throw new S3Error('EntityTooLarge', undefined, {
+      detail: { ProposedSize: String(payload.sizeBytes), MaxSizeAllowed: String(putBytesMax) },
+    });
+  const access = await accessBucket(context);
+  const stored = await storeBody(parts, {
+    access,
+    key,
+    source: payload,
+    sizeBytes: payload.sizeBytes,
+    small: 'inline',
+    prove: () => payload.finish(),
+  });
+  const { md5, checksum } = stored.proof;
+  await commitEntry(context, access, key, conditions, {
+    sizeBytes: payload.sizeBytes,
+    etag: md5,
+    wallMs: parts.env.wall.nowMs(),
+    checksum: checksum === undefined ? undefined : { ...checksum, type: 'FULL_OBJECT' },
+    ...described,
+    uploadId: undefined,
+    partCount: 0,
+    content: contentOf(stored, payload.sizeBytes),
+  });
+  const answer: [string, string][] = [['etag', quoteEtag(md5)]];
+  if (checksum !== undefined)
+    answer.push(
+      [checksumHeader(checksum.algorithm), checksum.value],
+      ['x-amz-checksum-type', 'FULL_OBJECT'],
+    );
+  return emptyResponse(200, answer);
+}
+
+export function contentOf(stored: StoredBody<unknown>, sizeBytes: number): Content {
+  if (stored.kind === 'inline') return { kind: 'inline', bytes: stored.bytes };
+  return { kind: 'direct', extents: [{ sizeBytes, runs: stored.runs, checksum: undefined }] };
+}
+
+/** Makes the entry the object's. From here on the outcome may be unknown; nothing is cleaned up. */
+export async function commitEntry(
+  context: OperationContext,
+  access: BucketAccess,
+  key: string,
+  conditions: WriteConditions,
+  entry: EntryBody,
+): Promise<void> {
+  const answer = await context.parts.index.callKey(access, key, putEntry, {
+    key: encodeUtf8(key),
+    conditions,
+    hasBlobs: entry.content.kind !== 'inline',
+    entry: encodeEntryDraft(entry),
+  });
+  if (answer.kind === 'refused') throw refusalError(answer.reason, access.name, key);
+}

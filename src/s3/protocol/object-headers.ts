@@ -1,0 +1,153 @@
+// What an object remembers of the headers it was stored with: content headers, user metadata, tags.
+
+import { S3Error } from './errors.ts';
+import { metadataBytesMax, tagKeyCharactersMax, tagsMax, tagValueCharactersMax } from './limits.ts';
+import { type HeaderMap, parseQuery } from './request.ts';
+import { childrenOf, childText, element, textElement, type XmlNode } from './xml.ts';
+
+/** Ordered, names in lower case. */
+export type NamedValues = readonly { readonly name: string; readonly value: string }[];
+
+const contentHeaderNames = [
+  'content-type',
+  'cache-control',
+  'content-disposition',
+  'content-encoding',
+  'content-language',
+  'expires',
+] as const;
+
+/** What S3 serves when a client names no type. */
+export const defaultContentType = 'binary/octet-stream';
+
+/** `aws-chunked` describes the transfer, not the object. */
+function storedEncoding(value: string): string {
+  return value
+    .split(',')
+    .map((token) => token.trim())
+    .filter((token) => token !== '' && token.toLowerCase() !== 'aws-chunked')
+    .join(',');
+}
+
+export function collectContentHeaders(headers: HeaderMap): NamedValues {
+  const collected: { name: string; value: string }[] = [];
+  for (const name of contentHeaderNames) {
+    const sent = headers.get(name);
+    if (sent === undefined) continue;
+    const value = name === 'content-encoding' ? storedEncoding(sent) : sent;
+    if (value !== '') collected.push({ name, value });
+  }
+  return collected;
+}
+
+const metadataPrefix = 'x-amz-meta-';
+
+/** Names without the prefix. Throws `MetadataTooLarge`. */
+export function collectMetadata(headers: HeaderMap): NamedValues {
+  const collected: { name: string; value: string }[] = [];
+  let bytes = 0;
+  for (const [header, value] of headers) {
+    if (!header.startsWith(metadataPrefix)) continue;
+    const name = header.slice(metadataPrefix.length);
+    bytes += name.length + value.length;
+    collected.push({ name, value });
+  }
+  if (bytes > metadataBytesMax)
+    throw new S3Error('MetadataTooLarge', undefined, {
+      detail: { Size: String(bytes), MaxSizeAllowed: String(metadataBytesMax) },
+    });
+  return collected;
+}
+
+export function metadataHeader(name: string): string {
+  return metadataPrefix + name;
+}
+
+function checkTags(tags: NamedValues): NamedValues {
+  if (tags.length > tagsMax)
+    throw new S3Error('InvalidTag', 'Object tags cannot be greater than 10');
+  const names = new Set<string>();
+  for (const { name, value } of tags) {
+    if (name === '' || name.length > tagKeyCharactersMax)
+      throw new S3Error('InvalidTag', 'The TagKey you have provided is invalid');
+    if (value.length > tagValueCharactersMax)
+      throw new S3Error('InvalidTag', 'The TagValue you have provided is invalid');
+    if (names.has(name))
+      throw new S3Error('InvalidTag', 'Cannot provide multiple Tags with the same key');
+    names.add(name);
+  }
+  return tags;
+}
+
+/** The `x-amz-tagging` header: tags as a URL's query. */
+export function parseTaggingHeader(header: string | undefined): NamedValues {
+  if (header === undefined || header === '') return [];
+  return checkTags([...parseQuery(header)].map(([name, value]) => ({ name, value })));
+}
+
+export function parseTaggingXml(root: XmlNode): NamedValues {
+  const [set, ...others] = childrenOf(root, 'TagSet');
+  if (set === undefined || others.length > 0) throw new S3Error('MalformedXML');
+  return checkTags(
+    childrenOf(set, 'Tag').map((tag) => {
+      const name = childText(tag, 'Key');
+      const value = childText(tag, 'Value');
+      if (name === undefined || value === undefined) throw new S3Error('MalformedXML');
+      return { name, value };
+    }),
+  );
+}
+
+export function formatTagSet(tags: NamedValues): string {
+  return element(
+    'TagSet',
+    ...tags.map(({ name, value }) =>
+      element('Tag', textElement('Key', name), textElement('Value', value)),
+    ),
+  );
+}
+
+/** Canned ACLs that mean what a bucket with one owner means anyway. */
+const plainAcls = new Set(['private', 'bucket-owner-read', 'bucket-owner-full-control']);
+
+/** Headers that ask for what is not there. Half obeying them would be worse than refusing. */
+const refusedHeaders = [
+  'x-amz-server-side-encryption',
+  'x-amz-server-side-encryption-aws-kms-key-id',
+  'x-amz-server-side-encryption-customer-algorithm',
+  'x-amz-server-side-encryption-customer-key',
+  'x-amz-copy-source-server-side-encryption-customer-algorithm',
+  'x-amz-object-lock-mode',
+  'x-amz-object-lock-retain-until-date',
+  'x-amz-object-lock-legal-hold',
+  'x-amz-website-redirect-location',
+  'x-amz-write-offset-bytes',
+] as const;
+
+/** Throws `NotImplemented` by name, `InvalidArgument`, `InvalidStorageClass`. */
+export function refuseUnsupportedHeaders(headers: HeaderMap): void {
+  for (const name of refusedHeaders)
+    if (headers.has(name)) throw new S3Error('NotImplemented', `${name} is not implemented`);
+  for (const name of headers.keys())
+    if (name.startsWith('x-amz-grant-'))
+      throw new S3Error('NotImplemented', `${name} is not implemented`);
+  const acl = headers.get('x-amz-acl');
+  if (acl !== undefined && !plainAcls.has(acl)) {
+    if (
+      [
+        'public-read',
+        'public-read-write',
+        'authenticated-read',
+        'aws-exec-read',
+        'log-delivery-write',
+      ].includes(acl)
+    )
+      throw new S3Error('NotImplemented', `x-amz-acl: ${acl} is not implemented`);
+    throw new S3Error('InvalidArgument', undefined, {
+      detail: { ArgumentName: 'x-amz-acl', ArgumentValue: acl },
+    });
+  }
+  const storageClass = headers.get('x-amz-storage-class');
+  if (storageClass !== undefined && storageClass !== 'STANDARD')
+    throw new S3Error('InvalidStorageClass');
+}

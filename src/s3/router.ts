@@ -1,0 +1,118 @@
+// Which S3 action a request is. Subresources in the query decide before the method does; what is not
+// here is refused by its name, never taken for something simpler: `PUT ?acl` must not become an upload.
+
+import type { Operation } from './context.ts';
+import {
+  getBucketAcl,
+  getBucketLocation,
+  getBucketVersioning,
+  headBucket,
+} from './operations/bucket-properties.ts';
+import { createBucket } from './operations/create-bucket.ts';
+import { deleteBucket } from './operations/delete-bucket.ts';
+import { deleteObject } from './operations/delete-object.ts';
+import { deleteObjects } from './operations/delete-objects.ts';
+import { getObject, headObject } from './operations/get-object.ts';
+import { listBuckets } from './operations/list-buckets.ts';
+import { listObjects, listObjectsV2 } from './operations/list-objects.ts';
+import {
+  deleteObjectTagging,
+  getObjectAcl,
+  getObjectTagging,
+  putObjectTagging,
+} from './operations/object-tagging.ts';
+import { putObject } from './operations/put-object.ts';
+import { S3Error } from './protocol/errors.ts';
+import type { S3Request } from './protocol/request.ts';
+
+/** Everything S3 knows as a subresource. */
+const subresources = new Set([
+  'abac',
+  'accelerate',
+  'acl',
+  'analytics',
+  'append',
+  'attributes',
+  'cors',
+  'delete',
+  'encryption',
+  'intelligent-tiering',
+  'inventory',
+  'legal-hold',
+  'lifecycle',
+  'location',
+  'logging',
+  'metadataConfiguration',
+  'metadataTable',
+  'metrics',
+  'notification',
+  'object-lock',
+  'ownershipControls',
+  'policy',
+  'policyStatus',
+  'publicAccessBlock',
+  'replication',
+  'requestPayment',
+  'restore',
+  'retention',
+  'renameObject',
+  'select',
+  'session',
+  'tagging',
+  'torrent',
+  'uploadId',
+  'uploads',
+  'versioning',
+  'versions',
+  'website',
+]);
+
+type Routes = Readonly<Record<string, Operation>>;
+
+/** `METHOD` or `METHOD subresource`. */
+const bucketRoutes: Routes = {
+  PUT: createBucket,
+  HEAD: headBucket,
+  DELETE: deleteBucket,
+  GET: (context) =>
+    context.request.query.get('list-type') === '2' ? listObjectsV2(context) : listObjects(context),
+  'GET location': getBucketLocation,
+  'GET versioning': getBucketVersioning,
+  'GET acl': getBucketAcl,
+  'POST delete': deleteObjects,
+};
+
+const objectRoutes: Routes = {
+  PUT: putObject,
+  GET: getObject,
+  HEAD: headObject,
+  DELETE: deleteObject,
+  'GET tagging': getObjectTagging,
+  'PUT tagging': putObjectTagging,
+  'DELETE tagging': deleteObjectTagging,
+  'GET acl': getObjectAcl,
+};
+
+function subresourceOf(request: S3Request): string | undefined {
+  if (request.rawQuery === '') return undefined;
+  for (const name of request.query.keys()) if (subresources.has(name)) return name;
+  return undefined;
+}
+
+/** Throws `NotImplemented`, `MethodNotAllowed`. */
+export function route(request: S3Request): Operation {
+  const { method, bucket, key } = request;
+  const subresource = subresourceOf(request);
+  if (bucket === undefined) {
+    if (method === 'GET' && subresource === undefined) return listBuckets;
+    throw new S3Error('MethodNotAllowed');
+  }
+  const routes = key === undefined ? bucketRoutes : objectRoutes;
+  const name = subresource === undefined ? method : `${method} ${subresource}`;
+  const operation = Object.hasOwn(routes, name) ? routes[name] : undefined;
+  if (operation !== undefined) return operation;
+  if (subresource !== undefined)
+    throw new S3Error('NotImplemented', `${method} ?${subresource} is not implemented`);
+  if (method === 'POST') throw new S3Error('NotImplemented', 'POST uploads are not implemented');
+  throw new S3Error('MethodNotAllowed');
+}

@@ -1,0 +1,199 @@
+// A cluster in memory, for the gateway's tests: methods run one at a time on sorted rows with the limits
+// of base/method.ts, blobs stand in a map, and faults are given by the test.
+
+import { assert } from '../../base/assert.ts';
+import { compareBytes } from '../../base/bytes.ts';
+import { type BlobId, formatBlobId } from '../../base/ids.ts';
+import type { MethodRow, Methods, MethodView, RowEffect } from '../../base/method.ts';
+import { blobBytesMax, type Cluster, type LayoutRef, type User } from '../../client/cluster.ts';
+import { ClientError } from '../../client/errors.ts';
+
+const rowKeyBytesMax = 3072;
+const scanRowsMax = 10_000;
+const callBytesMax = 4 * 1024 * 1024;
+
+/** Rows in key order. */
+class Rows implements MethodView {
+  readonly #rows: MethodRow[] = [];
+
+  get all(): readonly MethodRow[] {
+    return this.#rows;
+  }
+
+  /** Of the first row not before the key. */
+  #indexOf(key: Uint8Array): number {
+    let begin = 0;
+    let end = this.#rows.length;
+    while (begin < end) {
+      const middle = (begin + end) >> 1;
+      const row = this.#rows[middle];
+      if (row !== undefined && compareBytes(row[0], key) < 0) begin = middle + 1;
+      else end = middle;
+    }
+    return begin;
+  }
+
+  #find(key: Uint8Array): Uint8Array | undefined {
+    const row = this.#rows[this.#indexOf(key)];
+    return row !== undefined && compareBytes(row[0], key) === 0 ? row[1] : undefined;
+  }
+
+  async get(key: Uint8Array): Promise<Uint8Array | undefined> {
+    return this.#find(key);
+  }
+
+  async getMany(keys: readonly Uint8Array[]): Promise<readonly (Uint8Array | undefined)[]> {
+    return keys.map((key) => this.#find(key));
+  }
+
+  async scan(range: Parameters<MethodView['scan']>[0]): Promise<readonly MethodRow[]> {
+    assert(range.limit >= 1 && range.limit <= scanRowsMax, 'a scan asks for 1 to 10,000 rows');
+    const begin = this.#indexOf(range.begin);
+    const end = range.end === undefined ? this.#rows.length : this.#indexOf(range.end);
+    const rows = this.#rows.slice(begin, Math.max(begin, end));
+    return (range.reverse === true ? rows.reverse() : rows).slice(0, range.limit);
+  }
+
+  apply(effect: RowEffect): void {
+    const { length } = effect.key;
+    assert(length >= 1 && length <= rowKeyBytesMax, 'row keys are 1 to 3,072 bytes');
+    const index = this.#indexOf(effect.key);
+    const found = this.#rows[index];
+    const there = found !== undefined && compareBytes(found[0], effect.key) === 0 ? 1 : 0;
+    if (effect.kind === 'delete') this.#rows.splice(index, there);
+    else this.#rows.splice(index, there, [effect.key.slice(), effect.value.slice()]);
+  }
+}
+
+export type MemoryFault = (
+  operation: 'call' | 'put-blob' | 'read-blob' | 'delete-blob',
+  detail: string,
+) => void | Promise<void>;
+
+export class MemoryCluster implements Cluster {
+  readonly blobs = new Map<string, Uint8Array>();
+  /** Called before each operation; what it throws is the operation's outcome. */
+  fault: MemoryFault = () => {};
+  /** Called after an operation took effect and before it is answered: its outcome gets lost. */
+  lostAnswer: MemoryFault = () => {};
+  users: readonly User[];
+  holdsJobs = true;
+  wallMs: () => number = () => 0;
+  layout: LayoutRef = { pool: 2, layout: 1 };
+  callCount = 0;
+  readonly #methods: Methods;
+  readonly #objects = new Map<string, Rows>();
+  #turn: Promise<unknown> = Promise.resolve();
+  #sequence = 0;
+  #counter = 0;
+  readonly incarnation = 7;
+
+  constructor(methods: Methods, users: readonly User[]) {
+    this.#methods = methods;
+    this.users = users;
+  }
+
+  /** Rows of an object of `.index`. */
+  rows(object: string): readonly MethodRow[] {
+    return this.#objects.get(`.index/${object}`)?.all ?? [];
+  }
+
+  objectNames(): readonly string[] {
+    return [...this.#objects].filter(([, rows]) => rows.all.length > 0).map(([name]) => name);
+  }
+
+  /** All calls run one after another: the order of one PG. */
+  call(pool: string, object: string, method: string, argument: Uint8Array): Promise<Uint8Array> {
+    const result = this.#turn.then(() => this.#call(pool, object, method, argument));
+    this.#turn = result.catch(() => {});
+    return result;
+  }
+
+  async #call(
+    pool: string,
+    object: string,
+    name: string,
+    argument: Uint8Array,
+  ): Promise<Uint8Array> {
+    this.callCount++;
+    await this.fault('call', name);
+    if (pool !== '.index') throw new ClientError('no-such-pool', pool);
+    if (argument.length > callBytesMax) throw new ClientError('too-large', `argument of ${name}`);
+    const method = this.#methods.get(name);
+    if (method === undefined) throw new ClientError('bad-request', `no method ${name}`);
+    const path = `${pool}/${object}`;
+    const rows = this.#objects.get(path) ?? new Rows();
+    this.#objects.set(path, rows);
+    const version = { tenure: 1, sequence: this.#sequence + 1 };
+    const outcome = await method(rows, argument, { version, wallMs: this.wallMs() });
+    let bytes = 0;
+    for (const effect of outcome.effects)
+      bytes += effect.key.length + (effect.kind === 'put' ? effect.value.length : 0);
+    if (bytes > callBytesMax) throw new ClientError('too-large', `effects of ${name}`);
+    if (outcome.result.length > callBytesMax)
+      throw new ClientError('too-large', `result of ${name}`);
+    if (outcome.effects.length > 0) this.#sequence++;
+    for (const effect of outcome.effects) rows.apply(effect);
+    await this.lostAnswer('call', name);
+    return outcome.result;
+  }
+
+  activeLayout(pool: string): LayoutRef {
+    if (pool !== 'data') throw new ClientError('no-such-pool', pool);
+    return this.layout;
+  }
+
+  async allocateBlobs(count: number): Promise<BlobId> {
+    const counter = this.#counter;
+    this.#counter += count;
+    return { incarnation: this.incarnation, counter };
+  }
+
+  async putBlob(layout: LayoutRef, blob: BlobId, views: readonly Uint8Array[]): Promise<void> {
+    const name = blobName(layout, blob);
+    await this.fault('put-blob', name);
+    assert(!this.blobs.has(name), 'a blob is put once');
+    let length = 0;
+    for (const view of views) length += view.length;
+    assert(length >= 1 && length <= blobBytesMax, 'a blob has 1 to blobBytesMax bytes');
+    const bytes = new Uint8Array(length);
+    let at = 0;
+    for (const view of views) {
+      bytes.set(view, at);
+      at += view.length;
+    }
+    this.blobs.set(name, bytes);
+    await this.lostAnswer('put-blob', name);
+  }
+
+  async readBlob(
+    layout: LayoutRef,
+    blob: BlobId,
+    range: { offsetBytes: number; lengthBytes: number },
+  ): Promise<Uint8Array> {
+    const name = blobName(layout, blob);
+    await this.fault('read-blob', name);
+    const bytes = this.blobs.get(name);
+    if (bytes === undefined) throw new ClientError('no-such-blob', name);
+    const end = range.offsetBytes + range.lengthBytes;
+    assert(range.lengthBytes > 0 && end <= bytes.length, 'the range lies inside the blob');
+    return bytes.slice(range.offsetBytes, end);
+  }
+
+  async deleteBlob(layout: LayoutRef, blob: BlobId): Promise<void> {
+    await this.fault('delete-blob', blobName(layout, blob));
+    this.blobs.delete(blobName(layout, blob));
+  }
+
+  userByAccessKey(accessKey: string): User | undefined {
+    return this.users.find((user) => user.accessKey === accessKey);
+  }
+
+  async holdsJob(): Promise<boolean> {
+    return this.holdsJobs;
+  }
+}
+
+function blobName(layout: LayoutRef, blob: BlobId): string {
+  return `${layout.pool}.${layout.layout}/${formatBlobId(blob)}`;
+}
