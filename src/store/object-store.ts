@@ -614,6 +614,11 @@ export class ObjectStore {
     return data.subarray(begin - from, end - from);
   }
 
+  /** Why nothing more can be promised; undefined while all is well. */
+  get failed(): StoreError | undefined {
+    return this.#state.kind === 'failed' ? this.#state.error : undefined;
+  }
+
   // Writing.
 
   /**
