@@ -40,6 +40,8 @@ export interface GatewayParts {
   readonly reads: ActiveReads;
   /** What GetBucketLocation and bucket creation go by. */
   readonly region: string;
+  /** Names this gateway in its answers. */
+  readonly hostId: string;
 }
 
 export interface OperationContext {
@@ -94,18 +96,26 @@ export function checkVersionId(versionId: string | undefined): void {
 }
 
 /** The request's body as XML, proved against its digests. Charged to the budget while it is parsed. */
-export async function readXml(context: OperationContext, root: string): Promise<XmlNode> {
-  const body = await readBody(context);
+export async function readXml(
+  context: OperationContext,
+  root: string,
+  checksumHeaders: 'of-body' | 'of-object' = 'of-body',
+): Promise<XmlNode> {
+  const body = await readBody(context, checksumHeaders);
   if (body.length === 0) throw new S3Error('MalformedXML');
   return parseXml(body, root);
 }
 
 /** A body of at most `xmlBytesMax`, proved. */
-export async function readBody(context: OperationContext): Promise<Uint8Array> {
+export async function readBody(
+  context: OperationContext,
+  checksumHeaders: 'of-body' | 'of-object' = 'of-body',
+): Promise<Uint8Array> {
   const { env, budget } = context.parts;
   const payload = new Payload(context.request, context.payload, {
     clock: env.clock,
     computeMd5: false,
+    checksumHeaders,
   });
   if (payload.sizeBytes > xmlBytesMax) throw new S3Error('MalformedXML', 'The body is too long');
   await budget.acquire(payload.sizeBytes);

@@ -72,15 +72,12 @@ class S3Gateway {
   readonly #parts: GatewayParts;
   readonly #keys = new SigningKeyCache();
   readonly #hostNames: readonly string[];
-  readonly #hostId: string;
   readonly #ids: RequestIds;
 
   constructor(parts: GatewayParts, hostNames: readonly string[]) {
     this.#parts = parts;
     this.#hostNames = hostNames.map((name) => name.toLowerCase());
-    const unique = formatHex(parts.env.secrets.bytes(8)).toUpperCase();
-    this.#hostId = unique;
-    this.#ids = new RequestIds(unique.slice(0, 8));
+    this.#ids = new RequestIds(parts.hostId.slice(0, 8));
   }
 
   /** Answers whatever comes; throws nothing. */
@@ -97,7 +94,7 @@ class S3Gateway {
       headers: [
         ...response.headers,
         ['x-amz-request-id', requestId],
-        ['x-amz-id-2', this.#hostId],
+        ['x-amz-id-2', this.#parts.hostId],
         ['date', formatHttpDate(this.#parts.env.wall.nowMs())],
         ['server', 'Holdfast'],
       ],
@@ -130,7 +127,7 @@ class S3Gateway {
       method: http.method,
       resource: (question < 0 ? http.target : http.target.slice(0, question)).slice(0, 2048),
       requestId,
-      hostId: this.#hostId,
+      hostId: this.#parts.hostId,
     });
   }
 }
@@ -146,6 +143,7 @@ export async function startS3(env: Env, options: GatewayOptions): Promise<Gatewa
     budget: new ByteBudget(Math.max(budgetBytesMin, settings.budgetBytes)),
     reads: new ActiveReads(),
     region: settings.region,
+    hostId: formatHex(env.secrets.bytes(8)).toUpperCase(),
   };
   const gateway = new S3Gateway(parts, options.hostNames ?? []);
   const listener = await env.http.serve(options.address, (request) => gateway.handle(request));

@@ -2,19 +2,25 @@
 // here is refused by its name, never taken for something simpler: `PUT ?acl` must not become an upload.
 
 import type { Operation } from './context.ts';
+import { abortMultipartUpload } from './operations/abort-multipart-upload.ts';
 import {
   getBucketAcl,
   getBucketLocation,
   getBucketVersioning,
   headBucket,
 } from './operations/bucket-properties.ts';
+import { completeMultipartUpload } from './operations/complete-multipart-upload.ts';
+import { copyObject } from './operations/copy-object.ts';
 import { createBucket } from './operations/create-bucket.ts';
+import { createMultipartUpload } from './operations/create-multipart-upload.ts';
 import { deleteBucket } from './operations/delete-bucket.ts';
 import { deleteObject } from './operations/delete-object.ts';
 import { deleteObjects } from './operations/delete-objects.ts';
 import { getObject, headObject } from './operations/get-object.ts';
 import { listBuckets } from './operations/list-buckets.ts';
+import { listMultipartUploads } from './operations/list-multipart-uploads.ts';
 import { listObjects, listObjectsV2 } from './operations/list-objects.ts';
+import { listParts } from './operations/list-parts.ts';
 import {
   deleteObjectTagging,
   getObjectAcl,
@@ -22,6 +28,7 @@ import {
   putObjectTagging,
 } from './operations/object-tagging.ts';
 import { putObject } from './operations/put-object.ts';
+import { uploadPart, uploadPartCopy } from './operations/upload-part.ts';
 import { S3Error } from './protocol/errors.ts';
 import type { S3Request } from './protocol/request.ts';
 
@@ -79,11 +86,13 @@ const bucketRoutes: Routes = {
   'GET location': getBucketLocation,
   'GET versioning': getBucketVersioning,
   'GET acl': getBucketAcl,
+  'GET uploads': listMultipartUploads,
   'POST delete': deleteObjects,
 };
 
 const objectRoutes: Routes = {
-  PUT: putObject,
+  PUT: (context) =>
+    context.request.headers.has('x-amz-copy-source') ? copyObject(context) : putObject(context),
   GET: getObject,
   HEAD: headObject,
   DELETE: deleteObject,
@@ -91,6 +100,14 @@ const objectRoutes: Routes = {
   'PUT tagging': putObjectTagging,
   'DELETE tagging': deleteObjectTagging,
   'GET acl': getObjectAcl,
+  'POST uploads': createMultipartUpload,
+  'PUT uploadId': (context) =>
+    context.request.headers.has('x-amz-copy-source')
+      ? uploadPartCopy(context)
+      : uploadPart(context),
+  'POST uploadId': completeMultipartUpload,
+  'DELETE uploadId': abortMultipartUpload,
+  'GET uploadId': listParts,
 };
 
 function subresourceOf(request: S3Request): string | undefined {

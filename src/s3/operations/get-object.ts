@@ -1,6 +1,5 @@
 // GetObject and HeadObject: the entry decides everything but the bytes, which stream from their blobs.
 
-import { encodeUtf8 } from '../../base/bytes.ts';
 import { ClientError } from '../../client/errors.ts';
 import type { HttpResponse } from '../../env/http.ts';
 import { BlobStream, loadExtents, PieceCursor } from '../blob-reader.ts';
@@ -12,9 +11,7 @@ import {
   keyOf,
   type OperationContext,
 } from '../context.ts';
-import { decodeEntry, type Entry } from '../index/format.ts';
-import { type BucketAccess, refusalError } from '../index/index-client.ts';
-import { getEntry } from '../index/messages.ts';
+import type { Entry } from '../index/format.ts';
 import { checksumHeader } from '../protocol/checksums.ts';
 import { judgeIfRange, judgeRead, readConditionNames } from '../protocol/conditions.ts';
 import { formatHttpDate } from '../protocol/dates.ts';
@@ -24,18 +21,7 @@ import { partNumberMax } from '../protocol/limits.ts';
 import { defaultContentType, metadataHeader } from '../protocol/object-headers.ts';
 import { resolveRange } from '../protocol/ranges.ts';
 import { parseCount, type Query } from '../protocol/request.ts';
-
-/** Throws `NoSuchKey`, `NoSuchBucket`. */
-export async function readEntry(
-  parts: GatewayParts,
-  access: BucketAccess,
-  key: string,
-): Promise<Entry> {
-  const answer = await parts.index.callKey(access, key, getEntry, { key: encodeUtf8(key) });
-  if (answer.kind === 'refused') throw refusalError(answer.reason, access.name, key);
-  if (answer.entry === undefined) throw refusalError('no-key', access.name, key);
-  return decodeEntry(answer.entry);
-}
+import { readEntry } from '../read-entry.ts';
 
 interface Part {
   readonly beginBytes: number;

@@ -80,7 +80,7 @@ async function listPage(
 
 type Encode = (text: string) => string;
 
-function encoder(context: OperationContext): Encode {
+export function encoder(context: OperationContext): Encode {
   const type = context.request.query.get('encoding-type');
   if (type === undefined || type === '') return (text) => text;
   if (type.toLowerCase() === 'url') return (text) => encodePercent(text, 'kept');

@@ -15,8 +15,8 @@ import { refusalError } from '../index/index-client.ts';
 import { putTags } from '../index/messages.ts';
 import { formatTagSet, type NamedValues, parseTaggingXml } from '../protocol/object-headers.ts';
 import { xmlDocument } from '../protocol/xml.ts';
+import { readEntry } from '../read-entry.ts';
 import { aclDocument } from './bucket-properties.ts';
-import { readEntry } from './get-object.ts';
 
 async function replaceTags(context: OperationContext, tags: NamedValues): Promise<void> {
   const key = keyOf(context);

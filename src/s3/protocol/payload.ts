@@ -84,6 +84,10 @@ export interface PayloadOptions {
   readonly computeChecksum?: ChecksumAlgorithm | undefined;
   /** Default true: XML bodies need no MD5 unless the client sent one. */
   readonly computeMd5?: boolean;
+  /**
+   * Default `of-body`. In CompleteMultipartUpload the checksum headers speak of the finished object.
+   */
+  readonly checksumHeaders?: 'of-body' | 'of-object';
 }
 
 export class Payload implements BodySource {
@@ -98,6 +102,7 @@ export class Payload implements BodySource {
   readonly #sha256Expected: string | undefined;
   readonly #claim: ChecksumClaim | undefined;
   readonly #checksum: ChecksumState | undefined;
+  readonly #algorithm: ChecksumAlgorithm | undefined;
   #received = 0;
   #ended = false;
 
@@ -124,15 +129,13 @@ export class Payload implements BodySource {
       this.#sha256Expected = signature.hex;
       this.#sha256 = createHash('sha256');
     }
-    this.#claim = parseChecksumClaim(headers);
+    this.#claim = options.checksumHeaders === 'of-object' ? undefined : parseChecksumClaim(headers);
     if (this.#claim?.inTrailer === true && !(signature.kind === 'chunked' && signature.trailer))
       throw new S3Error('InvalidRequest', 'x-amz-trailer needs a body with trailers');
     const algorithm = this.#claim?.algorithm ?? options.computeChecksum;
     if (algorithm !== undefined) this.#checksum = startChecksum(algorithm);
     this.#algorithm = algorithm;
   }
-
-  readonly #algorithm: ChecksumAlgorithm | undefined;
 
   /** The checksum algorithm the client named. */
   get claimedAlgorithm(): ChecksumAlgorithm | undefined {

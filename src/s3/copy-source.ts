@@ -1,0 +1,149 @@
+// The source of CopyObject and UploadPartCopy: found, judged by the copy conditions, and read through the
+// same digests a body from a client goes through. A blob has one owner, so copies rewrite bytes.
+
+import { createHash } from 'node:crypto';
+import { ClientError } from '../client/errors.ts';
+import type { BodySource } from '../env/http.ts';
+import { BlobStream, loadExtents, PieceCursor } from './blob-reader.ts';
+import { checkExpectedOwner, checkVersionId, type OperationContext } from './context.ts';
+import type { Entry } from './index/format.ts';
+import type { BucketAccess } from './index/index-client.ts';
+import { checkBucketName } from './protocol/bucket-name.ts';
+import { type ChecksumAlgorithm, startChecksum } from './protocol/checksums.ts';
+import { copyConditionNames, judgeRead } from './protocol/conditions.ts';
+import { S3Error } from './protocol/errors.ts';
+import { putBytesMax } from './protocol/limits.ts';
+import type { PayloadDigests } from './protocol/payload.ts';
+import { decodePercent } from './protocol/percent.ts';
+import { checkKeyLength } from './protocol/request.ts';
+import { readEntry } from './read-entry.ts';
+import { type StoredBody, type StoreOrder, storeBody } from './store-body.ts';
+
+export interface CopySource {
+  readonly access: BucketAccess;
+  readonly key: string;
+  readonly entry: Entry;
+}
+
+function parseCopySource(header: string): { readonly bucket: string; readonly key: string } {
+  const question = header.indexOf('?versionId=');
+  const raw = question < 0 ? header : header.slice(0, question);
+  if (question >= 0) checkVersionId(decodePercent(header.slice(question + 11)));
+  const path = decodePercent(raw.startsWith('/') ? raw.slice(1) : raw);
+  const slash = path?.indexOf('/') ?? -1;
+  if (path === undefined || slash < 1 || slash === path.length - 1)
+    throw new S3Error(
+      'InvalidArgument',
+      'Copy Source must mention the source bucket and key: sourcebucket/sourcekey',
+      {
+        detail: { ArgumentName: 'x-amz-copy-source' },
+      },
+    );
+  const key = path.slice(slash + 1);
+  checkKeyLength(key);
+  return { bucket: path.slice(0, slash), key };
+}
+
+/** Throws `NoSuchBucket`, `NoSuchKey`, `AccessDenied`, `PreconditionFailed`. */
+export async function findCopySource(context: OperationContext): Promise<CopySource> {
+  const { parts, request, user } = context;
+  const { bucket, key } = parseCopySource(request.headers.get('x-amz-copy-source') ?? '');
+  checkBucketName(bucket);
+  const access = await parts.index.access(bucket, user.name);
+  checkExpectedOwner(context, 'x-amz-source-expected-bucket-owner', access);
+  const entry = await readEntry(parts, access, key);
+  if (judgeRead(request.headers, copyConditionNames, entry) !== 'serve')
+    throw new S3Error('PreconditionFailed');
+  return { access, key, entry };
+}
+
+export interface CopyOrder extends Pick<StoreOrder<unknown>, 'access' | 'key' | 'small'> {
+  readonly beginBytes: number;
+  readonly endBytes: number;
+  readonly algorithm: ChecksumAlgorithm | undefined;
+}
+
+/** Copies a range of the source's bytes. Throws what reading and storing throw. */
+export async function copyBytes(
+  context: OperationContext,
+  source: CopySource,
+  order: CopyOrder,
+): Promise<StoredBody<PayloadDigests>> {
+  const { parts } = context;
+  const sizeBytes = order.endBytes - order.beginBytes;
+  if (sizeBytes > putBytesMax)
+    throw new S3Error(
+      'InvalidRequest',
+      'The specified copy source is larger than the maximum allowable size for a copy source: 5368709120',
+    );
+  const endRead = parts.reads.begin(parts.env.wall.nowMs());
+  try {
+    const body = await openSource(context, source.entry, order);
+    const md5 = createHash('md5');
+    const checksum = order.algorithm === undefined ? undefined : startChecksum(order.algorithm);
+    const digesting: BodySource = {
+      next: async () => {
+        const chunk = await body.next();
+        if (chunk !== undefined) {
+          md5.update(chunk);
+          checksum?.update(chunk);
+        }
+        return chunk;
+      },
+    };
+    return await storeBody(parts, {
+      ...order,
+      source: digesting,
+      sizeBytes,
+      prove: async () => ({
+        md5: md5.digest('hex'),
+        checksum:
+          checksum === undefined || order.algorithm === undefined
+            ? undefined
+            : { algorithm: order.algorithm, value: checksum.digest() },
+      }),
+    });
+  } finally {
+    endRead();
+  }
+}
+
+/** The writer has charged the blob it fills, so reading charges nothing and reads nothing ahead. */
+async function openSource(
+  context: OperationContext,
+  entry: Entry,
+  range: { readonly beginBytes: number; readonly endBytes: number },
+): Promise<BodySource> {
+  const { cluster, env } = context.parts;
+  if (entry.content.kind === 'inline') {
+    const views = [entry.content.bytes.subarray(range.beginBytes, range.endBytes)];
+    return { next: async () => views.pop() };
+  }
+  const extents = await loadExtents(cluster, entry.content);
+  const runs = extents.flatMap((extent) => extent.runs);
+  return new BlobStream(
+    { cluster, clock: env.clock, budget: undefined },
+    new PieceCursor(runs, range.beginBytes, range.endBytes),
+  );
+}
+
+/**
+ * Runs a copy; when a blob of the source is gone, because it was replaced and collected, once more from what is
+ * there now.
+ */
+export async function withCopySource<T>(
+  context: OperationContext,
+  copy: (source: CopySource) => Promise<T>,
+): Promise<T> {
+  const source = await findCopySource(context);
+  try {
+    return await copy(source);
+  } catch (error) {
+    if (!(error instanceof ClientError) || error.code !== 'no-such-blob') throw error;
+    const again = await findCopySource(context);
+    const { tenure, sequence } = source.entry.generation;
+    if (again.entry.generation.tenure === tenure && again.entry.generation.sequence === sequence)
+      throw error;
+    return copy(again);
+  }
+}

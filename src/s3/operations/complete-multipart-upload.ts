@@ -1,0 +1,280 @@
+// CompleteMultipartUpload: no data moves. The gateway reads the parts, judges the client's list, builds the
+// entry, and the index method commits it if the parts are still the ones that were read.
+//
+// Completing again what this upload made is answered as the first time: clients repeat it when the
+// first answer got lost.
+
+import { encodeUtf8 } from '../../base/bytes.ts';
+import { encode } from '../../base/codec.ts';
+import type { HttpResponse } from '../../env/http.ts';
+import { BlobWriter } from '../blob-writer.ts';
+import { accessBucket, keyOf, type OperationContext, readXml } from '../context.ts';
+import {
+  type Content,
+  decodeEntry,
+  type EntryBody,
+  type Extent,
+  encodeEntryDraft,
+  extentList,
+  type Part,
+  partFormat,
+  type Upload,
+  uploadFormat,
+} from '../index/format.ts';
+import { type BucketAccess, refusalError } from '../index/index-client.ts';
+import { completeUpload, getEntry, listParts } from '../index/messages.ts';
+import {
+  checksumAlgorithms,
+  checksumElement,
+  checksumHeader,
+  combineChecksums,
+} from '../protocol/checksums.ts';
+import { parseWriteConditions } from '../protocol/conditions.ts';
+import { S3Error } from '../protocol/errors.ts';
+import { multipartEtag, quoteEtag, unquoteEtag } from '../protocol/etag.ts';
+import {
+  keysPerRequestMax,
+  objectBytesMax,
+  partBytesMin,
+  partNumberMax,
+} from '../protocol/limits.ts';
+import { type HeaderMap, parseCount } from '../protocol/request.ts';
+import { childrenOf, childText, textElement, type XmlNode, xmlDocument } from '../protocol/xml.ts';
+import { answerWhenDone } from '../slow-response.ts';
+import { uploadIdOf } from './upload-part.ts';
+
+/** Room for 24 KiB of headers, metadata and tags beside it in an entry of 64 KiB. */
+const directExtentsBytesMax = 40 * 1024;
+
+/** Parts change under a completion only when a client uploads and completes at once. */
+const attemptsMax = 3;
+
+interface WantedPart {
+  readonly partNumber: number;
+  readonly etag: string;
+  /** By element name, e.g. `ChecksumCRC32`. */
+  readonly checksums: ReadonlyMap<string, string>;
+}
+
+function parseWanted(root: XmlNode): readonly WantedPart[] {
+  const wanted: WantedPart[] = [];
+  for (const node of childrenOf(root, 'Part')) {
+    const partNumber = parseCount(childText(node, 'PartNumber')?.trim() ?? '');
+    const etag = childText(node, 'ETag');
+    if (partNumber === undefined || etag === undefined) throw new S3Error('MalformedXML');
+    if (partNumber < 1 || partNumber > partNumberMax)
+      throw new S3Error('InvalidArgument', 'PartNumber must be an integer between 1 and 10000');
+    const previous = wanted.at(-1);
+    if (previous !== undefined && partNumber <= previous.partNumber)
+      throw new S3Error('InvalidPartOrder');
+    const checksums = new Map<string, string>();
+    for (const algorithm of checksumAlgorithms) {
+      const value = childText(node, checksumElement(algorithm));
+      if (value !== undefined) checksums.set(checksumElement(algorithm), value.trim());
+    }
+    wanted.push({ partNumber, etag: unquoteEtag(etag), checksums });
+  }
+  if (wanted.length === 0) throw new S3Error('MalformedXML');
+  return wanted;
+}
+
+async function readParts(
+  context: OperationContext,
+  access: BucketAccess,
+  uploadId: string,
+): Promise<{ readonly upload: Upload; readonly parts: ReadonlyMap<number, Part> } | undefined> {
+  const key = keyOf(context);
+  const parts = new Map<number, Part>();
+  let after = 0;
+  while (true) {
+    const answer = await context.parts.index.callKey(access, key, listParts, {
+      key: encodeUtf8(key),
+      uploadId,
+      after,
+      limit: keysPerRequestMax,
+    });
+    if (answer.kind === 'refused') {
+      if (answer.reason === 'no-upload') return undefined;
+      throw refusalError(answer.reason, access.name, key);
+    }
+    for (const { partNumber, part } of answer.parts) {
+      parts.set(partNumber, partFormat.decode(part));
+      after = partNumber;
+    }
+    if (answer.ended) return { upload: uploadFormat.decode(answer.upload), parts };
+  }
+}
+
+interface ChosenPart {
+  readonly partNumber: number;
+  readonly part: Part;
+}
+
+/** The parts the client named, checked against what is there. */
+function chooseParts(
+  wanted: readonly WantedPart[],
+  parts: ReadonlyMap<number, Part>,
+  upload: Upload,
+): readonly ChosenPart[] {
+  return wanted.map(({ partNumber, etag, checksums }, i) => {
+    const part = parts.get(partNumber);
+    const detail = { detail: { PartNumber: String(partNumber), ETag: etag.slice(0, 100) } };
+    if (part === undefined || part.etag !== etag.toLowerCase())
+      throw new S3Error('InvalidPart', undefined, detail);
+    if (upload.checksumAlgorithm !== undefined) {
+      const claimed = checksums.get(checksumElement(upload.checksumAlgorithm));
+      if (claimed !== undefined && claimed !== part.checksum)
+        throw new S3Error('InvalidPart', undefined, detail);
+    }
+    if (i < wanted.length - 1 && part.sizeBytes < partBytesMin)
+      throw new S3Error('EntityTooSmall', undefined, {
+        detail: {
+          ...detail.detail,
+          ProposedSize: String(part.sizeBytes),
+          MinSizeAllowed: String(partBytesMin),
+        },
+      });
+    return { partNumber, part };
+  });
+}
+
+function joinChecksums(
+  headers: HeaderMap,
+  upload: Upload,
+  chosen: readonly ChosenPart[],
+): EntryBody['checksum'] {
+  const { checksumAlgorithm: algorithm, checksumType: type } = upload;
+  const askedType = headers.get('x-amz-checksum-type')?.toUpperCase();
+  if (askedType !== undefined && askedType !== type)
+    throw new S3Error(
+      'InvalidRequest',
+      'The checksum type of the upload is not the one of the request.',
+    );
+  if (algorithm === undefined || type === undefined) return undefined;
+  const parts: { value: string; sizeBytes: number }[] = [];
+  for (const { part } of chosen) {
+    if (part.checksum === undefined) throw new S3Error('InvalidPart');
+    parts.push({ value: part.checksum, sizeBytes: part.sizeBytes });
+  }
+  const value = combineChecksums(algorithm, type, parts);
+  const claimed = headers.get(checksumHeader(algorithm));
+  if (claimed !== undefined && claimed !== value && `${claimed}-${parts.length}` !== value)
+    throw new S3Error(
+      'BadDigest',
+      `The ${algorithm} you specified did not match the calculated checksum.`,
+    );
+  return { algorithm, type, value };
+}
+
+/** Many parts do not fit the entry; their list goes into blobs of its own. */
+async function placeExtents(
+  context: OperationContext,
+  extents: readonly Extent[],
+): Promise<Content> {
+  const encoded = encode(extentList, extents);
+  if (encoded.length <= directExtentsBytesMax) return { kind: 'direct', extents };
+  const { cluster, budget, env } = context.parts;
+  const writer = new BlobWriter({ cluster, budget, clock: env.clock }, encoded.length);
+  const views = [encoded];
+  const runs = await writer.write({ next: async () => views.pop() });
+  return { kind: 'indirect', manifestBytes: encoded.length, runs };
+}
+
+function resultDocument(
+  context: OperationContext,
+  entry: Pick<EntryBody, 'etag' | 'checksum'>,
+): Uint8Array {
+  const { request } = context;
+  const host = request.headers.get('host') ?? '';
+  return xmlDocument(
+    'CompleteMultipartUploadResult',
+    textElement('Location', `http://${host}${request.rawPath}`),
+    textElement('Bucket', request.bucket),
+    textElement('Key', request.key),
+    textElement('ETag', quoteEtag(entry.etag)),
+    entry.checksum === undefined
+      ? ''
+      : textElement(checksumElement(entry.checksum.algorithm), entry.checksum.value) +
+          textElement('ChecksumType', entry.checksum.type),
+  );
+}
+
+/** The entry this upload made, when it was completed before. Throws `NoSuchUpload`. */
+async function completedBefore(
+  context: OperationContext,
+  access: BucketAccess,
+  uploadId: string,
+): Promise<Uint8Array> {
+  const key = keyOf(context);
+  const answer = await context.parts.index.callKey(access, key, getEntry, {
+    key: encodeUtf8(key),
+  });
+  if (answer.kind === 'read' && answer.entry !== undefined) {
+    const entry = decodeEntry(answer.entry);
+    if (entry.uploadId === uploadId) return resultDocument(context, entry);
+  }
+  throw new S3Error('NoSuchUpload');
+}
+
+async function complete(
+  context: OperationContext,
+  access: BucketAccess,
+  uploadId: string,
+  wanted: readonly WantedPart[],
+): Promise<Uint8Array> {
+  const { parts: gateway, request } = context;
+  const key = keyOf(context);
+  const conditions = parseWriteConditions(request.headers);
+  for (let attempt = 0; attempt < attemptsMax; attempt++) {
+    const found = await readParts(context, access, uploadId);
+    if (found === undefined) return completedBefore(context, access, uploadId);
+    const { upload } = found;
+    const chosen = chooseParts(wanted, found.parts, upload);
+    let sizeBytes = 0;
+    for (const { part } of chosen) sizeBytes += part.sizeBytes;
+    if (sizeBytes > objectBytesMax) throw new S3Error('EntityTooLarge');
+    const announced = request.headers.get('x-amz-mp-object-size');
+    if (announced !== undefined && parseCount(announced) !== sizeBytes)
+      throw new S3Error(
+        'InvalidRequest',
+        `The provided 'x-amz-mp-object-size' header does not match what was computed: ${sizeBytes}`,
+      );
+    const entry: EntryBody = {
+      sizeBytes,
+      etag: multipartEtag(chosen.map(({ part }) => part.etag)),
+      wallMs: gateway.env.wall.nowMs(),
+      checksum: joinChecksums(request.headers, upload, chosen),
+      headers: upload.headers,
+      metadata: upload.metadata,
+      tags: upload.tags,
+      uploadId,
+      partCount: chosen.length,
+      content: await placeExtents(
+        context,
+        chosen.map(({ part: { sizeBytes: bytes, runs, checksum } }) => ({
+          sizeBytes: bytes,
+          runs,
+          checksum,
+        })),
+      ),
+    };
+    const answer = await gateway.index.callKey(access, key, completeUpload, {
+      key: encodeUtf8(key),
+      uploadId,
+      conditions,
+      parts: chosen.map(({ partNumber, part }) => ({ partNumber, version: part.version })),
+      entry: encodeEntryDraft(entry),
+    });
+    if (answer.kind === 'committed') return resultDocument(context, entry);
+    if (answer.kind === 'already') return resultDocument(context, decodeEntry(answer.entry));
+    if (answer.reason !== 'parts-changed') throw refusalError(answer.reason, access.name, key);
+  }
+  throw new S3Error('InvalidPart');
+}
+
+export async function completeMultipartUpload(context: OperationContext): Promise<HttpResponse> {
+  const uploadId = uploadIdOf(context);
+  const wanted = parseWanted(await readXml(context, 'CompleteMultipartUpload', 'of-object'));
+  const access = await accessBucket(context);
+  return answerWhenDone(context, complete(context, access, uploadId, wanted));
+}

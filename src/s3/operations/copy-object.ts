@@ -1,0 +1,97 @@
+// CopyObject: bytes are rewritten, metadata and tags copied or replaced as the directives say.
+
+import type { HttpResponse } from '../../env/http.ts';
+import { accessBucket, keyOf, type OperationContext } from '../context.ts';
+import { type CopySource, copyBytes, withCopySource } from '../copy-source.ts';
+import type { BucketAccess } from '../index/index-client.ts';
+import { checksumElement, parseChecksumAlgorithm } from '../protocol/checksums.ts';
+import { parseWriteConditions } from '../protocol/conditions.ts';
+import { formatIsoDate } from '../protocol/dates.ts';
+import { S3Error } from '../protocol/errors.ts';
+import { quoteEtag } from '../protocol/etag.ts';
+import {
+  collectContentHeaders,
+  collectMetadata,
+  parseTaggingHeader,
+  refuseUnsupportedHeaders,
+} from '../protocol/object-headers.ts';
+import { textElement, xmlDocument } from '../protocol/xml.ts';
+import { answerWhenDone } from '../slow-response.ts';
+import { commitEntry, contentOf } from './put-object.ts';
+
+type Directive = 'COPY' | 'REPLACE';
+
+function directive(context: OperationContext, header: string): Directive {
+  const value = context.request.headers.get(header)?.toUpperCase() ?? 'COPY';
+  if (value !== 'COPY' && value !== 'REPLACE')
+    throw new S3Error('InvalidArgument', `Unknown directive in ${header}.`, {
+      detail: { ArgumentName: header, ArgumentValue: value.slice(0, 100) },
+    });
+  return value;
+}
+
+export async function copyObject(context: OperationContext): Promise<HttpResponse> {
+  refuseUnsupportedHeaders(context.request.headers);
+  const access = await accessBucket(context);
+  return answerWhenDone(
+    context,
+    withCopySource(context, (source) => copy(context, access, source)),
+  );
+}
+
+async function copy(
+  context: OperationContext,
+  access: BucketAccess,
+  source: CopySource,
+): Promise<Uint8Array> {
+  const { headers } = context.request;
+  const { parts } = context;
+  const key = keyOf(context);
+  const metadataDirective = directive(context, 'x-amz-metadata-directive');
+  const taggingDirective = directive(context, 'x-amz-tagging-directive');
+  const { entry } = source;
+  const isSelf = source.access.record.bucketId === access.record.bucketId && source.key === key;
+  if (isSelf && metadataDirective === 'COPY')
+    throw new S3Error(
+      'InvalidRequest',
+      "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.",
+    );
+  const asked = headers.get('x-amz-checksum-algorithm');
+  const algorithm = asked === undefined ? entry.checksum?.algorithm : parseChecksumAlgorithm(asked);
+  const described =
+    metadataDirective === 'COPY'
+      ? { headers: entry.headers, metadata: entry.metadata }
+      : { headers: collectContentHeaders(headers), metadata: collectMetadata(headers) };
+  const tags =
+    taggingDirective === 'COPY' ? entry.tags : parseTaggingHeader(headers.get('x-amz-tagging'));
+  const stored = await copyBytes(context, source, {
+    access,
+    key,
+    small: 'inline',
+    beginBytes: 0,
+    endBytes: entry.sizeBytes,
+    algorithm,
+  });
+  const { md5, checksum } = stored.proof;
+  const wallMs = parts.env.wall.nowMs();
+  await commitEntry(context, access, key, parseWriteConditions(headers), {
+    sizeBytes: entry.sizeBytes,
+    etag: md5,
+    wallMs,
+    checksum: checksum === undefined ? undefined : { ...checksum, type: 'FULL_OBJECT' },
+    ...described,
+    tags,
+    uploadId: undefined,
+    partCount: 0,
+    content: contentOf(stored, entry.sizeBytes),
+  });
+  return xmlDocument(
+    'CopyObjectResult',
+    textElement('LastModified', formatIsoDate(wallMs)),
+    textElement('ETag', quoteEtag(md5)),
+    checksum === undefined
+      ? ''
+      : textElement(checksumElement(checksum.algorithm), checksum.value) +
+          textElement('ChecksumType', 'FULL_OBJECT'),
+  );
+}

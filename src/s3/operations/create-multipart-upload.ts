@@ -1,0 +1,86 @@
+// CreateMultipartUpload: what the finished object will be described as is kept with the upload.
+
+import { encodeUtf8, formatHex } from '../../base/bytes.ts';
+import type { HttpResponse } from '../../env/http.ts';
+import { accessBucket, keyOf, type OperationContext, xmlResponse } from '../context.ts';
+import { uploadFormat } from '../index/format.ts';
+import { refusalError } from '../index/index-client.ts';
+import { createUpload } from '../index/messages.ts';
+import { multipartChecksumType, parseChecksumAlgorithm } from '../protocol/checksums.ts';
+import { S3Error } from '../protocol/errors.ts';
+import {
+  collectContentHeaders,
+  collectMetadata,
+  parseTaggingHeader,
+  refuseUnsupportedHeaders,
+} from '../protocol/object-headers.ts';
+import type { HeaderMap } from '../protocol/request.ts';
+import { textElement, xmlDocument } from '../protocol/xml.ts';
+
+function parseChecksum(headers: HeaderMap): {
+  readonly checksumAlgorithm: ReturnType<typeof parseChecksumAlgorithm> | undefined;
+  readonly checksumType: ReturnType<typeof multipartChecksumType>;
+} {
+  const name = headers.get('x-amz-checksum-algorithm');
+  const type = headers.get('x-amz-checksum-type')?.toUpperCase();
+  if (name === undefined) {
+    if (type !== undefined)
+      throw new S3Error(
+        'InvalidRequest',
+        'The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.',
+      );
+    return { checksumAlgorithm: undefined, checksumType: undefined };
+  }
+  const checksumAlgorithm = parseChecksumAlgorithm(name);
+  const checksumType = multipartChecksumType(checksumAlgorithm, type);
+  if (checksumType === undefined)
+    throw new S3Error(
+      'InvalidRequest',
+      `The ${type} checksum type cannot be used with the ${checksumAlgorithm.toLowerCase()} checksum algorithm.`,
+    );
+  return { checksumAlgorithm, checksumType };
+}
+
+/** Rises with time, so that uploads of one key list in the order they began; the rest is chance. */
+function newUploadId(context: OperationContext): string {
+  const { wall, secrets } = context.parts.env;
+  const time = wall.nowMs().toString(16).padStart(12, '0').slice(-12);
+  return time + formatHex(secrets.bytes(10));
+}
+
+export async function createMultipartUpload(context: OperationContext): Promise<HttpResponse> {
+  const { parts, request } = context;
+  const { headers } = request;
+  const key = keyOf(context);
+  refuseUnsupportedHeaders(headers);
+  const upload = {
+    wallMs: parts.env.wall.nowMs(),
+    headers: collectContentHeaders(headers),
+    metadata: collectMetadata(headers),
+    tags: parseTaggingHeader(headers.get('x-amz-tagging')),
+    ...parseChecksum(headers),
+  };
+  const access = await accessBucket(context);
+  const uploadId = newUploadId(context);
+  const answer = await parts.index.callKey(access, key, createUpload, {
+    key: encodeUtf8(key),
+    uploadId,
+    upload: uploadFormat.encode(upload),
+  });
+  if (answer.kind === 'refused') throw refusalError(answer.reason, access.name, key);
+  const answerHeaders: [string, string][] = [];
+  if (upload.checksumAlgorithm !== undefined && upload.checksumType !== undefined)
+    answerHeaders.push(
+      ['x-amz-checksum-algorithm', upload.checksumAlgorithm],
+      ['x-amz-checksum-type', upload.checksumType],
+    );
+  return xmlResponse(
+    xmlDocument(
+      'InitiateMultipartUploadResult',
+      textElement('Bucket', access.name),
+      textElement('Key', key),
+      textElement('UploadId', uploadId),
+    ),
+    answerHeaders,
+  );
+}

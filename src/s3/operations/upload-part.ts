@@ -1,0 +1,177 @@
+// UploadPart and UploadPartCopy: bytes to blobs, then the part's row; a part put again replaces the old.
+
+import { encodeUtf8 } from '../../base/bytes.ts';
+import type { HttpResponse } from '../../env/http.ts';
+import { accessBucket, emptyResponse, keyOf, type OperationContext } from '../context.ts';
+import { copyBytes, withCopySource } from '../copy-source.ts';
+import { type Upload, uploadFormat } from '../index/format.ts';
+import { type BucketAccess, refusalError } from '../index/index-client.ts';
+import { getUpload, putPart } from '../index/messages.ts';
+import { isUploadId } from '../index/rows.ts';
+import { checksumElement, checksumHeader } from '../protocol/checksums.ts';
+import { formatIsoDate } from '../protocol/dates.ts';
+import { S3Error } from '../protocol/errors.ts';
+import { quoteEtag } from '../protocol/etag.ts';
+import { partNumberMax, putBytesMax } from '../protocol/limits.ts';
+import { refuseUnsupportedHeaders } from '../protocol/object-headers.ts';
+import { Payload, type PayloadDigests } from '../protocol/payload.ts';
+import { parseCount } from '../protocol/request.ts';
+import { textElement, xmlDocument } from '../protocol/xml.ts';
+import { answerWhenDone } from '../slow-response.ts';
+import { type StoredBody, storeBody } from '../store-body.ts';
+
+/** Throws `NoSuchUpload` for what can't be an id. */
+export function uploadIdOf(context: OperationContext): string {
+  const uploadId = context.request.query.get('uploadId') ?? '';
+  if (!isUploadId(uploadId)) throw new S3Error('NoSuchUpload');
+  return uploadId;
+}
+
+function partNumberOf(context: OperationContext): number {
+  const number = parseCount(context.request.query.get('partNumber') ?? '');
+  if (number === undefined || number < 1 || number > partNumberMax)
+    throw new S3Error(
+      'InvalidArgument',
+      'Part number must be an integer between 1 and 10000, inclusive',
+      {
+        detail: { ArgumentName: 'partNumber' },
+      },
+    );
+  return number;
+}
+
+async function readUpload(
+  context: OperationContext,
+  access: BucketAccess,
+  uploadId: string,
+): Promise<Upload> {
+  const key = keyOf(context);
+  const answer = await context.parts.index.callKey(access, key, getUpload, {
+    key: encodeUtf8(key),
+    uploadId,
+  });
+  if (answer.kind === 'refused') throw refusalError(answer.reason, access.name, key);
+  return uploadFormat.decode(answer.upload);
+}
+
+interface PartPlace {
+  readonly access: BucketAccess;
+  readonly uploadId: string;
+  readonly partNumber: number;
+  readonly upload: Upload;
+}
+
+async function commitPart(
+  context: OperationContext,
+  place: PartPlace,
+  sizeBytes: number,
+  stored: StoredBody<PayloadDigests>,
+): Promise<number> {
+  const key = keyOf(context);
+  const { checksum, md5 } = stored.proof;
+  const wallMs = context.parts.env.wall.nowMs();
+  const answer = await context.parts.index.callKey(place.access, key, putPart, {
+    key: encodeUtf8(key),
+    uploadId: place.uploadId,
+    partNumber: place.partNumber,
+    sizeBytes,
+    etag: md5,
+    wallMs,
+    // Only in the upload's own algorithm can parts be joined.
+    checksum: checksum?.algorithm === place.upload.checksumAlgorithm ? checksum?.value : undefined,
+    runs: stored.kind === 'blobs' ? stored.runs : [],
+  });
+  if (answer.kind === 'refused') throw refusalError(answer.reason, place.access.name, key);
+  return wallMs;
+}
+
+export async function uploadPart(context: OperationContext): Promise<HttpResponse> {
+  const { parts, request } = context;
+  const uploadId = uploadIdOf(context);
+  const partNumber = partNumberOf(context);
+  refuseUnsupportedHeaders(request.headers);
+  const access = await accessBucket(context);
+  const upload = await readUpload(context, access, uploadId);
+  const payload = new Payload(request, context.payload, {
+    clock: parts.env.clock,
+    computeChecksum: upload.checksumAlgorithm,
+  });
+  if (payload.sizeBytes > putBytesMax) throw new S3Error('EntityTooLarge');
+  const claimed = payload.claimedAlgorithm;
+  if (
+    claimed !== undefined &&
+    upload.checksumAlgorithm !== undefined &&
+    claimed !== upload.checksumAlgorithm
+  )
+    throw new S3Error(
+      'InvalidRequest',
+      `Checksum Type mismatch occurred, expected checksum Type: ${upload.checksumAlgorithm.toLowerCase()}, actual checksum Type: ${claimed.toLowerCase()}`,
+    );
+  const stored = await storeBody(parts, {
+    access,
+    key: keyOf(context),
+    source: payload,
+    sizeBytes: payload.sizeBytes,
+    small: 'in-blobs',
+    prove: () => payload.finish(),
+  });
+  await commitPart(context, { access, uploadId, partNumber, upload }, payload.sizeBytes, stored);
+  const { md5, checksum } = stored.proof;
+  const headers: [string, string][] = [['etag', quoteEtag(md5)]];
+  if (checksum !== undefined) headers.push([checksumHeader(checksum.algorithm), checksum.value]);
+  return emptyResponse(200, headers);
+}
+
+/** Both ends must lie inside the source. */
+function copyRange(
+  header: string | undefined,
+  sizeBytes: number,
+): { readonly beginBytes: number; readonly endBytes: number } {
+  if (header === undefined) return { beginBytes: 0, endBytes: sizeBytes };
+  const match = /^bytes=(\d{1,15})-(\d{1,15})$/.exec(header);
+  const first = Number(match?.[1]);
+  const last = Number(match?.[2]);
+  if (match === null || last < first)
+    throw new S3Error(
+      'InvalidArgument',
+      'The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy',
+      { detail: { ArgumentName: 'x-amz-copy-source-range' } },
+    );
+  if (last >= sizeBytes)
+    throw new S3Error(
+      'InvalidRange',
+      `Range specified is not valid for source object of size: ${sizeBytes}`,
+    );
+  return { beginBytes: first, endBytes: last + 1 };
+}
+
+export async function uploadPartCopy(context: OperationContext): Promise<HttpResponse> {
+  const uploadId = uploadIdOf(context);
+  const partNumber = partNumberOf(context);
+  refuseUnsupportedHeaders(context.request.headers);
+  const access = await accessBucket(context);
+  const upload = await readUpload(context, access, uploadId);
+  const place = { access, uploadId, partNumber, upload };
+  const work = withCopySource(context, async (source) => {
+    const { headers } = context.request;
+    const range = copyRange(headers.get('x-amz-copy-source-range'), source.entry.sizeBytes);
+    const stored = await copyBytes(context, source, {
+      access,
+      key: keyOf(context),
+      small: 'in-blobs',
+      ...range,
+      algorithm: upload.checksumAlgorithm,
+    });
+    const wallMs = await commitPart(context, place, range.endBytes - range.beginBytes, stored);
+    const { md5, checksum } = stored.proof;
+    return xmlDocument(
+      'CopyPartResult',
+      textElement('LastModified', formatIsoDate(wallMs)),
+      textElement('ETag', quoteEtag(md5)),
+      checksum === undefined
+        ? ''
+        : textElement(checksumElement(checksum.algorithm), checksum.value),
+    );
+  });
+  return answerWhenDone(context, work);
+}
