@@ -6,7 +6,7 @@ import type { Files } from '../env/files.ts';
 import { SeededRandom } from '../testing/seeded-random.ts';
 import { SimulatedFiles } from '../testing/simulated-files.ts';
 import { StoreError } from './errors.ts';
-import { encodeSuperblock, extentKeysBegin, formatVersion } from './format.ts';
+import { encodeSuperblock, extentKeysBegin, formatVersion, frameValue } from './format.ts';
 import { storeKey } from './keys.ts';
 import { ObjectStore, reserveBytes } from './object-store.ts';
 import {
@@ -269,7 +269,9 @@ describe('reading beside writing', () => {
   test('every read sees one state between its begin and its end', async () => {
     for (let seed = 1; seed <= 40; seed++) {
       const random = new SeededRandom(seed);
-      const store = await open(await formatted(seed));
+      const files = await formatted(seed);
+      const cacheBytes = seed % 2 === 0 ? 0 : 100_000;
+      const store = await ObjectStore.open(files, { capacityBytes, cacheBytes });
       const keys = Array.from({ length: 6 }, (_, i) => utf8(`k${i}`));
       let committed = 0;
       // Each transaction writes its number to every second key and deletes or writes the others, so
@@ -288,7 +290,7 @@ describe('reading beside writing', () => {
       };
       await write();
       const reader = async (): Promise<void> => {
-        for (let i = 0; i < 30; i++) {
+        for (let i = 0; i < 60; i++) {
           const first = committed;
           const values = await readOne(store, random, keys);
           const last = committed;
@@ -304,7 +306,10 @@ describe('reading beside writing', () => {
         for (let i = 0; i < 60; i++) {
           const writing = write();
           for (let turns = random.below(20); turns > 0; turns--) await undefined;
-          if (random.below(2) === 0) await writing;
+          if (random.below(2) === 0) continue;
+          await writing;
+          // A quiet time, in which reads find nothing pending when they begin.
+          for (let turns = random.below(100); turns > 0; turns--) await undefined;
         }
       };
       await Promise.all([writer(), reader(), reader(), reader()]);
@@ -366,6 +371,31 @@ describe('reading beside writing', () => {
           `seed ${seed}`,
         );
       }
+    }
+  });
+
+  test('a clone whose source is still being looked up is listed as what it will be', async () => {
+    for (let seed = 1; seed <= 30; seed++) {
+      const files = await formatted(seed);
+      let store = await open(files);
+      await store.commit(storing('x', dataFor(1, 5000)));
+      await store.commit(storing('y', dataFor(2, 6000)));
+      store = await restart(store, files);
+      const committing = store.commit(
+        change((transaction) => {
+          transaction.cloneObject(at, utf8('none'), utf8('y'));
+          transaction.cloneObject(at, utf8('x'), utf8('z'));
+        }),
+      );
+      const range = { begin: utf8(''), end: undefined, limit: 9 };
+      const listing = store.listObjects(at, range);
+      const stat = store.statObject(at, utf8('z'));
+      deepEqual(
+        (await listing).map(({ name }) => name),
+        [utf8('x'), utf8('z')],
+      );
+      equal((await stat)?.lengthBytes, 5000);
+      await committing;
     }
   });
 
@@ -637,6 +667,25 @@ describe('damaged bytes', () => {
     equal(store.damaged.length, 1);
     await store.commit(storing('y', dataFor(4, 50_000)));
     deepEqual(await store.readObject(at, utf8('x'), 0, 50_000), data);
+  });
+
+  test('an extent record that counts too few clones is not believed', async () => {
+    const files = await formatted();
+    let store = await open(files);
+    const data = dataFor(3, 50_000);
+    await store.commit(storing('x', data));
+    await store.commit(change((step) => step.cloneObject(at, utf8('x'), utf8('y'))));
+    await store.close();
+    const rows = await files.openKeyValue('meta');
+    const [record] = files.rows('meta').filter(([key]) => key[0] === 0 && key[1] === 0x78);
+    ok(record !== undefined);
+    const value = frameValue(record[0], new Uint8Array([1]));
+    await rows.commit([{ kind: 'put', key: record[0], value }], { sync: true });
+    await rows.close();
+    store = await open(files);
+    await store.commit(removing('x'));
+    await store.commit(storing('z', dataFor(4, 50_000)));
+    deepEqual(await store.readObject(at, utf8('y'), 0, 50_000), data);
   });
 
   test('random flips anywhere in the rows stop nothing but what they hit', async () => {

@@ -479,10 +479,8 @@ export class ObjectStore {
     const cached = this.#cache.get(key.text);
     if (cached?.kind === 'onode') return { kind: 'present', onode: cached.onode, views: undefined };
     const [framed] = await this.#keyValue.getMany([key.bytes]);
-    const meanwhile = await this.#pendingState(key);
-    if (meanwhile !== undefined) return meanwhile;
     const state = objectStateOf(key.bytes, framed);
-    // Waiting for an answer from the overlay is a step of its own, so look again.
+    // The state is of a moment during the read. It may be old by now, so that it must not be cached.
     if (state.kind === 'present' && this.#overlay.get(key) === undefined)
       this.#cache.put(key.text, { kind: 'onode', onode: state.onode });
     return state;
