@@ -1,0 +1,282 @@
+// The cluster as a gateway uses it: finds the primary, asks, and asks again until the answer is known or
+// time is up. A request keeps its id over all its attempts, which makes retries harmless.
+
+import { encodeUtf8 } from '../base/bytes.ts';
+import { crc32c } from '../base/crc32c.ts';
+import { hashBytes, hashNumbers } from '../base/hash.ts';
+import { type BlobId, formatPgId, type PgId, type PoolId, type Uuid } from '../base/ids.ts';
+import type { Timer } from '../env/clock.ts';
+import type { Env } from '../env/env.ts';
+import type { Address } from '../env/network.ts';
+import { activeLayout, findLayout, findPool, type Layout, type OsdEntry } from '../map/cluster-map.ts';
+import { NetError } from '../net/errors.ts';
+import type { Identity } from '../net/handshake.ts';
+import { MonLink } from '../net/mon-link.ts';
+import { describeError, type Incoming, type Outgoing } from '../net/session.ts';
+import type { LiveRequest } from '../wire/entry.ts';
+import type { FailureCode } from '../wire/messages.ts';
+import type { Cluster, LayoutRef, User } from './cluster.ts';
+import { ClientError } from './errors.ts';
+import { OsdSessions } from './osd-sessions.ts';
+
+export interface ClusterClientOptions {
+  readonly identity: Identity;
+  readonly key: Uint8Array;
+  readonly mon: { readonly address: Address; readonly uuid: Uuid };
+}
+
+/** How long one call goes on asking. A failover takes up to five seconds, a wait for the write floor ten. */
+const callMs = 15_000;
+
+/** How long a write waits for enough in-sync slots. */
+const floorMs = 10_000;
+
+/** One attempt; then the primary may be another. */
+const attemptMs = 6000;
+
+/** Between attempts when nothing new is heard. */
+const retryMs = 100;
+
+/** How long a held job is believed before asking again: a third of its lease. */
+const jobBeliefMs = 5000;
+
+/** What to do with a refusal; exhaustive over the wire's codes. */
+const reactions: Readonly<Record<FailureCode, 'retry' | 'wait-floor' | ClientError['code']>> = {
+  'not-primary': 'retry',
+  'below-floor': 'wait-floor',
+  'no-space': 'no-space',
+  'no-such-blob': 'no-such-blob',
+  damaged: 'damaged',
+  'bad-request': 'bad-request',
+  'too-large': 'too-large',
+  stale: 'retry',
+  busy: 'retry',
+  failed: 'retry',
+};
+
+export class ClusterClient implements Cluster {
+  readonly #env: Env;
+  readonly #mon: MonLink;
+  readonly #sessions: OsdSessions;
+  readonly #outstanding = new Set<number>();
+  readonly #jobs = new Map<string, number>();
+  #users: readonly User[] = [];
+  #incarnation: number | undefined;
+  #nextRequest = 1;
+  #nextBlob = 1;
+  #closed = false;
+  #waiters: (() => void)[] = [];
+
+  private constructor(env: Env, options: ClusterClientOptions) {
+    this.#env = env;
+    this.#mon = new MonLink(env, {
+      identity: options.identity,
+      key: options.key,
+      mon: options.mon,
+      changed: () => this.#changed(),
+      notice: (message) => {
+        if (message.kind === 'users') {
+          this.#users = message.users;
+          this.#changed();
+        }
+      },
+    });
+    this.#sessions = new OsdSessions(env, options.identity, this.#mon);
+  }
+
+  static start(env: Env, options: ClusterClientOptions): ClusterClient {
+    const client = new ClusterClient(env, options);
+    env.tasks.spawn('lease incarnation', () => client.#lease());
+    return client;
+  }
+
+  /** Resolves when the map, the users and an incarnation are there. */
+  async ready(): Promise<void> {
+    while (!this.#closed && (this.#mon.map === undefined || this.#users.length === 0 || this.#incarnation === undefined)) await this.#change();
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#mon.close();
+    this.#sessions.close();
+    this.#changed();
+  }
+
+  async #lease(): Promise<void> {
+    while (!this.#closed && this.#incarnation === undefined) {
+      try {
+        this.#incarnation = (await this.#mon.ask({ kind: 'lease-incarnation' }, 'incarnation')).incarnation;
+        this.#changed();
+      } catch {
+        await this.#change();
+      }
+    }
+  }
+
+  /** Resolves at the next news from the monitor, or after `retryMs`. */
+  #change(): Promise<void> {
+    return new Promise((resolve) => {
+      let timer: Timer | undefined;
+      const wake = (): void => {
+        timer?.cancel();
+        resolve();
+      };
+      this.#waiters.push(wake);
+      timer = this.#env.clock.after(retryMs, 'client retry', () => {
+        const at = this.#waiters.indexOf(wake);
+        if (at >= 0) this.#waiters.splice(at, 1);
+        resolve();
+      });
+    });
+  }
+
+  #changed(): void {
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const wake of waiters) wake();
+  }
+
+  // ——— Cluster ———
+
+  userByAccessKey(accessKey: string): User | undefined {
+    return this.#users.find((user) => user.accessKey === accessKey);
+  }
+
+  activeLayout(pool: string): LayoutRef {
+    const found = this.#mon.map === undefined ? undefined : findPool(this.#mon.map, pool);
+    if (found === undefined) throw new ClientError('no-such-pool', `no pool ${pool}`);
+    return { pool: found.id, layout: activeLayout(found).id };
+  }
+
+  async allocateBlobs(count: number): Promise<BlobId> {
+    while (this.#incarnation === undefined) {
+      if (this.#closed) throw new ClientError('unavailable', 'the gateway stops');
+      await this.#change();
+    }
+    const counter = this.#nextBlob;
+    this.#nextBlob += count;
+    return { incarnation: this.#incarnation, counter };
+  }
+
+  async call(pool: string, object: string, method: string, argument: Uint8Array): Promise<Uint8Array> {
+    const answer = await this.#withRequest((request) =>
+      this.#ask(() => this.#pgOfObject(pool, object), (pg) => ({ message: { kind: 'call', pg, request: request(), object, method, argument } })),
+    );
+    if (answer.message.kind !== 'result') throw new ClientError('bad-request', `call got ${answer.message.kind}`);
+    return answer.message.result;
+  }
+
+  async putBlob(layout: LayoutRef, blob: BlobId, views: readonly Uint8Array[]): Promise<void> {
+    let blobCrc = 0;
+    for (const view of views) blobCrc = crc32c(view, blobCrc);
+    await this.#withRequest((request) =>
+      this.#ask(
+        () => this.#pgOfBlob(layout, blob),
+        (pg) => ({ message: { kind: 'put-blob', pg, request: request(), blob, blobCrc }, payload: views, payloadCrc: blobCrc }),
+      ),
+    );
+  }
+
+  async readBlob(layout: LayoutRef, blob: BlobId, range: { offsetBytes: number; lengthBytes: number }): Promise<Uint8Array> {
+    const answer = await this.#ask(
+      () => this.#pgOfBlob(layout, blob),
+      (pg) => ({ message: { kind: 'read-blob', pg, blob, ...range } }),
+    );
+    if (answer.payload.length !== range.lengthBytes) throw new ClientError('damaged', `${answer.payload.length} bytes for ${range.lengthBytes}`);
+    return answer.payload;
+  }
+
+  async deleteBlob(layout: LayoutRef, blob: BlobId): Promise<void> {
+    await this.#withRequest((request) =>
+      this.#ask(() => this.#pgOfBlob(layout, blob), (pg) => ({ message: { kind: 'delete-blob', pg, request: request(), blob } })),
+    );
+  }
+
+  async holdsJob(job: string): Promise<boolean> {
+    const until = this.#jobs.get(job);
+    if (until !== undefined && until > this.#env.clock.now()) return true;
+    this.#jobs.delete(job);
+    try {
+      const { held } = await this.#mon.ask({ kind: 'hold-job', job }, 'job');
+      if (held) this.#jobs.set(job, this.#env.clock.now() + jobBeliefMs);
+      return held;
+    } catch {
+      return false;
+    }
+  }
+
+  // ——— asking ———
+
+  /** Gives the work one request id for all its attempts, with what this client has ended meanwhile. */
+  async #withRequest<T>(work: (request: () => LiveRequest) => Promise<T>): Promise<T> {
+    while (this.#incarnation === undefined) {
+      if (this.#closed) throw new ClientError('unavailable', 'the gateway stops');
+      await this.#change();
+    }
+    const client = this.#incarnation;
+    const counter = this.#nextRequest++;
+    this.#outstanding.add(counter);
+    try {
+      // Sets keep insertion order and counters rise, so the first is the lowest.
+      return await work(() => ({ client, counter, doneBefore: this.#outstanding.values().next().value ?? counter }));
+    } finally {
+      this.#outstanding.delete(counter);
+    }
+  }
+
+  #pgOfObject(pool: string, object: string): PgId | undefined {
+    const found = this.#mon.map === undefined ? undefined : findPool(this.#mon.map, pool);
+    if (found === undefined) {
+      if (this.#mon.map !== undefined) throw new ClientError('no-such-pool', `no pool ${pool}`);
+      return undefined;
+    }
+    const layout = activeLayout(found);
+    return formatPgId(found.id, layout.id, hashBytes(encodeUtf8(object)) % layout.pgCount);
+  }
+
+  #pgOfBlob(ref: LayoutRef, blob: BlobId): PgId | undefined {
+    const { map } = this.#mon;
+    if (map === undefined) return undefined;
+    const layout: Layout | undefined = findLayout(map, ref.pool, ref.layout);
+    if (layout === undefined) throw new ClientError('no-such-pool', `no layout ${ref.pool}.${ref.layout}`);
+    return formatPgId(ref.pool as PoolId, ref.layout, hashNumbers(blob.incarnation, blob.counter) % layout.pgCount);
+  }
+
+  #primaryOf(pg: PgId): OsdEntry | undefined {
+    const record = this.#mon.records.get(pg);
+    if (record?.primary === undefined) return undefined;
+    return this.#mon.map?.osds.find((osd) => osd.uuid === record.primary);
+  }
+
+  /** Asks the primary of a PG until it answers. Throws `ClientError`. */
+  async #ask(locate: () => PgId | undefined, build: (pg: PgId) => Outgoing): Promise<Incoming> {
+    const startedAt = this.#env.clock.now();
+    let reason = 'no cluster map yet';
+    for (;;) {
+      const elapsedMs = this.#env.clock.now() - startedAt;
+      if (this.#closed) throw new ClientError('unavailable', 'the gateway stops');
+      if (elapsedMs > callMs) throw new ClientError('unavailable', reason);
+      const pg = locate();
+      const osd = pg === undefined ? undefined : this.#primaryOf(pg);
+      if (pg !== undefined && osd !== undefined) {
+        try {
+          const session = await this.#sessions.session(osd);
+          const answer = await session.request(build(pg), Math.max(1000, Math.min(attemptMs, callMs - elapsedMs)));
+          if (answer.message.kind !== 'failure') return answer;
+          const { code, detail } = answer.message;
+          const reaction = reactions[code];
+          reason = detail;
+          if (reaction === 'wait-floor') {
+            if (elapsedMs > floorMs) throw new ClientError('unavailable', detail);
+          } else if (reaction !== 'retry') throw new ClientError(reaction, detail);
+        } catch (error) {
+          if (error instanceof ClientError) throw error;
+          reason = `${pg} at osd.${osd.id}: ${describeError(error)}`;
+          // The session ended under the request: the newest record may already name another primary.
+          if (error instanceof NetError && error.code === 'closed' && this.#primaryOf(pg) !== osd) continue;
+        }
+      } else if (pg !== undefined) reason = `${pg} has no primary`;
+      await this.#change();
+    }
+  }
+}

@@ -1,0 +1,183 @@
+// The PG record: who holds everything that was acknowledged. Kept in the map store and changed only by
+// compare-and-swap on `version` (PROTOCOL, "Words" and rules 12 to 18). This file has the arithmetic of
+// floors and the checks every change must pass; both the primary that proposes and the monitor that
+// decides use it.
+//
+// Slot states and who moves them:
+//   in-sync   holds everything acknowledged. Left by the primary's drop or retire.
+//   eligible  dropped when nothing could be acknowledged any more; becomes stale once in-sync is back
+//             at the write floor.
+//   joining   being brought up; becomes in-sync by the primary's promote.
+//   stale     was in-sync until version `asOf`; its data is kept until the PG is whole.
+
+import { type Codec, list, oneOf, option, struct, text, uint } from '../base/codec.ts';
+import { type OsdId, osdId, type PgId, pgId, uuid, type Uuid } from '../base/ids.ts';
+import { type ClusterMap, domainOf, findOsd, type Layout } from './cluster-map.ts';
+import { recordFloor, slotCount, writeFloor } from './geometry.ts';
+
+export const slotStates = ['in-sync', 'eligible', 'joining', 'stale'] as const;
+export type SlotState = (typeof slotStates)[number];
+
+export interface Slot {
+  readonly osd: OsdId;
+  /** The disk, not the id: a new disk under a known id is another slot. */
+  readonly uuid: Uuid;
+  /** Which shard, 0 to size - 1. For copies it only tells slots apart. */
+  readonly index: number;
+  readonly state: SlotState;
+  /** The record version until which it was in-sync; 0 when it never was. */
+  readonly asOf: number;
+}
+
+export interface PgRecord {
+  readonly pg: PgId;
+  /** + 1 at every start of a primary. */
+  readonly tenure: number;
+  /** + 1 at every change. */
+  readonly version: number;
+  readonly primary: Uuid | undefined;
+  /** Of the last proposal, by which a proposer knows its own. */
+  readonly nonce: string;
+  readonly slots: readonly Slot[];
+  /** Where the slots should be, by shard index: the leader's wish, towards which the primary works. */
+  readonly target: readonly OsdId[];
+}
+
+const slotCodec: Codec<Slot> = struct({ osd: osdId, uuid, index: uint, state: oneOf(...slotStates), asOf: uint });
+
+export const pgRecordCodec: Codec<PgRecord> = struct({
+  pg: pgId,
+  tenure: uint,
+  version: uint,
+  primary: option(uuid),
+  nonce: text,
+  slots: list(slotCodec),
+  target: list(osdId),
+});
+
+export function slotsIn(record: PgRecord, state: SlotState): readonly Slot[] {
+  return record.slots.filter((slot) => slot.state === state);
+}
+
+export function slotOf(record: PgRecord, disk: Uuid): Slot | undefined {
+  return record.slots.find((slot) => slot.uuid === disk);
+}
+
+/**
+ * How many failures apart the slots are: distinct shard indexes for erasure, distinct failure domains
+ * for both. The smaller of the two counts.
+ */
+export function distinctCount(slots: readonly Slot[], layout: Layout, map: ClusterMap): number {
+  const indexes = new Set(slots.map((slot) => slot.index));
+  const domains = new Set(
+    slots.map((slot) => {
+      const osd = findOsd(map, slot.osd);
+      return osd === undefined ? `uuid ${slot.uuid}` : domainOf(osd, layout.rule.failureDomain);
+    }),
+  );
+  const distinct = layout.geometry.kind === 'erasure' ? indexes.size : slots.length;
+  return Math.min(distinct, domains.size);
+}
+
+export function hasWriteFloor(record: PgRecord, layout: Layout, map: ClusterMap): boolean {
+  return distinctCount(slotsIn(record, 'in-sync'), layout, map) >= writeFloor(layout.geometry);
+}
+
+/** Data can be read from these slots: the record floor, counted without domains. */
+export function hasRecordFloor(slots: readonly Slot[], layout: Layout): boolean {
+  const count = layout.geometry.kind === 'erasure' ? new Set(slots.map((slot) => slot.index)).size : slots.length;
+  return count >= recordFloor(layout.geometry);
+}
+
+/** Every target disk in-sync at its index, and nothing else on the record. */
+export function isClean(record: PgRecord, layout: Layout): boolean {
+  return isWhole(record, layout) && record.slots.length === slotCount(layout.geometry);
+}
+
+/** Every target is in-sync at its index. */
+export function isWhole(record: PgRecord, layout: Layout): boolean {
+  if (record.target.length !== slotCount(layout.geometry)) return false;
+  return record.target.every((osd, index) =>
+    record.slots.some((slot) => slot.osd === osd && slot.index === index && slot.state === 'in-sync'),
+  );
+}
+
+export type Change = Omit<PgRecord, 'version' | 'nonce'>;
+
+/** The next record: version + 1 under the proposer's nonce. */
+export function nextRecord(before: PgRecord, change: Partial<Change>, nonce: string): PgRecord {
+  return { ...before, ...change, pg: before.pg, version: before.version + 1, nonce };
+}
+
+/** The primary starts its tenure (rule 13). */
+export function establish(before: PgRecord, nonce: string): PgRecord {
+  return nextRecord(before, { tenure: before.tenure + 1 }, nonce);
+}
+
+/**
+ * Drops in-sync slots (rules 12, 14, 15). When what is left is below the write floor the dropped become
+ * eligible: from then on nothing can be acknowledged. Undefined when too few would be left.
+ */
+export function drop(
+  before: PgRecord,
+  victims: ReadonlySet<Uuid>,
+  layout: Layout,
+  map: ClusterMap,
+  nonce: string,
+): PgRecord | undefined {
+  const left = slotsIn(before, 'in-sync').filter((slot) => !victims.has(slot.uuid));
+  if (!hasRecordFloor(left, layout)) return undefined;
+  const state = distinctCount(left, layout, map) >= writeFloor(layout.geometry) ? 'stale' : 'eligible';
+  const slots = before.slots.map((slot): Slot =>
+    slot.state === 'in-sync' && victims.has(slot.uuid) ? { ...slot, state, asOf: before.version } : slot,
+  );
+  return nextRecord(before, { slots }, nonce);
+}
+
+/** Joining becomes in-sync (rule 17); eligible becomes stale when that brings back the write floor (rule 14). */
+export function promote(before: PgRecord, disk: Uuid, layout: Layout, map: ClusterMap, nonce: string): PgRecord {
+  let slots = before.slots.map((slot): Slot =>
+    slot.uuid === disk && slot.state === 'joining' ? { ...slot, state: 'in-sync', asOf: 0 } : slot,
+  );
+  const inSync = slots.filter((slot) => slot.state === 'in-sync');
+  if (distinctCount(inSync, layout, map) >= writeFloor(layout.geometry))
+    slots = slots.map((slot) => (slot.state === 'eligible' ? { ...slot, state: 'stale' } : slot));
+  return nextRecord(before, { slots }, nonce);
+}
+
+/**
+ * Once every target is in-sync: what is not a target leaves the record (rule 16). Undefined when there is
+ * nothing to retire or the primary itself would have to go, which the leader arranges first.
+ */
+export function retire(before: PgRecord, layout: Layout, nonce: string): PgRecord | undefined {
+  if (!isWhole(before, layout)) return undefined;
+  const slots = before.slots.filter((slot) => before.target[slot.index] === slot.osd && slot.state === 'in-sync');
+  if (slots.length === before.slots.length) return undefined;
+  if (!slots.some((slot) => slot.uuid === before.primary)) return undefined;
+  return nextRecord(before, { slots }, nonce);
+}
+
+/**
+ * Why this change must not be made by the primary, whatever its reasons; undefined when it may. The
+ * monitor checks every proposal with it, so that a primary gone wrong can't lose the last copies.
+ */
+export function proposalFault(before: PgRecord, after: PgRecord, proposer: Uuid, layout: Layout): string | undefined {
+  if (after.version !== before.version + 1) return `version ${after.version} does not follow ${before.version}`;
+  if (before.primary !== proposer) return 'only the primary of the record proposes';
+  if (after.primary !== before.primary) return 'a primary does not elect';
+  if (after.tenure !== before.tenure && after.tenure !== before.tenure + 1) return 'tenure moves by one';
+  const inSync = slotsIn(after, 'in-sync');
+  if (!hasRecordFloor(inSync, layout)) return 'in-sync would fall below the record floor';
+  if (!inSync.some((slot) => slot.uuid === proposer)) return 'the primary would leave in-sync';
+  for (const slot of inSync) {
+    const was = slotOf(before, slot.uuid);
+    if (was === undefined || (was.state !== 'in-sync' && was.state !== 'joining'))
+      return `osd.${slot.osd} is ${was?.state ?? 'absent'} and only joining slots are promoted`;
+    if (was.index !== slot.index) return 'a slot keeps its shard index';
+  }
+  for (const slot of before.slots) {
+    if (slotOf(after, slot.uuid) === undefined && !isWhole(after, layout))
+      return `osd.${slot.osd} would leave the record before it is whole`;
+  }
+  return undefined;
+}

@@ -1,0 +1,164 @@
+// CRUSH-like placement: distinct failure domains by straw2, then a disk in each, then levelling of the
+// number of slots per weight to within one. Computed by the leader alone and written into the PG
+// records, so nobody else has to agree on it; still integer arithmetic only, so that a simulation is
+// the same everywhere.
+
+import { hashBytes, hashNumbers } from '../base/hash.ts';
+import { encodeUtf8 } from '../base/bytes.ts';
+import type { OsdId, PgId } from '../base/ids.ts';
+import { type ClusterMap, domainOf, type Layout, type OsdEntry } from './cluster-map.ts';
+import { slotCount } from './geometry.ts';
+
+/** -log2(x / 65536) in 1/65536ths for x from 1 to 65536, by repeated squaring: whole numbers only. */
+function negativeLog2(x: number): number {
+  let exponent = 0;
+  let mantissa = x;
+  while (mantissa < 65536) {
+    mantissa *= 2;
+    exponent++;
+  }
+  // The mantissa is in [1, 2) with 16 fractional bits; each squaring yields one bit of its logarithm.
+  let fraction = 0;
+  for (let bit = 1; bit <= 16; bit++) {
+    mantissa = Math.floor((mantissa * mantissa) / 65536);
+    if (mantissa >= 131072) {
+      fraction += 2 ** (16 - bit);
+      mantissa = Math.floor(mantissa / 2);
+    }
+  }
+  return exponent * 65536 - fraction;
+}
+
+/** The straw2 draw: the smallest wins, in proportion to weight, and weights of others never matter. */
+function straw(hash: number, weight: number): number {
+  return Math.floor((negativeLog2((hash & 0xffff) + 1) * 2 ** 20) / weight);
+}
+
+interface Candidate {
+  readonly osd: OsdEntry;
+  readonly domain: string;
+}
+
+function candidatesOf(map: ClusterMap, layout: Layout): Candidate[] {
+  return map.osds
+    .filter((osd) => osd.in && !osd.destroyed && (layout.rule.deviceClass ?? osd.deviceClass) === osd.deviceClass)
+    .map((osd) => ({ osd, domain: domainOf(osd, layout.rule.failureDomain) }))
+    .sort((a, b) => a.osd.id - b.osd.id);
+}
+
+/** Failure domains that the layout could use now. */
+export function domainCount(map: ClusterMap, layout: Layout): number {
+  return new Set(candidatesOf(map, layout).map((candidate) => candidate.domain)).size;
+}
+
+/**
+ * Picks a disk outside the domains in use; undefined when every domain is used. The domain is drawn by
+ * its whole weight first, so that a host with two disks gets two disks' share.
+ */
+function pick(candidates: readonly Candidate[], pg: PgId, index: number, usedDomains: ReadonlySet<string>): Candidate | undefined {
+  const seed = hashBytes(encodeUtf8(pg));
+  const weights = new Map<string, number>();
+  for (const { osd, domain } of candidates)
+    if (!usedDomains.has(domain)) weights.set(domain, (weights.get(domain) ?? 0) + osd.weight);
+  const domain = smallest([...weights.keys()], (name) =>
+    straw(hashNumbers(seed, hashBytes(encodeUtf8(name)), index), weights.get(name) as number),
+  );
+  const inside = candidates.filter((candidate) => candidate.domain === domain);
+  return smallest(inside, ({ osd }) => straw(hashNumbers(seed, osd.id, index, 1), osd.weight));
+}
+
+/** The first of the items with the least draw. */
+function smallest<T>(items: readonly T[], draw: (item: T) => number): T | undefined {
+  let best: T | undefined;
+  let bestDraw = Number.POSITIVE_INFINITY;
+  for (const item of items) {
+    const value = draw(item);
+    if (value < bestDraw) {
+      best = item;
+      bestDraw = value;
+    }
+  }
+  return best;
+}
+
+/** Disks per PG, by shard index; shorter than the geometry asks when there are too few domains. */
+export type Targets = ReadonlyMap<PgId, readonly OsdId[]>;
+
+/**
+ * Targets for the PGs of one layout, keeping of `before` what is still valid: a disk that is in, of the
+ * class, in a domain of its own.
+ */
+export function computeTargets(map: ClusterMap, layout: Layout, pgs: readonly PgId[], before: Targets): Targets {
+  const candidates = candidatesOf(map, layout);
+  const byId = new Map(candidates.map((candidate) => [candidate.osd.id, candidate]));
+  const size = slotCount(layout.geometry);
+  const targets = new Map<PgId, OsdId[]>();
+  for (const pg of pgs) {
+    const old = before.get(pg) ?? [];
+    const used = new Set<string>();
+    const chosen: (OsdId | undefined)[] = Array.from({ length: size }, (_, index) => {
+      const candidate = byId.get(old[index] as OsdId);
+      if (candidate === undefined || used.has(candidate.domain)) return undefined;
+      used.add(candidate.domain);
+      return candidate.osd.id;
+    });
+    for (let index = 0; index < size; index++) {
+      if (chosen[index] !== undefined) continue;
+      const candidate = pick(candidates, pg, index, used);
+      if (candidate === undefined) {
+        // No domain is left: the old disk stays the wish, so that the PG shows as degraded and not as moved.
+        const fallback = old[index];
+        if (fallback !== undefined) chosen[index] = fallback;
+        continue;
+      }
+      used.add(candidate.domain);
+      chosen[index] = candidate.osd.id;
+    }
+    targets.set(pg, chosen.filter((osd) => osd !== undefined));
+  }
+  level(targets, byId);
+  return targets;
+}
+
+/**
+ * Moves single slots from the fullest disk for its weight to the emptiest, until no move brings the two
+ * closer. Bounded by the number of slots: each move lowers the spread.
+ */
+function level(targets: Map<PgId, OsdId[]>, byId: ReadonlyMap<OsdId, Candidate>): void {
+  const counts = new Map<OsdId, number>([...byId.keys()].map((id) => [id, 0]));
+  let slots = 0;
+  for (const osds of targets.values())
+    for (const osd of osds) {
+      if (!counts.has(osd)) continue;
+      counts.set(osd, (counts.get(osd) as number) + 1);
+      slots++;
+    }
+  for (let moves = 0; moves < slots; moves++) if (!moveOne(targets, byId, counts)) return;
+}
+
+function moveOne(
+  targets: Map<PgId, OsdId[]>,
+  byId: ReadonlyMap<OsdId, Candidate>,
+  counts: Map<OsdId, number>,
+): boolean {
+  const load = (id: OsdId, extra: number): number =>
+    ((counts.get(id) as number) + extra) / (byId.get(id) as Candidate).osd.weight;
+  const ascending = [...counts.keys()].sort((a, b) => load(a, 0) - load(b, 0) || a - b);
+  for (const from of [...ascending].reverse())
+    for (const to of ascending) {
+      // A move helps only when the receiver stays below where the giver was.
+      if (load(to, 1) >= load(from, 0)) break;
+      const target = byId.get(to) as Candidate;
+      for (const osds of targets.values()) {
+        const at = osds.indexOf(from);
+        if (at < 0) continue;
+        const clash = osds.some((osd, index) => index !== at && byId.get(osd)?.domain === target.domain);
+        if (clash) continue;
+        osds[at] = to;
+        counts.set(from, (counts.get(from) as number) - 1);
+        counts.set(to, (counts.get(to) as number) + 1);
+        return true;
+      }
+    }
+  return false;
+}

@@ -1,0 +1,571 @@
+// The monitor: owner of the cluster map and the PG records. One change at a time, each durable in the map
+// store before anybody is told. It is not on the data path: with it gone, primaries that run go on.
+//
+// It elects and lets join; it never makes anyone in-sync (rule 17 is the primary's), and it checks every
+// proposal against `proposalFault`.
+
+import { formatHex } from '../base/bytes.ts';
+import type { Epoch, OsdId, PgId, Uuid } from '../base/ids.ts';
+import { isUuid } from '../base/ids.ts';
+import type { Instant } from '../env/clock.ts';
+import type { Env } from '../env/env.ts';
+import type { Address } from '../env/network.ts';
+import { activeLayout, type ClusterMap, domainOf, findOsd, findPool, type OsdEntry, type Pool } from '../map/cluster-map.ts';
+import { formatGeometry, geometryFault, slotCount } from '../map/geometry.ts';
+import { hasWriteFloor, nextRecord, type PgRecord, proposalFault, slotOf } from '../map/pg-record.ts';
+import { domainCount } from '../map/placement.ts';
+import { type Identity, serveSessions, type SessionServer } from '../net/handshake.ts';
+import { daemonKey, pairKey } from '../net/keys.ts';
+import type { Incoming, Outgoing, Session } from '../net/session.ts';
+import type { Message, MessageOf, OsdUsage, PgReport } from '../wire/messages.ts';
+import { FailureReports } from './failures.ts';
+import type { MapStore } from './map-store.ts';
+import { layoutOf, newRecords, plan, retarget, withPool } from './planner.ts';
+import { loadState, type MonState, putsFor, type User } from './state.ts';
+
+export interface MonOptions {
+  readonly identity: Identity;
+  readonly masterKey: Uint8Array;
+  readonly listen: Address;
+  readonly store: MapStore;
+}
+
+/** A command of the operator that can't be done, with the words to show. */
+export class MonError extends Error {
+  override readonly name = 'MonError';
+  readonly code: 'not-found' | 'refused' | 'invalid';
+
+  constructor(code: MonError['code'], message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** What the monitor remembers of one OSD since it started; nothing here is needed after a restart. */
+interface OsdSight {
+  session: Session | undefined;
+  heardAt: Instant;
+  usage: OsdUsage;
+  stopped: readonly string[];
+  /** Why its daemon could not run, as its supervisor told. */
+  failure: string;
+}
+
+/** How long nobody is dropped or marked down after the monitor started (rule 14's boot grace). */
+const bootGraceMs = 5000;
+
+/** Down for this long, an OSD is marked out, when it is the only domain that is. */
+const outAfterMs = 600_000;
+
+const tickMs = 500;
+
+/** A gateway that was not heard of for this long has lost its jobs. */
+const jobLeaseMs = 15_000;
+
+export class Monitor {
+  readonly #env: Env;
+  readonly #options: MonOptions;
+  readonly #startedAt: Instant;
+  #state: MonState;
+  #server: SessionServer | undefined;
+  #last: Promise<unknown> = Promise.resolve();
+  #closed = false;
+  readonly #subscribers = new Set<Session>();
+  readonly #sights = new Map<Uuid, OsdSight>();
+  readonly #reports = new FailureReports();
+  readonly #pgReports = new Map<PgId, PgReport & { readonly osd: OsdId; readonly at: Instant }>();
+  readonly #jobs = new Map<string, { holder: Uuid; until: Instant }>();
+  readonly #incarnations = new Map<number, Session>();
+  readonly #downSince = new Map<OsdId, Instant>();
+
+  private constructor(env: Env, options: MonOptions, state: MonState) {
+    this.#env = env;
+    this.#options = options;
+    this.#state = state;
+    this.#startedAt = env.clock.now();
+  }
+
+  static async start(env: Env, options: MonOptions): Promise<Monitor> {
+    const state = await loadState(options.store, options.identity.fsid);
+    if (state === undefined) throw new MonError('invalid', 'the map store is empty: this cluster was not initialised');
+    const monitor = new Monitor(env, options, state);
+    monitor.#server = await serveSessions(env, options.identity, {
+      address: options.listen,
+      keyOf: (role, uuid) => monitor.#keyOf(role, uuid),
+      handle: (session, incoming) => monitor.#handle(session, incoming),
+    });
+    env.clock.after(tickMs, 'monitor tick', () => monitor.#tick());
+    return monitor;
+  }
+
+  get address(): Address {
+    return this.#server?.listener.address ?? '';
+  }
+
+  get map(): ClusterMap {
+    return this.#state.map;
+  }
+
+  get records(): ReadonlyMap<PgId, PgRecord> {
+    return this.#state.records;
+  }
+
+  get users(): readonly User[] {
+    return this.#state.users;
+  }
+
+  reportOf(pg: PgId): (PgReport & { readonly osd: OsdId; readonly at: Instant }) | undefined {
+    return this.#pgReports.get(pg);
+  }
+
+  sightOf(osd: OsdEntry): { usage: OsdUsage; stopped: readonly string[]; failure: string; heard: boolean } | undefined {
+    const sight = this.#sights.get(osd.uuid);
+    return sight === undefined ? undefined : { ...sight, heard: sight.session?.isOpen === true };
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#server?.close();
+    await this.#last.catch(() => {});
+    await this.#options.store.close();
+  }
+
+  // ——— changes, one at a time ———
+
+  /** Runs `decide` alone on the newest state; stores, then shows what it returns. */
+  #change(decide: (state: MonState) => MonState): Promise<void> {
+    const done = this.#last.then(async () => {
+      const before = this.#state;
+      const after = decide(before);
+      if (after === before) return;
+      const revision = await this.#options.store.transact(putsFor(before, after));
+      if (revision === undefined) throw new MonError('refused', 'another monitor changed the map store');
+      this.#state = after;
+      this.#show(before, after);
+    });
+    // One refused command must not refuse the next.
+    this.#last = done.catch(() => {});
+    return done;
+  }
+
+  #changeMap(edit: (map: ClusterMap) => ClusterMap): Promise<void> {
+    return this.#change((state) => {
+      const edited = edit(state.map);
+      if (edited === state.map) return state;
+      const map = { ...edited, epoch: (state.map.epoch + 1) as Epoch };
+      return this.#planned({ ...state, map });
+    });
+  }
+
+  #editOsd(id: OsdId, edit: (osd: OsdEntry, epoch: Epoch) => OsdEntry): Promise<void> {
+    return this.#changeMap((map) => ({
+      ...map,
+      osds: map.osds.map((osd) => (osd.id === id ? edit(osd, (map.epoch + 1) as Epoch) : osd)),
+    }));
+  }
+
+  /** The state with the leader's elections and joining slots applied. */
+  #planned(state: MonState): MonState {
+    const nonce = (): string => this.#nonce();
+    let records = retarget(state.map, state.records, nonce);
+    const changed = plan(state.map, records, nonce);
+    if (changed.length > 0) {
+      const next = new Map(records);
+      for (const record of changed) next.set(record.pg, record);
+      records = next;
+    }
+    const same = [...records].every(([pg, record]) => state.records.get(pg) === record);
+    return same ? state : { ...state, records };
+  }
+
+  #nonce(): string {
+    return formatHex(this.#env.secrets.bytes(8));
+  }
+
+  #show(before: MonState, after: MonState): void {
+    const messages: Message[] = [];
+    if (after.map !== before.map) messages.push({ kind: 'map', map: after.map });
+    const records = [...after.records.values()].filter((record) => before.records.get(record.pg) !== record);
+    if (records.length > 0) messages.push({ kind: 'records', records, complete: false });
+    for (const session of this.#subscribers) {
+      for (const message of messages) session.notify({ message });
+      if (after.users !== before.users && session.peer.role === 's3')
+        session.notify({ message: { kind: 'users', users: after.users } });
+    }
+  }
+
+  // ——— messages ———
+
+  #keyOf(role: string, uuid: Uuid): Uint8Array | string {
+    if (role === 'osd') {
+      const osd = this.#state.map.osds.find((each) => each.uuid === uuid);
+      if (osd === undefined) return `osd ${uuid} is not in the cluster map`;
+      if (osd.destroyed) return `osd.${osd.id} was destroyed`;
+      return daemonKey(this.#options.masterKey, 'osd', uuid);
+    }
+    if (role === 's3') return daemonKey(this.#options.masterKey, 's3', uuid);
+    return `role ${role} does not talk to the monitor`;
+  }
+
+  async #handle(session: Session, incoming: Incoming): Promise<Outgoing | undefined> {
+    const { message } = incoming;
+    switch (message.kind) {
+      case 'subscribe':
+        this.#subscribe(session);
+        return undefined;
+      case 'boot':
+        await this.#boot(session, message);
+        return undefined;
+      case 'beacon':
+        this.#beacon(session, message);
+        return undefined;
+      case 'propose':
+        return { message: await this.#propose(session, message.record) };
+      case 'read-record':
+        return this.#readRecord(message.pg);
+      case 'report-failure':
+        this.#reportFailure(session, message);
+        return undefined;
+      case 'peer-key':
+        return this.#peerKey(session, message.target);
+      case 'lease-incarnation':
+        return { message: { kind: 'incarnation', incarnation: await this.#leaseIncarnation(session) } };
+      case 'live-incarnations':
+        return { message: { kind: 'incarnations', live: [...this.#incarnations.keys()], next: this.#state.nextIncarnation } };
+      case 'hold-job':
+        return { message: { kind: 'job', held: this.#holdJob(session, message.job) } };
+      default:
+        return { message: { kind: 'failure', code: 'bad-request', detail: `the monitor does not take ${message.kind}` } };
+    }
+  }
+
+  #subscribe(session: Session): void {
+    this.#subscribers.add(session);
+    session.onClose(() => this.#subscribers.delete(session));
+    session.notify({ message: { kind: 'map', map: this.#state.map } });
+    session.notify({ message: { kind: 'records', records: [...this.#state.records.values()], complete: true } });
+    if (session.peer.role === 's3') session.notify({ message: { kind: 'users', users: this.#state.users } });
+  }
+
+  #osdOf(session: Session): OsdEntry | undefined {
+    if (session.peer.role !== 'osd') return undefined;
+    return this.#state.map.osds.find((osd) => osd.uuid === session.peer.uuid);
+  }
+
+  async #boot(session: Session, message: MessageOf<'boot'>): Promise<void> {
+    const osd = this.#osdOf(session);
+    if (osd === undefined) return;
+    const sight: OsdSight = {
+      session,
+      heardAt: this.#env.clock.now(),
+      usage: message.usage,
+      stopped: [],
+      failure: '',
+    };
+    this.#sights.set(osd.uuid, sight);
+    session.onClose(() => {
+      if (sight.session === session) sight.session = undefined;
+      this.#judge(osd.id);
+    });
+    this.#reports.clear(osd.id);
+    this.#downSince.delete(osd.id);
+    await this.#editOsd(osd.id, (entry, epoch) => ({
+      ...entry,
+      up: true,
+      in: entry.in || !entry.outByOperator,
+      address: message.address,
+      capacityBytes: message.usage.capacityBytes,
+      upSince: epoch,
+    }));
+    this.#env.log.write('info', 'osd up', { osd: osd.id, address: message.address });
+  }
+
+  #beacon(session: Session, message: MessageOf<'beacon'>): void {
+    const osd = this.#osdOf(session);
+    const sight = osd === undefined ? undefined : this.#sights.get(osd.uuid);
+    if (osd === undefined || sight?.session !== session) return;
+    sight.heardAt = this.#env.clock.now();
+    sight.usage = message.usage;
+    sight.stopped = message.stopped;
+    for (const report of message.reports) {
+      if (this.#state.records.get(report.pg)?.primary === osd.uuid)
+        this.#pgReports.set(report.pg, { ...report, osd: osd.id, at: sight.heardAt });
+    }
+    // It runs, whatever was said of it before: a verdict made while it was cut off is taken back.
+    if (!osd.up) this.#spawn('osd back', () => this.#editOsd(osd.id, (entry, epoch) => ({ ...entry, up: true, upSince: epoch })));
+  }
+
+  async #propose(session: Session, proposed: PgRecord): Promise<MessageOf<'proposed'>> {
+    let reason = '';
+    await this.#change((state) => {
+      const current = state.records.get(proposed.pg);
+      const layout = layoutOf(state.map, proposed.pg);
+      if (current === undefined || layout === undefined) {
+        reason = `no placement group ${proposed.pg}`;
+        return state;
+      }
+      reason = this.#proposalRefusal(state, current, proposed, session.peer.uuid) ?? '';
+      if (reason !== '') return state;
+      // What the leader wants beyond (a new election, joining slots) follows in the same change.
+      return this.#planned({ ...state, records: new Map(state.records).set(proposed.pg, proposed) });
+    });
+    const current = this.#state.records.get(proposed.pg);
+    if (current === undefined) throw new MonError('not-found', reason);
+    return { kind: 'proposed', accepted: reason === '', current, reason };
+  }
+
+  #proposalRefusal(state: MonState, current: PgRecord, proposed: PgRecord, proposer: Uuid): string | undefined {
+    const layout = layoutOf(state.map, proposed.pg);
+    if (layout === undefined) return `no placement group ${proposed.pg}`;
+    const fault = proposalFault(current, proposed, proposer, layout);
+    if (fault !== undefined) return fault;
+    if (hasWriteFloor(proposed, layout, state.map)) return undefined;
+    // Below the write floor a slot is dropped only if the monitor does not hear it either (rule 14).
+    for (const slot of current.slots) {
+      if (slot.state !== 'in-sync' || slotOf(proposed, slot.uuid)?.state === 'in-sync') continue;
+      if (this.#env.clock.now() - this.#startedAt < bootGraceMs) return 'boot grace: nobody is dropped below the write floor yet';
+      const osd = findOsd(state.map, slot.osd);
+      if (osd?.up === true && this.#sights.get(slot.uuid)?.session?.isOpen === true)
+        return `osd.${slot.osd} is heard by the monitor and would be dropped below the write floor`;
+    }
+    return undefined;
+  }
+
+  #readRecord(pg: PgId): Outgoing {
+    const record = this.#state.records.get(pg);
+    if (record === undefined) return { message: { kind: 'failure', code: 'failed', detail: `no placement group ${pg}` } };
+    return { message: { kind: 'records', records: [record], complete: false } };
+  }
+
+  #peerKey(session: Session, target: Uuid): Outgoing {
+    const osd = this.#state.map.osds.find((each) => each.uuid === target);
+    if (osd === undefined || osd.destroyed) return { message: { kind: 'failure', code: 'failed', detail: `no osd ${target}` } };
+    const listenerKey = daemonKey(this.#options.masterKey, 'osd', target);
+    return { message: { kind: 'key', key: pairKey(listenerKey, session.peer.role, session.peer.uuid) } };
+  }
+
+  async #leaseIncarnation(session: Session): Promise<number> {
+    let incarnation = 0;
+    await this.#change((state) => {
+      incarnation = state.nextIncarnation;
+      return { ...state, nextIncarnation: incarnation + 1 };
+    });
+    this.#incarnations.set(incarnation, session);
+    return incarnation;
+  }
+
+  #holdJob(session: Session, job: string): boolean {
+    const now = this.#env.clock.now();
+    const held = this.#jobs.get(job);
+    if (held !== undefined && held.holder !== session.peer.uuid && held.until > now) return false;
+    this.#jobs.set(job, { holder: session.peer.uuid, until: (now + jobLeaseMs) as Instant });
+    return true;
+  }
+
+  // ——— failures ———
+
+  #reportFailure(session: Session, message: MessageOf<'report-failure'>): void {
+    const reporter = this.#osdOf(session);
+    const target = findOsd(this.#state.map, message.osd);
+    if (reporter === undefined || target === undefined || reporter.id === target.id) return;
+    if (!reporter.up || !target.up || target.upSince !== message.upSince) return;
+    const domain = domainOf(reporter, 'host');
+    this.#reports.add({ target: target.id, reporter: reporter.id, domain, at: this.#env.clock.now() });
+    this.#judge(target.id);
+  }
+
+  #judge(id: OsdId): void {
+    const osd = findOsd(this.#state.map, id);
+    if (this.#closed || osd === undefined || !osd.up) return;
+    const now = this.#env.clock.now();
+    if (now - this.#startedAt < bootGraceMs) return;
+    const sight = this.#sights.get(osd.uuid);
+    const lostTouch = sight?.session?.isOpen !== true;
+    const others = this.#state.map.osds.filter((each) => each.up && each.id !== id);
+    const otherDomains = new Set(others.map((each) => domainOf(each, 'host'))).size;
+    // Alone in the cluster there is nobody to report it; then six seconds without a word decide.
+    const silent = lostTouch && now - (sight?.heardAt ?? this.#startedAt) > 6000 && now - this.#startedAt > 6000;
+    if (!silent && !this.#reports.isDown(id, now, { lostTouch, otherDomains })) return;
+    this.#reports.clear(id);
+    this.#spawn('osd down', () => this.#markDown(id));
+  }
+
+  async #markDown(id: OsdId): Promise<void> {
+    this.#downSince.set(id, this.#env.clock.now());
+    await this.#editOsd(id, (entry) => (entry.up ? { ...entry, up: false } : entry));
+    this.#env.log.write('warn', 'osd down', { osd: id });
+  }
+
+  #tick(): void {
+    if (this.#closed) return;
+    this.#env.clock.after(tickMs, 'monitor tick', () => this.#tick());
+    const now = this.#env.clock.now();
+    for (const osd of this.#state.map.osds) {
+      this.#judge(osd.id);
+      if (!osd.up && !this.#downSince.has(osd.id)) this.#downSince.set(osd.id, now);
+    }
+    const overdue = this.#state.map.osds.filter(
+      (osd) => !osd.up && osd.in && !osd.destroyed && now - (this.#downSince.get(osd.id) ?? now) > outAfterMs,
+    );
+    // Only one failure domain at a time, and only while nothing else is down or out.
+    const away = new Set(
+      this.#state.map.osds.filter((osd) => !osd.destroyed && (!osd.up || !osd.in)).map((osd) => domainOf(osd, 'host')),
+    );
+    if (overdue.length === 0 || away.size > 1) return;
+    for (const osd of overdue) this.#spawn('osd out', () => this.#editOsd(osd.id, (entry) => ({ ...entry, in: false })));
+  }
+
+  #spawn(name: string, work: () => Promise<void>): void {
+    this.#env.tasks.spawn(name, async () => {
+      try {
+        await work();
+      } catch (error) {
+        if (!this.#closed) throw error;
+      }
+    });
+  }
+
+  // ——— the operator's commands ———
+
+  /** Takes data off the disk; it comes back with `markIn`. */
+  async markOut(id: OsdId): Promise<void> {
+    this.#requireOsd(id);
+    await this.#editOsd(id, (osd) => ({ ...osd, in: false, outByOperator: true }));
+  }
+
+  async markIn(id: OsdId): Promise<void> {
+    this.#requireOsd(id);
+    await this.#editOsd(id, (osd) => ({ ...osd, in: true, outByOperator: false }));
+  }
+
+  /** Marks it down now; if it runs, it comes back by itself with its next beacon. */
+  async markDownByOperator(id: OsdId): Promise<void> {
+    this.#requireOsd(id);
+    await this.#markDown(id);
+  }
+
+  /** What its supervisor knows of a daemon that could not start. */
+  daemonFailed(id: OsdId, reason: string): void {
+    const osd = findOsd(this.#state.map, id);
+    if (osd === undefined) return;
+    const sight = this.#sights.get(osd.uuid);
+    if (sight !== undefined) sight.failure = reason;
+    else
+      this.#sights.set(osd.uuid, {
+        session: undefined,
+        heardAt: this.#startedAt,
+        usage: { capacityBytes: osd.capacityBytes, usedBytes: 0 },
+        stopped: [],
+        failure: reason,
+      });
+  }
+
+  /**
+   * A new disk under a known id: a new uuid, joining wherever the old one was (DESIGN, "PG record"). The old
+   * uuid is forgotten only where the floor holds without it, which retiring decides.
+   */
+  async replaceDisk(id: OsdId, uuid: Uuid): Promise<void> {
+    const osd = this.#requireOsd(id);
+    if (!isUuid(uuid)) throw new MonError('invalid', `${uuid} is not a uuid`);
+    if (osd.up) throw new MonError('refused', `osd.${id} is up: its disk can't be replaced now`);
+    await this.#change((state) => {
+      const records = new Map(state.records);
+      for (const record of state.records.values()) {
+        const slot = slotOf(record, osd.uuid);
+        const layout = layoutOf(state.map, record.pg);
+        if (slot === undefined || layout === undefined || slot.state === 'in-sync') continue;
+        // Not in-sync: nothing acknowledged depends on it unless others are lost too; it stays as stale
+        // until the PG is whole, under the uuid that is gone.
+        if (slot.state === 'joining')
+          records.set(record.pg, nextRecord(record, { slots: record.slots.filter((each) => each !== slot) }, this.#nonce()));
+      }
+      const map: ClusterMap = {
+        ...state.map,
+        epoch: (state.map.epoch + 1) as Epoch,
+        osds: state.map.osds.map((each) => (each.id === id ? { ...each, uuid, up: false } : each)),
+      };
+      return this.#planned({ ...state, map, records });
+    });
+  }
+
+  async createPool(pool: Omit<Pool, 'id'>): Promise<Pool> {
+    const layout = activeLayout(pool as Pool);
+    const fault = geometryFault(layout.geometry);
+    if (fault !== undefined) throw new MonError('invalid', fault);
+    if (layout.pgCount < 1 || layout.pgCount > 4096) throw new MonError('invalid', `${layout.pgCount} placement groups: 1 to 4096`);
+    if (!/^[A-Za-z0-9._-]{1,64}$/.test(pool.name)) throw new MonError('invalid', `pool name ${pool.name}: 1 to 64 letters, digits, . _ -`);
+    let created: Pool | undefined;
+    await this.#change((state) => {
+      if (findPool(state.map, pool.name) !== undefined) throw new MonError('refused', `pool ${pool.name} exists`);
+      const added = withPool(state.map, pool);
+      const map = { ...added.map, epoch: (state.map.epoch + 1) as Epoch };
+      const records = newRecords(map, added.pool, () => this.#nonce());
+      if (records === undefined)
+        throw new MonError(
+          'refused',
+          `${formatGeometry(layout.geometry)} needs ${slotCount(layout.geometry)} failure domains (${layout.rule.failureDomain}), there are ${domainCount(map, layout)}`,
+        );
+      created = added.pool;
+      return { ...state, map, records: new Map([...state.records, ...records.map((record) => [record.pg, record] as const)]) };
+    });
+    return created as Pool;
+  }
+
+  /** Removes a pool that holds nothing, by the reports of all its primaries. */
+  async removePool(name: string): Promise<void> {
+    await this.#change((state) => {
+      const pool = findPool(state.map, name);
+      if (pool === undefined) throw new MonError('not-found', `no pool ${name}`);
+      const gone = new Set(pool.layouts.flatMap((layout) => Array.from({ length: layout.pgCount }, (_, index) => `${pool.id}.${layout.id}.${index}`)));
+      for (const pg of gone) {
+        const report = this.#pgReports.get(pg as PgId);
+        if (report === undefined || !report.serving)
+          throw new MonError('refused', `pool ${name}: ${pg} is not serving, so nobody knows whether it is empty`);
+        if (report.objects > 0) throw new MonError('refused', `pool ${name} is not empty: ${pg} holds ${report.objects} objects`);
+      }
+      const records = new Map([...state.records].filter(([pg]) => !gone.has(pg)));
+      const map = { ...state.map, epoch: (state.map.epoch + 1) as Epoch, pools: state.map.pools.filter((each) => each !== pool) };
+      return { ...state, map, records };
+    });
+  }
+
+  async createUser(name: string): Promise<User> {
+    if (!/^[A-Za-z0-9._@-]{1,64}$/.test(name)) throw new MonError('invalid', `user name ${name}: 1 to 64 letters, digits, . _ @ -`);
+    const user: User = {
+      name,
+      accessKey: `HF${formatHex(this.#env.secrets.bytes(9)).toUpperCase()}`,
+      secretKey: formatHex(this.#env.secrets.bytes(20)),
+    };
+    await this.#change((state) => {
+      if (state.users.some((each) => each.name === name)) throw new MonError('refused', `user ${name} exists`);
+      return { ...state, users: [...state.users, user] };
+    });
+    return user;
+  }
+
+  async removeUser(name: string): Promise<void> {
+    await this.#change((state) => {
+      if (!state.users.some((each) => each.name === name)) throw new MonError('not-found', `no user ${name}`);
+      return { ...state, users: state.users.filter((each) => each.name !== name) };
+    });
+  }
+
+  /** Asks the primaries of the PGs to scrub them now; returns how many were asked. */
+  scrub(pgs: readonly PgId[], deep: boolean): number {
+    let asked = 0;
+    for (const pg of pgs) {
+      const primary = this.#state.records.get(pg)?.primary;
+      const session = primary === undefined ? undefined : this.#sights.get(primary)?.session;
+      if (session?.isOpen !== true) continue;
+      session.notify({ message: { kind: 'scrub-pg', pg, deep } });
+      asked++;
+    }
+    return asked;
+  }
+
+  #requireOsd(id: OsdId): OsdEntry {
+    const osd = findOsd(this.#state.map, id);
+    if (osd === undefined) throw new MonError('not-found', `no osd.${id}`);
+    return osd;
+  }
+}

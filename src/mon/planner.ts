@@ -1,0 +1,136 @@
+// What the leader wants to change, given what it knows: new targets when disks come and go, new joining
+// slots, and who is elected. Pure: state in, state out. The order is always the same, so that one seed
+// gives one history.
+
+import type { OsdId, PgId, PoolId, Uuid } from '../base/ids.ts';
+import { activeLayout, type ClusterMap, findLayout, findOsd, type Layout, type OsdEntry, type Pool, pgIdsOf } from '../map/cluster-map.ts';
+import { parsePgId } from '../base/ids.ts';
+import { slotCount } from '../map/geometry.ts';
+import { hasRecordFloor, isWhole, nextRecord, type PgRecord, type Slot, slotsIn } from '../map/pg-record.ts';
+import { computeTargets } from '../map/placement.ts';
+
+type Records = ReadonlyMap<PgId, PgRecord>;
+
+export function layoutOf(map: ClusterMap, pg: PgId): Layout | undefined {
+  const { pool, layout } = parsePgId(pg);
+  return findLayout(map, pool, layout);
+}
+
+/** New PGs of a layout: empty, so every slot is in-sync. Undefined when there are too few failure domains. */
+export function newRecords(map: ClusterMap, pool: Pool, nonce: () => string): PgRecord[] | undefined {
+  const layout = activeLayout(pool);
+  const targets = computeTargets(map, layout, pgIdsOf(pool, layout), new Map());
+  const leads = new Map<OsdId, number>();
+  const records: PgRecord[] = [];
+  for (const [pg, target] of targets) {
+    if (target.length < slotCount(layout.geometry)) return undefined;
+    const slots = target.map((id, index): Slot => {
+      const osd = findOsd(map, id) as OsdEntry;
+      return { osd: id, uuid: osd.uuid, index, state: 'in-sync', asOf: 0 };
+    });
+    const lead = leastLed(slots, leads);
+    leads.set(lead.osd, (leads.get(lead.osd) ?? 0) + 1);
+    records.push({ pg, tenure: 0, version: 1, primary: lead.uuid, nonce: nonce(), slots, target });
+  }
+  return records;
+}
+
+function leastLed(slots: readonly Slot[], leads: ReadonlyMap<OsdId, number>): Slot {
+  return slots.reduce((best, slot) => ((leads.get(slot.osd) ?? 0) < (leads.get(best.osd) ?? 0) ? slot : best));
+}
+
+/** PGs led per OSD, by the records. */
+function countLeads(map: ClusterMap, records: Records): Map<OsdId, number> {
+  const byUuid = new Map(map.osds.map((osd) => [osd.uuid, osd.id]));
+  const leads = new Map<OsdId, number>();
+  for (const record of records.values()) {
+    const id = record.primary === undefined ? undefined : byUuid.get(record.primary);
+    if (id !== undefined) leads.set(id, (leads.get(id) ?? 0) + 1);
+  }
+  return leads;
+}
+
+/** Recomputes every layout's targets; records whose target is unchanged stay the same values. */
+export function retarget(map: ClusterMap, records: Records, nonce: () => string): Records {
+  const next = new Map(records);
+  for (const pool of map.pools)
+    for (const layout of pool.layouts) {
+      const pgs = pgIdsOf(pool, layout).filter((pg) => records.has(pg));
+      const before = new Map(pgs.map((pg) => [pg, (records.get(pg) as PgRecord).target]));
+      for (const [pg, target] of computeTargets(map, layout, pgs, before)) {
+        const record = records.get(pg) as PgRecord;
+        if (target.length === record.target.length && target.every((osd, index) => osd === record.target[index])) continue;
+        next.set(pg, nextRecord(record, { target }, nonce()));
+      }
+    }
+  return next;
+}
+
+/**
+ * One round over all PGs: elects where the primary is gone, and lets targets that are up join. Returns the
+ * records that change.
+ */
+export function plan(map: ClusterMap, records: Records, nonce: () => string): PgRecord[] {
+  const byUuid = new Map(map.osds.map((osd) => [osd.uuid, osd]));
+  const isUp = (uuid: Uuid | undefined): boolean => {
+    const osd = uuid === undefined ? undefined : byUuid.get(uuid);
+    return osd?.up === true && !osd.destroyed;
+  };
+  const leads = countLeads(map, records);
+  const changed: PgRecord[] = [];
+  for (const record of records.values()) {
+    const layout = layoutOf(map, record.pg);
+    if (layout === undefined) continue;
+    const primary = elect(record, layout, isUp, leads);
+    const slots = withJoining(map, record, isUp);
+    if (primary === record.primary && slots === record.slots) continue;
+    changed.push(nextRecord(record, { primary, slots }, nonce()));
+  }
+  return changed;
+}
+
+function elect(
+  record: PgRecord,
+  layout: Layout,
+  isUp: (uuid: Uuid | undefined) => boolean,
+  leads: Map<OsdId, number>,
+): Uuid | undefined {
+  const current = record.slots.find((slot) => slot.uuid === record.primary);
+  const inSync = slotsIn(record, 'in-sync').filter((slot) => isUp(slot.uuid));
+  if (current !== undefined && current.state === 'in-sync' && isUp(current.uuid)) {
+    // A whole PG led from a disk that should leave: hand over to a target, so that the old slot can retire.
+    const misplaced = record.target[current.index] !== current.osd && isWhole(record, layout);
+    const successors = inSync.filter((slot) => record.target[slot.index] === slot.osd);
+    if (!misplaced || successors.length === 0) return record.primary;
+    return choose(successors, leads);
+  }
+  // Fewer than the record floor could not read what they hold: wait for more to return.
+  if (!hasRecordFloor(inSync, layout)) return record.primary;
+  return choose(inSync, leads);
+}
+
+function choose(slots: readonly Slot[], leads: Map<OsdId, number>): Uuid {
+  const chosen = leastLed(slots, leads);
+  leads.set(chosen.osd, (leads.get(chosen.osd) ?? 0) + 1);
+  return chosen.uuid;
+}
+
+/** Slots with what should join: targets that are up, as joining; returned members likewise (rule 17). */
+function withJoining(map: ClusterMap, record: PgRecord, isUp: (uuid: Uuid | undefined) => boolean): readonly Slot[] {
+  let slots = record.slots;
+  for (const [index, id] of record.target.entries()) {
+    const osd = findOsd(map, id);
+    if (osd === undefined || osd.destroyed || !osd.up || !isUp(osd.uuid)) continue;
+    const there = slots.find((slot) => slot.uuid === osd.uuid);
+    if (there === undefined) slots = [...slots, { osd: id, uuid: osd.uuid, index, state: 'joining', asOf: 0 }];
+    else if (there.index === index && (there.state === 'stale' || there.state === 'eligible'))
+      slots = slots.map((slot) => (slot === there ? { ...slot, state: 'joining' } : slot));
+  }
+  return slots;
+}
+
+/** A map with one more pool, not yet with its PGs. */
+export function withPool(map: ClusterMap, pool: Omit<Pool, 'id'>): { readonly map: ClusterMap; readonly pool: Pool } {
+  const added: Pool = { ...pool, id: map.nextPoolId as PoolId };
+  return { map: { ...map, nextPoolId: map.nextPoolId + 1, pools: [...map.pools, added] }, pool: added };
+}

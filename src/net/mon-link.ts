@@ -1,0 +1,167 @@
+// A daemon's line to the monitor: kept open, subscribed, re-opened when it breaks. Holds the newest map
+// and PG records; older ones are never taken (a monitor that came back with less is not believed).
+
+import type { PgId, Uuid } from '../base/ids.ts';
+import { sleep } from '../env/clock.ts';
+import type { Env } from '../env/env.ts';
+import type { Address } from '../env/network.ts';
+import type { ClusterMap } from '../map/cluster-map.ts';
+import type { PgRecord } from '../map/pg-record.ts';
+import type { Message, MessageKind, MessageOf } from '../wire/messages.ts';
+import { NetError } from './errors.ts';
+import { connectSession, type Identity } from './handshake.ts';
+import type { Incoming, Outgoing, Session } from './session.ts';
+
+export interface MonLinkOptions {
+  readonly identity: Identity;
+  readonly key: Uint8Array;
+  readonly mon: { readonly address: Address; readonly uuid: Uuid };
+  /** The map or some records became newer. */
+  changed(change: { readonly map: boolean; readonly records: readonly PgRecord[] }): void;
+  /** A new session is there; resolves when what the daemon says first was said. */
+  connected?(session: Session): Promise<void>;
+  /** A notice that is not about map or records. */
+  notice?(message: Message): void;
+}
+
+/** Between attempts to reach the monitor, in milliseconds. */
+const retryMs = 300;
+
+const askTimeoutMs = 5000;
+
+export class MonLink {
+  readonly #env: Env;
+  readonly #options: MonLinkOptions;
+  readonly #records = new Map<PgId, PgRecord>();
+  readonly #peerKeys = new Map<Uuid, Promise<Uint8Array>>();
+  #map: ClusterMap | undefined;
+  #session: Session | undefined;
+  #closed = false;
+
+  constructor(env: Env, options: MonLinkOptions) {
+    this.#env = env;
+    this.#options = options;
+    env.tasks.spawn('monitor link', () => this.#run());
+  }
+
+  get map(): ClusterMap | undefined {
+    return this.#map;
+  }
+
+  get records(): ReadonlyMap<PgId, PgRecord> {
+    return this.#records;
+  }
+
+  get isConnected(): boolean {
+    return this.#session?.isOpen === true;
+  }
+
+  /** Takes over what a daemon remembered from before; newer knowledge stays. */
+  remember(map: ClusterMap | undefined, records: readonly PgRecord[]): void {
+    if (map !== undefined && (this.#map === undefined || map.epoch > this.#map.epoch)) this.#map = map;
+    for (const record of records) this.#take(record);
+  }
+
+  /** One request to the monitor. Throws `NetError`; an answer of another kind is thrown as `refused`. */
+  async ask<K extends MessageKind>(message: Message, expected: K): Promise<MessageOf<K>> {
+    const session = this.#session;
+    if (session === undefined) throw new NetError('closed', 'no monitor');
+    const answer = (await session.request({ message }, askTimeoutMs)).message;
+    if (answer.kind === expected) return answer as MessageOf<K>;
+    throw new NetError('refused', answer.kind === 'failure' ? answer.detail : `${message.kind} got ${answer.kind}`);
+  }
+
+  tell(message: Message): void {
+    this.#session?.notify({ message });
+  }
+
+  /** The key to talk to an OSD with; asked once and kept, so that a monitor gone later does no harm. */
+  peerKey(target: Uuid): Promise<Uint8Array> {
+    let key = this.#peerKeys.get(target);
+    if (key === undefined) {
+      key = this.ask({ kind: 'peer-key', target }, 'key').then((answer) => answer.key.slice());
+      this.#peerKeys.set(target, key);
+      key.catch(() => this.#peerKeys.delete(target));
+    }
+    return key;
+  }
+
+  /** Takes a record learnt elsewhere, if it is newer. */
+  learn(record: PgRecord): void {
+    if (this.#take(record)) this.#options.changed({ map: false, records: [record] });
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#session?.close('shutting down');
+  }
+
+  #take(record: PgRecord): boolean {
+    const known = this.#records.get(record.pg);
+    if (known !== undefined && known.version >= record.version) return false;
+    this.#records.set(record.pg, record);
+    return true;
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#closed) {
+      try {
+        await this.#converse();
+      } catch (error) {
+        this.#env.log.write('info', 'monitor not reached', { error: String(error) });
+      }
+      if (!this.#closed) await sleep(this.#env.clock, retryMs, 'monitor retry');
+    }
+  }
+
+  async #converse(): Promise<void> {
+    const session = await connectSession(this.#env, this.#options.identity, {
+      address: this.#options.mon.address,
+      target: this.#options.mon.uuid,
+      targetRole: 'mon',
+      key: this.#options.key,
+      handle: (_, incoming) => this.#handle(incoming),
+    });
+    if (this.#closed) {
+      session.close('shutting down');
+      return;
+    }
+    const ended = new Promise<void>((resolve) => session.onClose(() => resolve()));
+    this.#session = session;
+    try {
+      await session.request({ message: { kind: 'subscribe' } }, askTimeoutMs);
+      await this.#options.connected?.(session);
+      await ended;
+    } finally {
+      if (this.#session === session) this.#session = undefined;
+      session.close('line given up');
+    }
+  }
+
+  async #handle(incoming: Incoming): Promise<Outgoing | undefined> {
+    const { message } = incoming;
+    switch (message.kind) {
+      case 'map': {
+        if (this.#map !== undefined && message.map.epoch <= this.#map.epoch) return undefined;
+        this.#map = message.map;
+        this.#options.changed({ map: true, records: [] });
+        return undefined;
+      }
+      case 'records': {
+        const newer = message.records.filter((record) => this.#take(record));
+        if (message.complete) this.#forgetOthers(message.records);
+        if (newer.length > 0 || message.complete) this.#options.changed({ map: false, records: newer });
+        return undefined;
+      }
+      default:
+        this.#options.notice?.(message);
+        return undefined;
+    }
+  }
+
+  /** PGs of pools that were removed meanwhile. */
+  #forgetOthers(records: readonly PgRecord[]): void {
+    const known = new Set(records.map((record) => record.pg));
+    for (const pg of [...this.#records.keys()]) if (!known.has(pg)) this.#records.delete(pg);
+  }
+}

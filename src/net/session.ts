@@ -1,0 +1,219 @@
+// One authenticated conversation between two daemons: requests with answers, and notices without.
+// Frames arrive in the order they were sent; `handle` is called in that order, and answers go out as
+// they are ready. Bytes taken in and not yet answered are bounded: above the bound the session stops
+// reading, and the sender's queue fills instead of our memory.
+
+import { Reader, uint, Writer } from '../base/codec.ts';
+import type { Uuid } from '../base/ids.ts';
+import type { Clock, Instant, Timer } from '../env/clock.ts';
+import type { Connection } from '../env/network.ts';
+import type { Log } from '../env/log.ts';
+import type { Role } from '../wire/hello.ts';
+import { type Message, messageCodec } from '../wire/messages.ts';
+import { NetError } from './errors.ts';
+import { bodyBytesMax, encodeFrame, type Frame, FrameReader, payloadBytesMax } from './frame.ts';
+
+export interface Peer {
+  readonly role: Role;
+  readonly uuid: Uuid;
+}
+
+export interface Incoming {
+  readonly message: Message;
+  readonly payload: Uint8Array;
+  /** CRC-32C of the payload, already checked. */
+  readonly payloadCrc: number;
+}
+
+export interface Outgoing {
+  readonly message: Message;
+  readonly payload?: readonly Uint8Array[];
+  /** CRC-32C of the payload where the sender knows it already. */
+  readonly payloadCrc?: number;
+}
+
+/**
+ * Answers a request; for a notice the result is ignored. A throw is answered with `failed` and logged.
+ * It is called in the order of arrival and must take what order it needs before its first await.
+ */
+export type SessionHandler = (session: Session, incoming: Incoming) => Promise<Outgoing | undefined>;
+
+interface Waiting {
+  readonly resolve: (incoming: Incoming) => void;
+  readonly reject: (error: NetError) => void;
+  readonly deadline: Instant;
+  readonly kind: string;
+}
+
+const frameNotice = 0;
+const frameRequest = 1;
+const frameReply = 2;
+
+/** Bytes of requests being handled for one peer. Two whole blobs and the acknowledgements around them. */
+const handlingBytesMax = 12 * 1024 * 1024;
+
+/** How often deadlines are looked at: a request may wait this much longer than it asked for. */
+const sweepMs = 250;
+
+export class Session {
+  readonly peer: Peer;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #connection: Connection;
+  readonly #handle: SessionHandler;
+  readonly #reader: FrameReader;
+  readonly #waiting = new Map<number, Waiting>();
+  readonly #closeListeners: ((reason: string) => void)[] = [];
+  #nextRequest = 1;
+  #handlingBytes = 0;
+  #paused = false;
+  #closedReason: string | undefined;
+  #sweep: Timer | undefined;
+
+  constructor(
+    clock: Clock,
+    log: Log,
+    parts: { peer: Peer; connection: Connection; reader: FrameReader; handle: SessionHandler },
+  ) {
+    this.#clock = clock;
+    this.#log = log;
+    this.peer = parts.peer;
+    this.#connection = parts.connection;
+    this.#reader = parts.reader;
+    this.#handle = parts.handle;
+    this.#reader.setLimit(bodyBytesMax + payloadBytesMax);
+  }
+
+  get isOpen(): boolean {
+    return this.#closedReason === undefined;
+  }
+
+  get remote(): string {
+    return this.#connection.remote;
+  }
+
+  /** Bytes queued towards the peer. */
+  get unsentBytes(): number {
+    return this.#connection.unsentBytes;
+  }
+
+  /** Called once when the session ends; at once when it has. */
+  onClose(listener: (reason: string) => void): void {
+    if (this.#closedReason === undefined) this.#closeListeners.push(listener);
+    else listener(this.#closedReason);
+  }
+
+  /** Throws `NetError` `closed` or `deadline`. An answer `failure` is an answer, not a throw. */
+  request(outgoing: Outgoing, timeoutMs: number): Promise<Incoming> {
+    return new Promise((resolve, reject) => {
+      if (this.#closedReason !== undefined) {
+        reject(new NetError('closed', this.#closedReason));
+        return;
+      }
+      const id = this.#nextRequest++;
+      const deadline = (this.#clock.now() + timeoutMs) as Instant;
+      this.#waiting.set(id, { resolve, reject, deadline, kind: outgoing.message.kind });
+      this.#sweep ??= this.#clock.after(sweepMs, 'session deadlines', () => this.#expire());
+      this.#send(frameRequest, id, outgoing);
+    });
+  }
+
+  notify(outgoing: Outgoing): void {
+    if (this.#closedReason === undefined) this.#send(frameNotice, 0, outgoing);
+  }
+
+  close(reason: string): void {
+    if (this.#closedReason !== undefined) return;
+    this.#connection.close();
+    this.ended(reason);
+  }
+
+  /** The connection ended, or is about to. */
+  ended(reason: string): void {
+    if (this.#closedReason !== undefined) return;
+    this.#closedReason = reason;
+    this.#sweep?.cancel();
+    const waiting = [...this.#waiting.values()];
+    this.#waiting.clear();
+    for (const each of waiting) each.reject(new NetError('closed', `${each.kind}: ${reason}`));
+    for (const listener of this.#closeListeners.splice(0)) listener(reason);
+  }
+
+  /** Bytes of the connection after the handshake. */
+  received(bytes: Uint8Array): void {
+    if (this.#closedReason !== undefined) return;
+    try {
+      this.#reader.push(bytes, (frame) => this.take(frame));
+    } catch (error) {
+      this.#log.write('warn', 'session ended by bad bytes', { peer: this.#connection.remote, error: String(error) });
+      this.close(`bad bytes: ${String(error)}`);
+    }
+  }
+
+  #send(type: number, id: number, outgoing: Outgoing): void {
+    const writer = new Writer();
+    writer.u8(type);
+    writer.uint(id);
+    messageCodec.write(writer, outgoing.message);
+    this.#connection.send(encodeFrame(writer.finish(), outgoing.payload ?? [], outgoing.payloadCrc));
+  }
+
+  /** One frame that came with the end of the handshake, or later. */
+  take(frame: Frame): void {
+    if (this.#closedReason !== undefined) return;
+    const reader = new Reader(frame.body);
+    const type = reader.u8();
+    const id = uint.read(reader);
+    const message = messageCodec.read(reader);
+    const incoming = { message, payload: frame.payload, payloadCrc: frame.payloadCrc };
+    if (type === frameReply) {
+      const waiting = this.#waiting.get(id);
+      this.#waiting.delete(id);
+      waiting?.resolve(incoming);
+      return;
+    }
+    const bytes = frame.body.length + frame.payload.length;
+    this.#handlingBytes += bytes;
+    if (this.#handlingBytes > handlingBytesMax && !this.#paused) {
+      this.#paused = true;
+      this.#connection.pause();
+    }
+    this.#answer(type === frameRequest ? id : undefined, incoming, bytes);
+  }
+
+  #answer(id: number | undefined, incoming: Incoming, bytes: number): void {
+    this.#handle(this, incoming)
+      .catch((error: unknown): Outgoing => {
+        this.#log.write('warn', 'request failed', { kind: incoming.message.kind, error: describeError(error) });
+        return { message: { kind: 'failure', code: 'failed', detail: describeError(error) } };
+      })
+      .then((reply) => {
+        this.#handlingBytes -= bytes;
+        if (this.#paused && this.#handlingBytes <= handlingBytesMax / 2) {
+          this.#paused = false;
+          this.#connection.resume();
+        }
+        if (id !== undefined && this.#closedReason === undefined)
+          this.#send(frameReply, id, reply ?? { message: { kind: 'ok' } });
+      })
+      .catch((error: unknown) => this.close(`answer could not be sent: ${String(error)}`));
+  }
+
+  #expire(): void {
+    this.#sweep = undefined;
+    const now = this.#clock.now();
+    for (const [id, waiting] of this.#waiting) {
+      if (waiting.deadline > now) continue;
+      this.#waiting.delete(id);
+      waiting.reject(new NetError('deadline', `${waiting.kind} to ${this.#connection.remote}`));
+    }
+    if (this.#waiting.size > 0) this.#sweep = this.#clock.after(sweepMs, 'session deadlines', () => this.#expire());
+  }
+}
+
+/** Words of whatever was thrown, with its cause. */
+export function describeError(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause === undefined ? error.message : `${error.message}: ${describeError(error.cause)}`;
+}
+

@@ -1,0 +1,314 @@
+// A primary's line to one other slot of its PG, from the first collect to live replication, and again
+// after each break. The primary decides; the link carries out and tells how far it is.
+//
+//   collecting   the member takes the tenure and tells its head
+//   catching up  its log meets ours: the entries it lacks are sent in order (PROTOCOL rule 23)
+//   reset        its log does not meet ours, and it is joining: it begins anew at our head
+//   live         it gets each entry as it is ordered; a joining member is backfilled beside that, a
+//                slice of the position space at a time, each read while nothing is ordered (rule 24)
+
+import type { BlobId } from '../base/ids.ts';
+import { type Instant, sleep } from '../env/clock.ts';
+import type { PgRecord, Slot } from '../map/pg-record.ts';
+import { slotOf } from '../map/pg-record.ts';
+import type { PgId } from '../base/ids.ts';
+import { NetError } from '../net/errors.ts';
+import { describeError, type Session } from '../net/session.ts';
+import { equalVersions, type LogEntry } from '../wire/entry.ts';
+import type { BlobListing, Message, MessageKind, MessageOf } from '../wire/messages.ts';
+import { OsdError } from './errors.ts';
+import type { PgDisk } from './pg-disk.ts';
+import type { World } from './world.ts';
+
+/** A member's own bytes of an entry. */
+export type Shard =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'gone' }
+  | { readonly kind: 'beside'; readonly bytes: Uint8Array };
+
+/** What a link needs of its primary. */
+export interface LinkOwner {
+  readonly world: World;
+  readonly pg: PgId;
+  readonly disk: PgDisk;
+  readonly tenure: number;
+  readonly record: PgRecord;
+  readonly committed: number;
+  readonly hasEnded: boolean;
+  /** Resolves when the tenure's log is decided. */
+  readonly adopted: Promise<void>;
+  shardFor(entry: LogEntry, index: number): Promise<Shard>;
+  shardToPush(blob: BlobId, slot: Slot): Promise<{ listing: BlobListing; bytes: Uint8Array } | undefined>;
+  inOrder<T>(work: () => Promise<T>): Promise<T>;
+  onLinkProgress(): void;
+}
+
+/** One answer of a member may take this long; a slow disk is not a dead one. */
+const answerMs = 10_000;
+
+/** Entries resent at once; bounds what catching up holds in memory together with their shards. */
+const catchUpEntries = 16;
+
+/** Rows or blobs in one backfilled slice, and its bytes. */
+const sliceItems = 512;
+const sliceBytes = 1024 * 1024;
+
+/** Blobs pushed to one member at once. */
+const pushesAtOnce = 2;
+
+/** After a failed attempt, in milliseconds. */
+const retryMs = 150;
+
+export class Link {
+  readonly #owner: LinkOwner;
+  slot: Slot;
+  collected: MessageOf<'collected'> | undefined;
+  /** Every entry up to this sequence is durable at the member. */
+  acked = 0;
+  promisedUntil: Instant = Number.NEGATIVE_INFINITY as Instant;
+  usedPermille = 0;
+  /** In the acknowledgement set though still joining. */
+  isPromoting = false;
+  /** It misses nothing: backfill has ended and no blob is missing. */
+  isComplete = false;
+  /** Its log contradicts ours although it is in-sync: it is to be dropped (rule 21). */
+  mustGo = false;
+  missing = 0;
+  damaged = 0;
+  /** Since when it has not been live. */
+  troubledSince: Instant;
+  #session: Session | undefined;
+  #isLive = false;
+  #ended = false;
+  #needsReset = false;
+  #wake: () => void = () => {};
+
+  constructor(owner: LinkOwner, slot: Slot) {
+    this.#owner = owner;
+    this.slot = slot;
+    this.troubledSince = owner.world.env.clock.now();
+    owner.world.env.tasks.spawn(`link of ${owner.pg} to osd.${slot.osd}`, () => this.#run());
+  }
+
+  get isLive(): boolean {
+    return this.#isLive;
+  }
+
+  get isOpen(): boolean {
+    return this.#session?.isOpen === true;
+  }
+
+  end(): void {
+    this.#ended = true;
+    this.#isLive = false;
+    this.#wake();
+  }
+
+  get #isOver(): boolean {
+    return this.#ended || this.#owner.hasEnded;
+  }
+
+  async ask<K extends MessageKind>(message: Message, expected: K, payload?: Uint8Array): Promise<MessageOf<K>> {
+    const session = this.#session;
+    if (session === undefined) throw new NetError('closed', `no session to osd.${this.slot.osd}`);
+    const answer = await session.request(payload === undefined ? { message } : { message, payload: [payload] }, answerMs);
+    if (answer.message.kind === expected) return answer.message as MessageOf<K>;
+    if (answer.message.kind === 'failure') throw new OsdError(answer.message.code, answer.message.detail);
+    throw new OsdError('failed', `${message.kind} got ${answer.message.kind}`);
+  }
+
+  /** A notice behind everything that was sent. */
+  tell(message: Message): void {
+    this.#session?.notify({ message });
+  }
+
+  /** An entry just ordered, while live. */
+  send(entry: LogEntry, shard: Shard): void {
+    this.#append(entry, shard).catch((error: unknown) => this.#fail(error));
+  }
+
+  async #append(entry: LogEntry, shard: Shard): Promise<void> {
+    const { pg, tenure, committed } = this.#owner;
+    const message = { kind: 'append', pg, tenure, committed, entry, shard: shard.kind, index: this.slot.index } as const;
+    const answer = await this.ask(message, 'appended', shard.kind === 'beside' ? shard.bytes : undefined);
+    if (answer.head <= this.acked || this.#isOver) return;
+    this.acked = answer.head;
+    this.#owner.onLinkProgress();
+  }
+
+  /** Ends the present attempt; another follows. */
+  #fail(error: unknown): void {
+    if (this.#isLive) {
+      this.troubledSince = this.#owner.world.env.clock.now();
+      this.#owner.world.env.log.write('info', 'link broke', { pg: this.#owner.pg, osd: this.slot.osd, error: describeError(error) });
+    }
+    this.#isLive = false;
+    this.promisedUntil = Number.NEGATIVE_INFINITY as Instant;
+    this.#wake();
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#isOver) {
+      try {
+        await this.#follow();
+      } catch (error) {
+        const isRetired = error instanceof OsdError && error.code === 'stale';
+        this.#owner.world.env.log.write(isRetired ? 'debug' : 'info', 'link attempt ended', {
+          pg: this.#owner.pg,
+          osd: this.slot.osd,
+          error: describeError(error),
+        });
+        this.#fail(error);
+      }
+      this.collected = undefined;
+      if (!this.#isOver) await sleep(this.#owner.world.env.clock, retryMs, 'link retry');
+    }
+  }
+
+  async #follow(): Promise<void> {
+    const session = await this.#owner.world.peers.session(this.slot.uuid);
+    if (this.#isOver) return;
+    this.#session = session;
+    session.onClose((reason) => {
+      if (this.#session === session) this.#fail(new NetError('closed', reason));
+    });
+    this.collected = await this.ask({ kind: 'collect', record: this.#owner.record }, 'collected');
+    await this.#owner.adopted;
+    if (this.#isOver || !session.isOpen) return;
+    const broken = new Promise<void>((resolve) => {
+      this.#wake = resolve;
+    });
+    await this.#bringForward(this.collected);
+    if (this.#isOver) return;
+    this.#owner.onLinkProgress();
+    if (this.slot.state === 'joining') await this.#fill(this.collected);
+    if (this.#isLive && session.isOpen) await broken;
+  }
+
+  /** By the log where it meets ours, else by starting over. Live when it returns. */
+  async #bringForward(collected: MessageOf<'collected'>): Promise<void> {
+    const { disk } = this.#owner;
+    const { head } = collected;
+    const ours = await disk.versionAt(head.sequence);
+    const meets = ours !== undefined && equalVersions(ours, head) && disk.firstSequence <= head.sequence + 1 && !this.#needsReset;
+    const isInSync = slotOf(this.#owner.record, this.slot.uuid)?.state === 'in-sync';
+    if (meets) {
+      await this.#catchUp(head.sequence);
+      this.#needsReset = false;
+      return;
+    }
+    if (isInSync) {
+      this.mustGo = true;
+      this.#needsReset = true;
+      throw new OsdError('failed', `osd.${this.slot.osd} is in-sync but its log ${head.tenure}.${head.sequence} is not ours`);
+    }
+    this.mustGo = false;
+    await this.#reset();
+  }
+
+  async #catchUp(from: number): Promise<void> {
+    const { disk } = this.#owner;
+    let sent = from;
+    this.acked = Math.min(this.acked, from);
+    while (!this.#isOver) {
+      if (sent === disk.head.sequence) {
+        // No await between the look at the head and this: nothing is ordered in between.
+        this.acked = sent;
+        this.#goLive();
+        return;
+      }
+      const entries = await disk.readLog(sent, catchUpEntries);
+      if (entries[0]?.version.sequence !== sent + 1) throw new OsdError('failed', `the log no longer has ${sent + 1}`);
+      const replies: Promise<void>[] = [];
+      for (const entry of entries) {
+        const shard = await this.#owner.shardFor(entry, this.slot.index);
+        if (this.#isOver) return;
+        const reply = this.#append(entry, shard);
+        reply.catch(() => {});
+        replies.push(reply);
+        sent = entry.version.sequence;
+      }
+      await Promise.all(replies);
+    }
+  }
+
+  async #reset(): Promise<void> {
+    const { pg, disk } = this.#owner;
+    // The member starts at our head of this moment; what is ordered from here on goes to it live, behind
+    // the reset in the same session.
+    const { head } = disk;
+    this.isComplete = false;
+    this.acked = head.sequence;
+    this.#goLive();
+    await this.ask({ kind: 'reset', pg, tenure: this.#owner.tenure, head }, 'ok');
+    this.#needsReset = false;
+    this.collected = { ...(this.collected as MessageOf<'collected'>), complete: false };
+  }
+
+  #goLive(): void {
+    this.#isLive = true;
+    this.troubledSince = this.#owner.world.env.clock.now();
+  }
+
+  /** Backfills from where the member is, then pushes the blobs it misses. */
+  async #fill(collected: MessageOf<'collected'>): Promise<void> {
+    const { world } = this.#owner;
+    let isFilled = this.collected?.complete ?? collected.complete;
+    while (this.#isLive && !this.#isOver) {
+      await world.recoveries.acquire();
+      try {
+        if (!isFilled) isFilled = await this.#fillSlice();
+        else if (await this.#pushMissing()) {
+          this.isComplete = true;
+          return;
+        }
+      } finally {
+        world.recoveries.release();
+      }
+    }
+  }
+
+  /** One slice; true when it was the last. */
+  async #fillSlice(): Promise<boolean> {
+    const { pg, tenure, disk } = this.#owner;
+    const state = await this.ask({ kind: 'missing-blobs', pg, tenure, limit: 0 }, 'wanted');
+    const begin = state.cursor;
+    if (begin === undefined) return true;
+    let reply: Promise<unknown> | undefined;
+    const end = await this.#owner.inOrder(async () => {
+      const slice = await disk.slice(begin, sliceItems, sliceBytes);
+      if (!this.#isLive) throw new NetError('closed', 'the link broke');
+      const rows = slice.rows.map(([key, value]) => ({ key, value }));
+      const { blobs } = slice;
+      reply = this.ask({ kind: 'backfill', pg, tenure, begin, end: slice.end, rows, blobs, index: this.slot.index }, 'ok');
+      reply.catch(() => {});
+      return slice.end;
+    });
+    await reply;
+    return end === undefined;
+  }
+
+  /** Pushes some of what is missing; true when nothing is. */
+  async #pushMissing(): Promise<boolean> {
+    const { pg, tenure } = this.#owner;
+    const { blobs } = await this.ask({ kind: 'missing-blobs', pg, tenure, limit: 32 }, 'wanted');
+    this.missing = blobs.length;
+    if (blobs.length === 0) return true;
+    const queue = [...blobs];
+    const push = async (): Promise<void> => {
+      for (let next = queue.shift(); next !== undefined && this.#isLive; next = queue.shift()) await this.pushBlob(next.facts.blob, 'missing');
+    };
+    await Promise.all(Array.from({ length: pushesAtOnce }, push));
+    return false;
+  }
+
+  /** Sends the member its shard of a blob again. */
+  async pushBlob(blob: BlobId, reason: 'missing' | 'replace'): Promise<void> {
+    const { pg, tenure } = this.#owner;
+    const found = await this.#owner.shardToPush(blob, this.slot);
+    // Deleted meanwhile; the member has been told, or will be, in order.
+    if (found === undefined) return;
+    await this.ask({ kind: 'push-blob', pg, tenure, listing: found.listing, reason }, 'ok', found.bytes);
+  }
+
+}

@@ -1,0 +1,254 @@
+// A PG as a member keeps it: what the primary tells, in the order it tells it. The same class serves on
+// the primary's own disk as the place where its entries go; a `Primary` beside it decides.
+//
+// Everything that changes the disk passes the turnstile in the order of arrival, because installing a
+// backfilled slice reads before it writes.
+
+import { compareBytes } from '../base/bytes.ts';
+import type { BlobId, PgId, Uuid } from '../base/ids.ts';
+import { Turnstile } from '../base/turnstile.ts';
+import { crc32c } from '../base/crc32c.ts';
+import { findLayout } from '../map/cluster-map.ts';
+import { parsePgId } from '../base/ids.ts';
+import type { PgRecord } from '../map/pg-record.ts';
+import { slotOf } from '../map/pg-record.ts';
+import type { Layout } from '../map/cluster-map.ts';
+import type { Incoming, Outgoing } from '../net/session.ts';
+import { StoreError } from '../store/errors.ts';
+import { equalVersions } from '../wire/entry.ts';
+import type { BlobListing, MessageOf } from '../wire/messages.ts';
+import { OsdError } from './errors.ts';
+import { shardLength } from './shards.ts';
+import type { PgDisk } from './pg-disk.ts';
+import type { World } from './world.ts';
+
+export class Member {
+  readonly pg: PgId;
+  readonly disk: PgDisk;
+  readonly #world: World;
+  readonly #turn = new Turnstile();
+  /** Called when a newer tenure was accepted: whoever led under an older one must stop. */
+  #onNewTenure: (tenure: number) => void = () => {};
+
+  constructor(world: World, disk: PgDisk) {
+    this.#world = world;
+    this.disk = disk;
+    this.pg = disk.pg;
+  }
+
+  onNewTenure(listener: (tenure: number) => void): void {
+    this.#onNewTenure = listener;
+  }
+
+  layout(): Layout | undefined {
+    const { pool, layout } = parsePgId(this.pg);
+    const { map } = this.#world.mon;
+    return map === undefined ? undefined : findLayout(map, pool, layout);
+  }
+
+  /** The newest record this OSD knows. */
+  get record(): PgRecord {
+    const known = this.#world.mon.records.get(this.pg);
+    const { record } = this.disk;
+    return known !== undefined && known.version >= record.version ? known : record;
+  }
+
+  /** Whether `from` may command under `tenure`; throws `stale` when not. */
+  #requirePrimary(from: Uuid, tenure: number): void {
+    if (tenure !== this.disk.tenure) throw new OsdError('stale', `${this.pg}: tenure ${tenure}, accepted ${this.disk.tenure}`);
+    if (this.disk.record.primary !== from) throw new OsdError('stale', `${this.pg}: ${from} is not the primary of tenure ${tenure}`);
+  }
+
+  /** A primary begins or goes on: takes its tenure durably, then tells what is here (rule 19). */
+  async collect(from: Uuid, record: PgRecord): Promise<MessageOf<'collected'>> {
+    if (record.primary !== from) throw new OsdError('bad-request', `${this.pg}: record of another primary`);
+    if (record.tenure < this.disk.tenure) throw new OsdError('stale', `${this.pg}: tenure ${record.tenure} is older than ${this.disk.tenure}`);
+    this.#world.mon.learn(record);
+    if (slotOf(record, this.#world.self.uuid) === undefined) throw new OsdError('stale', `${this.pg}: not a slot of this disk`);
+    await this.#turn.run(async () => {
+      if (record.tenure < this.disk.tenure) throw new OsdError('stale', `${this.pg}: tenure ${record.tenure} was overtaken`);
+      const isNewer = record.tenure > this.disk.tenure;
+      if (!isNewer && record.version <= this.disk.record.version) return;
+      if (isNewer) this.#onNewTenure(record.tenure);
+      await this.disk.accept(record.tenure, record);
+    });
+    if (record.tenure !== this.disk.tenure) throw new OsdError('stale', `${this.pg}: tenure ${record.tenure} was overtaken`);
+    return {
+      kind: 'collected',
+      head: this.disk.head,
+      tail: this.disk.tail,
+      committed: this.disk.committed,
+      complete: this.disk.cursor === undefined,
+      missing: this.disk.missingCount,
+    };
+  }
+
+  /** An entry of the primary's log: acknowledged when durable. Resent entries are acknowledged again. */
+  async append(from: Uuid, incoming: Incoming): Promise<MessageOf<'appended'>> {
+    const message = incoming.message as MessageOf<'append'>;
+    if (!this.#turn.tryAcquire()) await this.#turn.acquire();
+    let durable: Promise<void>;
+    try {
+      this.#requirePrimary(from, message.tenure);
+      durable = this.#append(message, incoming.payload);
+    } finally {
+      this.#turn.release();
+    }
+    await durable;
+    return { kind: 'appended', head: message.entry.version.sequence };
+  }
+
+  #append(message: MessageOf<'append'>, payload: Uint8Array): Promise<void> {
+    const { entry } = message;
+    const { head } = this.disk;
+    this.disk.noteCommitted(message.committed);
+    if (entry.version.sequence <= head.sequence) {
+      // Already here: durable once everything before this moment is, which an empty wait of the queue shows.
+      return this.disk.flushed();
+    }
+    if (!equalVersions(entry.previous, head))
+      throw new OsdError('stale', `${this.pg}: entry ${entry.version.sequence} follows ${entry.previous.tenure}.${entry.previous.sequence}, head is ${head.tenure}.${head.sequence}`);
+    const shard = message.shard === 'beside' ? { index: message.index, views: [payload] } : undefined;
+    return this.disk.append(entry, shard);
+  }
+
+  async committed(from: Uuid, message: MessageOf<'commit'>): Promise<void> {
+    this.#requirePrimary(from, message.tenure);
+    this.disk.noteCommitted(message.committed);
+    await this.disk.keepCommitted();
+  }
+
+  async fetchLog(from: Uuid, message: MessageOf<'fetch-log'>): Promise<MessageOf<'log'>> {
+    this.#requirePrimary(from, message.tenure);
+    return { kind: 'log', entries: await this.disk.readLog(message.after, 256) };
+  }
+
+  /**
+   * Part of this disk's shard, in whatever state the slot is: facts, index and checksum make it valid
+   * (rule 25). A length of zero asks for the whole shard.
+   */
+  async readShard(message: MessageOf<'read-shard'>): Promise<Outgoing> {
+    const listing = await this.disk.listing(message.blob);
+    if (listing === undefined || this.disk.isMissing(message.blob)) throw new OsdError('no-such-blob', `${this.pg}: no shard here`);
+    if (this.disk.isDamaged(message.blob)) throw new OsdError('damaged', `${this.pg}: the shard here is damaged`);
+    const whole = shardLength(listing.facts);
+    const lengthBytes = message.lengthBytes === 0 ? whole : message.lengthBytes;
+    if (message.offsetBytes + lengthBytes > whole) throw new OsdError('bad-request', `${this.pg}: beyond a shard of ${whole} bytes`);
+    try {
+      const bytes = await this.disk.readShard(message.blob, message.offsetBytes, lengthBytes);
+      return { message: { kind: 'shard', facts: listing.facts, index: listing.index }, payload: [bytes] };
+    } catch (error) {
+      throw await this.noteReadError(message.blob, error);
+    }
+  }
+
+  /** A shard that does not verify is marked, so that nobody relies on it before it was repaired. */
+  async noteReadError(blob: BlobId, error: unknown): Promise<OsdError> {
+    if (error instanceof StoreError && error.code === 'checksum-mismatch') {
+      this.#world.env.log.write('warn', 'damaged shard', { pg: this.pg, error: error.message });
+      await this.disk.markDamaged(blob);
+      return new OsdError('damaged', `${this.pg}: ${error.message}`, { cause: error });
+    }
+    if (error instanceof StoreError && error.code === 'no-such-object') return new OsdError('no-such-blob', `${this.pg}: gone`);
+    return new OsdError('failed', `${this.pg}: ${String(error)}`, { cause: error });
+  }
+
+  async reset(from: Uuid, message: MessageOf<'reset'>): Promise<void> {
+    await this.#turn.run(async () => {
+      this.#requirePrimary(from, message.tenure);
+      if (slotOf(this.record, this.#world.self.uuid)?.state === 'in-sync')
+        throw new OsdError('stale', `${this.pg}: an in-sync member never rolls back`);
+      await this.disk.reset(message.tenure, message.head);
+    });
+  }
+
+  async backfill(from: Uuid, message: MessageOf<'backfill'>): Promise<void> {
+    await this.#turn.run(async () => {
+      this.#requirePrimary(from, message.tenure);
+      const { cursor } = this.disk;
+      if (cursor === undefined || compareBytes(cursor, message.begin) !== 0) throw new OsdError('stale', `${this.pg}: the backfill is elsewhere`);
+      await this.disk.install(message.begin, message, message.index);
+    });
+  }
+
+  missingBlobs(from: Uuid, message: MessageOf<'missing-blobs'>): { blobs: readonly BlobListing[]; cursor: Uint8Array | undefined } {
+    this.#requirePrimary(from, message.tenure);
+    return { blobs: this.disk.missing(message.limit), cursor: this.disk.cursor };
+  }
+
+  async pushBlob(from: Uuid, incoming: Incoming): Promise<void> {
+    const message = incoming.message as MessageOf<'push-blob'>;
+    await this.#turn.run(async () => {
+      this.#requirePrimary(from, message.tenure);
+      const { blob } = message.listing.facts;
+      const wanted = message.reason === 'missing' ? this.disk.isMissing(blob) : (await this.#exists(blob)) || this.disk.isMissing(blob);
+      // Deleted meanwhile: the delete came in the same order and wins (rule 24).
+      if (!wanted) return;
+      await this.disk.storePushed(message.listing, [incoming.payload]);
+    });
+  }
+
+  async #exists(blob: BlobId): Promise<boolean> {
+    try {
+      return (await this.disk.listing(blob)) !== undefined;
+    } catch {
+      return true;
+    }
+  }
+
+  /** What is in a range, for the primary to compare: a digest over rows, the blobs one by one. */
+  async scrubRange(from: Uuid, message: MessageOf<'scrub-range'>): Promise<MessageOf<'scrubbed'>> {
+    this.#requirePrimary(from, message.tenure);
+    return this.#turn.run(() => this.scrub(message.begin, message.end, message.deep));
+  }
+
+  async scrub(begin: Uint8Array, end: Uint8Array | undefined, deep: boolean): Promise<MessageOf<'scrubbed'>> {
+    let rows: readonly (readonly [Uint8Array, Uint8Array])[] = [];
+    let badRows = 0;
+    const found = await this.disk.range(begin, end).catch((error: unknown) => {
+      this.#world.env.log.write('warn', 'scrub found rows that do not verify', { pg: this.pg, error: String(error) });
+      badRows = 1;
+      return undefined;
+    });
+    rows = found?.rows ?? [];
+    let digest = 0;
+    for (const [key, value] of rows) digest = crc32c(value, crc32c(key, digest));
+    const blobs: BlobListing[] = [];
+    const badBlobs: BlobId[] = [];
+    for (const { blob, listing } of found?.blobs ?? []) {
+      if (listing === undefined || this.disk.isDamaged(blob)) {
+        badBlobs.push(blob);
+        continue;
+      }
+      if (deep && !(await this.#verify(listing))) {
+        badBlobs.push(blob);
+        continue;
+      }
+      blobs.push(listing);
+    }
+    return { kind: 'scrubbed', rowsDigest: digest, rowsCount: rows.length, badRows, blobs, badBlobs };
+  }
+
+  async #verify(listing: BlobListing): Promise<boolean> {
+    const { blob } = listing.facts;
+    try {
+      await this.disk.readShard(blob, 0, shardLength(listing.facts));
+      return true;
+    } catch (error) {
+      await this.noteReadError(blob, error);
+      return error instanceof StoreError && error.code === 'no-such-object';
+    }
+  }
+
+  async repairRows(from: Uuid, message: MessageOf<'repair-rows'>): Promise<void> {
+    await this.#turn.run(async () => {
+      this.#requirePrimary(from, message.tenure);
+      await this.disk.repairRows(message.begin, message.end, message.rows);
+    });
+  }
+
+  /** Runs alone among everything that changes the disk. */
+  alone<T>(work: () => Promise<T>): Promise<T> {
+    return this.#turn.run(work);
+  }
+}

@@ -1,0 +1,432 @@
+// One OSD: a disk, the PGs on it, and the talk about them. Starts what the newest records say is here and
+// leads what they say it leads; a PG whose bytes can't be understood is stopped alone, with its reason
+// (promise P5).
+
+import type { OsdId, PgId, Uuid } from '../base/ids.ts';
+import { isPgId } from '../base/ids.ts';
+import type { Methods } from '../base/method.ts';
+import { Permits } from '../base/turnstile.ts';
+import type { Instant } from '../env/clock.ts';
+import type { Env } from '../env/env.ts';
+import type { Address } from '../env/network.ts';
+import { clusterMapCodec } from '../map/cluster-map.ts';
+import { decode, encode } from '../base/codec.ts';
+import { encodeUtf8 } from '../base/bytes.ts';
+import { type PgRecord, slotOf } from '../map/pg-record.ts';
+import { type Identity, type SessionServer, serveSessions } from '../net/handshake.ts';
+import { pairKey } from '../net/keys.ts';
+import { MonLink } from '../net/mon-link.ts';
+import { describeError, type Incoming, type Outgoing, type Session } from '../net/session.ts';
+import { ObjectStore, type StoreOptions } from '../store/object-store.ts';
+import { Transaction } from '../store/transaction.ts';
+import type { Message, MessageOf, PgReport } from '../wire/messages.ts';
+import { OsdError } from './errors.ts';
+import { Member } from './member.ts';
+import { Peers } from './peers.ts';
+import { PgDisk } from './pg-disk.ts';
+import { Primary, reconcileMs } from './primary.ts';
+import { GivenPromises, giverLeaseMs, holderLeaseMs, leaseRoundMs } from './promises.ts';
+import { scrubPg } from './scrub.ts';
+import { usedPermille, type World } from './world.ts';
+
+export interface OsdOptions {
+  readonly identity: Identity;
+  readonly osdId: OsdId;
+  /** This daemon's own key (net/keys.ts). */
+  readonly key: Uint8Array;
+  readonly mon: { readonly address: Address; readonly uuid: Uuid };
+  readonly listen: Address;
+  readonly store: StoreOptions;
+  readonly methods: Methods;
+}
+
+const beaconMs = 1000;
+
+/** Blobs pushed or slices backfilled at once by one OSD: recovery in bounded steps beside clients. */
+const recoveriesAtOnce = 4;
+
+/** Collection of the OSD's own rows. */
+const ownCollection = 'osd';
+const mapKey = encodeUtf8('map');
+
+export async function startOsd(env: Env, options: OsdOptions): Promise<Osd> {
+  const store = await ObjectStore.open(env.files, options.store);
+  const osd = new Osd(env, options, store);
+  await osd.load();
+  await osd.listen();
+  return osd;
+}
+
+export class Osd {
+  readonly #env: Env;
+  readonly #options: OsdOptions;
+  readonly #store: ObjectStore;
+  readonly #world: World;
+  readonly #members = new Map<PgId, Member>();
+  readonly #primaries = new Map<PgId, Primary>();
+  /** PGs that can't be started here, and why. */
+  readonly #stopped = new Map<PgId, string>();
+  #server: SessionServer | undefined;
+  #closed = false;
+
+  constructor(env: Env, options: OsdOptions, store: ObjectStore) {
+    this.#env = env;
+    this.#options = options;
+    this.#store = store;
+    const mon = new MonLink(env, {
+      identity: options.identity,
+      key: options.key,
+      mon: options.mon,
+      changed: (change) => this.#onChange(change),
+      connected: (session) => this.#boot(session),
+      notice: (message) => this.#onNotice(message),
+    });
+    this.#world = {
+      env,
+      self: { uuid: options.identity.uuid, id: options.osdId },
+      store,
+      mon,
+      peers: new Peers(env, {
+        identity: options.identity,
+        mon,
+        handle: (session, incoming) => this.#handle(session, incoming),
+      }),
+      promises: new GivenPromises(env.clock),
+      methods: options.methods,
+      quietUntil: env.clock.now(),
+      recoveries: new Permits(recoveriesAtOnce),
+      scrubs: new Permits(1),
+    };
+  }
+
+  get address(): Address {
+    return this.#server?.listener.address ?? '';
+  }
+
+  get store(): ObjectStore {
+    return this.#store;
+  }
+
+  /** Of each PG it leads now; for tests and the simulator's checkers. */
+  primaryOf(pg: PgId): Primary | undefined {
+    return this.#primaries.get(pg);
+  }
+
+  memberOf(pg: PgId): Member | undefined {
+    return this.#members.get(pg);
+  }
+
+  /** Reads what the disk knows of its PGs. */
+  async load(): Promise<void> {
+    const collections = await this.#store.collections();
+    const pgs = collections.filter((name) => name.startsWith('pg/')).map((name) => name.slice(3));
+    for (const pg of pgs) if (isPgId(pg)) await this.#loadPg(pg);
+    // A disk that never was in a PG never promised anything.
+    if (pgs.length > 0) this.#world.quietUntil = (this.#env.clock.now() + giverLeaseMs) as Instant;
+    const map = await this.#store.get(ownCollection, mapKey).catch(() => undefined);
+    const records = [...this.#members.values()].map((member) => member.disk.record);
+    this.#world.mon.remember(map === undefined ? undefined : decode(clusterMapCodec, map), records);
+  }
+
+  async #loadPg(pg: PgId): Promise<void> {
+    try {
+      const disk = await PgDisk.load(this.#store, pg);
+      if (disk !== undefined) this.#addMember(disk);
+    } catch (error) {
+      this.#stopped.set(pg, describeError(error));
+      this.#env.log.write('error', 'placement group stopped', { pg, error: describeError(error) });
+    }
+  }
+
+  async listen(): Promise<void> {
+    this.#server = await serveSessions(this.#env, this.#options.identity, {
+      address: this.#options.listen,
+      keyOf: (role, uuid) => {
+        if (role !== 'osd' && role !== 's3' && role !== 'nbd') return `role ${role} does not talk to an OSD`;
+        const destroyed = this.#world.mon.map?.osds.some((osd) => osd.uuid === uuid && osd.destroyed) === true;
+        return destroyed ? `osd ${uuid} was destroyed` : pairKey(this.#options.key, role, uuid);
+      },
+      handle: (session, incoming) => this.#handle(session, incoming),
+    });
+    this.#env.clock.after(leaseRoundMs, 'lease round', () => this.#leaseRound());
+    this.#env.clock.after(reconcileMs, 'reconcile', () => this.#tick());
+    this.#env.clock.after(beaconMs, 'beacon', () => this.#beacon());
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const primary of this.#primaries.values()) primary.end('the OSD stops');
+    this.#world.mon.close();
+    this.#world.peers.close();
+    await this.#server?.close();
+    await this.#store.close();
+  }
+
+  // ——— the monitor ———
+
+  async #boot(session: Session): Promise<void> {
+    while (this.#server === undefined && !this.#closed)
+      await new Promise<void>((resolve) => {
+        this.#env.clock.after(5, 'wait for listener', resolve);
+      });
+    const { capacityBytes, usedBytes } = this.#store.usage();
+    const usage = { capacityBytes, usedBytes };
+    await session.request({ message: { kind: 'boot', address: this.address, usage, sequence: this.#store.sequence } }, 5000);
+  }
+
+  #onChange(change: { map: boolean; records: readonly PgRecord[] }): void {
+    if (this.#closed) return;
+    if (change.map) this.#env.tasks.spawn('keep map', () => this.#keepMap());
+    const records = change.map ? [...this.#world.mon.records.values()] : change.records;
+    for (const record of records) this.#follow(record);
+  }
+
+  async #keepMap(): Promise<void> {
+    const { map } = this.#world.mon;
+    if (map === undefined || this.#closed) return;
+    const transaction = new Transaction();
+    transaction.put(ownCollection, mapKey, encode(clusterMapCodec, map));
+    await this.#store.commit(transaction).catch((error: unknown) => this.#env.log.write('warn', 'map not kept', { error: describeError(error) }));
+  }
+
+  #onNotice(message: Message): void {
+    if (message.kind === 'scrub-pg') this.#scrub(message.pg, message.deep);
+  }
+
+  #scrub(pg: PgId, deep: boolean): void {
+    const primary = this.#primaries.get(pg);
+    if (primary === undefined || primary.isScrubbing) return;
+    primary.isScrubbing = true;
+    this.#env.tasks.spawn(`scrub ${pg}`, async () => {
+      try {
+        await scrubPg(primary, deep);
+      } catch (error) {
+        this.#env.log.write('warn', 'scrub failed', { pg, error: describeError(error) });
+      } finally {
+        primary.isScrubbing = false;
+      }
+    });
+  }
+
+  #beacon(): void {
+    if (this.#closed) return;
+    this.#env.clock.after(beaconMs, 'beacon', () => this.#beacon());
+    this.#env.tasks.spawn('beacon', async () => {
+      const reports: PgReport[] = [];
+      for (const primary of this.#primaries.values()) {
+        if (primary.hasEnded) continue;
+        const report = await primary.report().catch(() => undefined);
+        if (report !== undefined) reports.push(report);
+      }
+      if (this.#closed) return;
+      const { capacityBytes, usedBytes } = this.#store.usage();
+      const stopped = [...this.#stopped].map(([pg, reason]) => `${pg}: ${reason}`);
+      this.#world.mon.tell({ kind: 'beacon', usage: { capacityBytes, usedBytes }, sequence: this.#store.sequence, reports, stopped });
+    });
+  }
+
+  // ——— placement groups ———
+
+  /** Starts, feeds or ends what a record says about this OSD. */
+  #follow(record: PgRecord): void {
+    const { self } = this.#world;
+    const primary = this.#primaries.get(record.pg);
+    primary?.onRecord(record);
+    if (primary?.hasEnded === true) this.#primaries.delete(record.pg);
+    if (record.primary !== self.uuid || this.#primaries.has(record.pg)) return;
+    if (slotOf(record, self.uuid)?.state !== 'in-sync') return;
+    const member = this.#member(record);
+    const layout = member?.layout();
+    if (member === undefined || layout === undefined) return;
+    this.#primaries.set(record.pg, new Primary(this.#world, { member, layout, record }));
+  }
+
+  /** The PG's member here, made when the record names this disk; undefined when it is stopped. */
+  #member(record: PgRecord): Member | undefined {
+    const known = this.#members.get(record.pg);
+    if (known !== undefined) return known;
+    if (this.#stopped.has(record.pg)) return undefined;
+    // A slot that is in-sync and unknown here is one of a new PG; a joining one starts with nothing.
+    const isComplete = slotOf(record, this.#world.self.uuid)?.state === 'in-sync';
+    return this.#addMember(PgDisk.create(this.#store, record, isComplete));
+  }
+
+  #addMember(disk: PgDisk): Member {
+    const member = new Member(this.#world, disk);
+    member.onNewTenure((tenure) => {
+      const primary = this.#primaries.get(disk.pg);
+      if (primary !== undefined && primary.tenure < tenure) primary.end('a newer tenure began');
+    });
+    this.#members.set(disk.pg, member);
+    return member;
+  }
+
+  #tick(): void {
+    if (this.#closed) return;
+    this.#env.clock.after(reconcileMs, 'reconcile', () => this.#tick());
+    if (this.#store.failed !== undefined) this.#stopForFailedDisk();
+    for (const [pg, primary] of this.#primaries) {
+      if (!primary.hasEnded) {
+        primary.reconcile();
+        continue;
+      }
+      this.#primaries.delete(pg);
+      const record = this.#world.mon.records.get(pg);
+      if (record !== undefined) this.#follow(record);
+    }
+    for (const record of this.#world.mon.records.values())
+      if (record.primary === this.#world.self.uuid && !this.#primaries.has(record.pg)) this.#follow(record);
+  }
+
+  #leaseRound(): void {
+    if (this.#closed) return;
+    this.#env.clock.after(leaseRoundMs, 'lease round', () => this.#leaseRound());
+    const asks = new Map<Uuid, { pg: PgId; tenure: number }[]>();
+    for (const primary of this.#primaries.values())
+      for (const uuid of primary.leaseTargets()) {
+        const items = asks.get(uuid) ?? [];
+        items.push({ pg: primary.pg, tenure: primary.tenure });
+        asks.set(uuid, items);
+      }
+    for (const [uuid, items] of asks) this.askPromises(uuid, items);
+  }
+
+  /** Rule 6: a promise answers a request, and counts from when the request was sent. */
+  askPromises(uuid: Uuid, items: readonly { pg: PgId; tenure: number }[]): void {
+    const session = this.#world.peers.openSession(uuid);
+    if (session === undefined) return;
+    const until = (this.#env.clock.now() + holderLeaseMs) as Instant;
+    session
+      .request({ message: { kind: 'promise', items } }, holderLeaseMs)
+      .then((answer) => {
+        if (answer.message.kind !== 'promised' || !session.isOpen) return;
+        for (const { pg, tenure } of answer.message.items) {
+          const primary = this.#primaries.get(pg);
+          if (primary !== undefined && primary.tenure === tenure) primary.promised(uuid, until, answer.message.usedPermille);
+        }
+      })
+      .catch(() => {});
+  }
+
+  #promise(session: Session, message: MessageOf<'promise'>): Outgoing {
+    const items = message.items.filter(({ pg, tenure }) => {
+      const member = this.#members.get(pg);
+      if (member === undefined || member.disk.tenure !== tenure || member.record.tenure > tenure) return false;
+      if (member.record.primary !== session.peer.uuid) return false;
+      return this.#world.promises.give(pg, session.peer.uuid, tenure);
+    });
+    return { message: { kind: 'promised', items, usedPermille: usedPermille(this.#store) } };
+  }
+
+  #discard(session: Session, message: MessageOf<'discard'>): void {
+    const record = this.#world.mon.records.get(message.pg);
+    const member = this.#members.get(message.pg);
+    if (record === undefined || member === undefined || record.version < message.version) return;
+    if (record.primary !== session.peer.uuid || slotOf(record, this.#world.self.uuid) !== undefined) return;
+    this.#members.delete(message.pg);
+    this.#env.tasks.spawn(`discard ${message.pg}`, async () => {
+      await member.alone(() => member.disk.discard()).catch((error: unknown) =>
+        this.#env.log.write('warn', 'discard failed', { pg: message.pg, error: describeError(error) }),
+      );
+    });
+  }
+
+  // ——— messages ———
+
+  async #handle(session: Session, incoming: Incoming): Promise<Outgoing | undefined> {
+    try {
+      return await this.#dispatch(session, incoming);
+    } catch (error) {
+      if (error instanceof OsdError) return { message: { kind: 'failure', code: error.code, detail: error.detail } };
+      if (this.#store.failed !== undefined) this.#stopForFailedDisk();
+      throw error;
+    }
+  }
+
+  #stopForFailedDisk(): void {
+    this.#env.tasks.spawn('disk', async () => {
+      if (!this.#closed && this.#store.failed !== undefined) throw this.#store.failed;
+    });
+  }
+
+  #dispatch(session: Session, incoming: Incoming): Promise<Outgoing | undefined> | Outgoing | undefined {
+    const { message } = incoming;
+    switch (message.kind) {
+      case 'append':
+        return this.#known(message.pg).append(session.peer.uuid, incoming).then(answer);
+      case 'call':
+        return this.#leading(message.pg).call(message);
+      case 'put-blob':
+        return this.#leading(message.pg).putBlob(incoming);
+      case 'read-blob':
+        return this.#leading(message.pg).readBlob(message);
+      case 'delete-blob':
+        return this.#leading(message.pg).deleteBlob(message);
+      case 'list-blobs':
+        return this.#leading(message.pg).listBlobs(message);
+      case 'read-shard':
+        return this.#known(message.pg).readShard(message);
+      case 'promise':
+        return this.#promise(session, message);
+      case 'ping':
+        return undefined;
+      default:
+        if (session.peer.role !== 'osd') throw new OsdError('bad-request', `a ${session.peer.role} does not send ${message.kind}`);
+        return this.#dispatchPeer(session, incoming);
+    }
+  }
+
+  async #dispatchPeer(session: Session, incoming: Incoming): Promise<Outgoing | undefined> {
+    const { message } = incoming;
+    const from = session.peer.uuid;
+    switch (message.kind) {
+      case 'collect': {
+        const member = this.#members.get(message.record.pg) ?? this.#member(message.record);
+        if (member === undefined) throw new OsdError('failed', `${message.record.pg} is stopped here: ${this.#stopped.get(message.record.pg)}`);
+        return answer(await member.collect(from, message.record));
+      }
+      case 'commit':
+        await this.#known(message.pg).committed(from, message);
+        return undefined;
+      case 'fetch-log':
+        return answer(await this.#known(message.pg).fetchLog(from, message));
+      case 'reset':
+        await this.#known(message.pg).reset(from, message);
+        return undefined;
+      case 'backfill':
+        await this.#known(message.pg).backfill(from, message);
+        return undefined;
+      case 'missing-blobs':
+        return answer({ kind: 'wanted', ...this.#known(message.pg).missingBlobs(from, message) });
+      case 'push-blob':
+        await this.#known(message.pg).pushBlob(from, incoming);
+        return undefined;
+      case 'scrub-range':
+        return answer(await this.#known(message.pg).scrubRange(from, message));
+      case 'repair-rows':
+        await this.#known(message.pg).repairRows(from, message);
+        return undefined;
+      case 'discard':
+        this.#discard(session, message);
+        return undefined;
+      default:
+        throw new OsdError('bad-request', `an OSD does not take ${message.kind}`);
+    }
+  }
+
+  #known(pg: PgId): Member {
+    const member = this.#members.get(pg);
+    if (member === undefined) throw new OsdError('stale', `${pg} is not on osd.${this.#options.osdId}`);
+    return member;
+  }
+
+  #leading(pg: PgId): Primary {
+    const primary = this.#primaries.get(pg);
+    if (primary === undefined || primary.hasEnded) throw new OsdError('not-primary', `osd.${this.#options.osdId} does not lead ${pg}`);
+    return primary;
+  }
+}
+
+function answer(message: Message): Outgoing {
+  return { message };
+}

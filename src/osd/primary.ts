@@ -1,0 +1,883 @@
+// One tenure of a PG's primary (PROTOCOL, "Writing and reading", "Taking over", "Membership").
+//
+//   starting   its tenure is being established by compare-and-swap (rule 13)
+//   adopting   heads of all in-sync members are collected, the longest log is adopted, the others are
+//              brought forward (rules 19, 20), promises of earlier primaries are waited out (rule 8)
+//   serving    orders writes, answers reads under valid promises (rule 7)
+//   ended      a newer tenure, or the OSD stops; whatever waits is refused
+//
+// A link follows each other slot that is in-sync or joining: it collects, catches up from the log or
+// backfills, and then is live: it gets every entry the moment it is ordered. An entry is committed when
+// this disk and every link of the acknowledgement set have it durable.
+
+import { assert } from '../base/assert.ts';
+import { emptyBytes, formatHex } from '../base/bytes.ts';
+import { type BlobId, formatBlobId, type PgId, type Uuid } from '../base/ids.ts';
+import type { MethodOutcome, MethodView, Version } from '../base/method.ts';
+import { Turnstile } from '../base/turnstile.ts';
+import { type Instant, sleep } from '../env/clock.ts';
+import type { Layout } from '../map/cluster-map.ts';
+import { drop, establish, hasWriteFloor, type PgRecord, promote, retire, type Slot, slotOf, slotsIn } from '../map/pg-record.ts';
+import { NetError } from '../net/errors.ts';
+import type { Incoming, Outgoing } from '../net/session.ts';
+import { StoreError } from '../store/errors.ts';
+import { type BlobFacts, compareVersions, type Effect, equalVersions, type LiveRequest, type LogEntry, type Request } from '../wire/entry.ts';
+import type { BlobListing, MessageOf, PgReport } from '../wire/messages.ts';
+import { OsdError } from './errors.ts';
+import { Link, type LinkOwner, type Shard } from './link.ts';
+import type { Member } from './member.ts';
+import type { PgDisk } from './pg-disk.ts';
+import { SequenceWaiters } from './sequence-waiters.ts';
+import { type ByteRange, assemble, decodeRange, directReads, rebuild, shardLength, shardsNeeded, shardsOf, windowOf } from './shards.ts';
+import { fullPermille, usedPermille, type World } from './world.ts';
+
+type Phase = 'starting' | 'adopting' | 'serving' | 'ended';
+
+/** An in-sync member that the map says is up but that can't be reached or brought up is dropped after this. */
+const dropAfterMs = 6000;
+
+/** How often a primary looks whether something is to be dropped, promoted, retired or restarted. */
+export const reconcileMs = 200;
+
+/** Limits of one method call (base/method.ts). */
+const callBytesMax = 4 * 1024 * 1024;
+
+const readTimeoutMs = 5000;
+
+export class Primary implements LinkOwner {
+  readonly world: World;
+  readonly member: Member;
+  readonly disk: PgDisk;
+  readonly pg: PgId;
+  readonly layout: Layout;
+  readonly #order = new Turnstile();
+  readonly #proposals = new Turnstile();
+  readonly #links = new Map<Uuid, Link>();
+  readonly #readers = new SequenceWaiters();
+  readonly #writers = new SequenceWaiters();
+  /** Objects and blobs with entries not yet stable, and the last such entry. */
+  readonly #pendingObjects = new Map<string, number>();
+  readonly #running = new Map<string, Promise<Outgoing>>();
+  readonly #abandoned = new Set<string>();
+  readonly adopted: Promise<void>;
+  #resolveAdopted: () => void = () => {};
+  #phase: Phase = 'starting';
+  #tenure = 0;
+  #record: PgRecord;
+  #durable = 0;
+  #stable = 0;
+  #committed = 0;
+  /** The commit point that members were told while writes rested. */
+  #keptCommit = -1;
+  #waiting = 'its tenure to be established';
+  #reconciling = false;
+  #endedReason = '';
+  #isScrubbing = false;
+
+  constructor(world: World, parts: { member: Member; layout: Layout; record: PgRecord }) {
+    this.world = world;
+    this.member = parts.member;
+    this.disk = parts.member.disk;
+    this.pg = parts.member.pg;
+    this.layout = parts.layout;
+    this.#record = parts.record;
+    this.adopted = new Promise((resolve) => {
+      this.#resolveAdopted = resolve;
+    });
+    world.env.tasks.spawn(`primary of ${this.pg}`, () => this.#run());
+  }
+
+  get record(): PgRecord {
+    return this.#record;
+  }
+
+  get tenure(): number {
+    return this.#tenure;
+  }
+
+  get hasEnded(): boolean {
+    return this.#phase === 'ended';
+  }
+
+  get isServing(): boolean {
+    return this.#phase === 'serving' && this.#hasPromises();
+  }
+
+  get committed(): number {
+    return this.#committed;
+  }
+
+  get links(): ReadonlyMap<Uuid, Link> {
+    return this.#links;
+  }
+
+  get mySlot(): Slot {
+    const slot = slotOf(this.#record, this.world.self.uuid);
+    assert(slot !== undefined, 'a primary has a slot');
+    return slot;
+  }
+
+  end(reason: string): void {
+    if (this.#phase === 'ended') return;
+    this.#phase = 'ended';
+    this.#endedReason = reason;
+    this.#resolveAdopted();
+    for (const link of this.#links.values()) link.end();
+    const error = new OsdError('not-primary', `${this.pg}: ${reason}`);
+    this.#readers.refuse(error);
+    this.#writers.refuse(error);
+  }
+
+  /** A newer record came from the monitor. */
+  onRecord(record: PgRecord): void {
+    if (this.#phase === 'ended' || record.version <= this.#record.version) return;
+    if (record.primary !== this.world.self.uuid) {
+      this.end('another primary was elected');
+      return;
+    }
+    if (this.#phase !== 'starting' && record.tenure !== this.#tenure) {
+      this.end('a newer tenure began');
+      return;
+    }
+    this.#record = record;
+    if (this.#phase === 'starting') return;
+    this.world.env.tasks.spawn(`record of ${this.pg}`, () => this.#ignoreClosing(this.disk.rememberRecord(record)));
+    this.#followSlots();
+    this.#advance();
+  }
+
+  async #ignoreClosing(work: Promise<void>): Promise<void> {
+    try {
+      await work;
+    } catch (error) {
+      if (!(error instanceof StoreError && error.code === 'closed')) throw error;
+    }
+  }
+
+  // ——— taking over ———
+
+  async #run(): Promise<void> {
+    try {
+      await this.#takeOver();
+    } catch (error) {
+      if (this.hasEnded) return;
+      if (error instanceof StoreError && error.code === 'failed') throw error;
+      this.world.env.log.write('warn', 'primary could not start', { pg: this.pg, error: String(error) });
+      await sleep(this.world.env.clock, 500, 'primary restart');
+      this.end(`could not start: ${String(error)}`);
+    }
+  }
+
+  async #takeOver(): Promise<void> {
+    await this.#waitQuiet();
+    await this.#establish();
+    if (this.hasEnded) return;
+    this.#phase = 'adopting';
+    await this.member.alone(() => this.disk.accept(this.#tenure, this.#record));
+    this.#durable = this.disk.head.sequence;
+    this.#followSlots();
+    await this.#until('the logs of all in-sync members', () => this.#inSyncLinks().every((link) => link.collected !== undefined));
+    if (this.hasEnded) return;
+    await this.#adopt();
+    if (this.hasEnded) return;
+    this.#resolveAdopted();
+    const head = this.disk.head.sequence;
+    await this.#until('in-sync members to confirm the log', () => this.#inSyncLinks().every((link) => link.isLive && link.acked >= head));
+    if (this.hasEnded) return;
+    this.#phase = 'serving';
+    this.#advance();
+    await this.#abandonUnfinished();
+    await this.#until('promises of in-sync members', () => this.#hasPromises());
+    if (this.hasEnded) return;
+    this.#waiting = '';
+    this.world.env.log.write('info', 'primary serving', { pg: this.pg, tenure: this.#tenure, head });
+  }
+
+  /** Rule 8: nothing is led before every promise this process, or its earlier life, gave has run out. */
+  async #waitQuiet(): Promise<void> {
+    const { env, promises, quietUntil, self } = this.world;
+    // Bounded: a promise lasts a lease and none is given to others while this OSD is the record's primary.
+    for (;;) {
+      const waitMs = Math.max(quietUntil - env.clock.now(), promises.remainingMs(this.pg, self.uuid));
+      if (waitMs <= 0 || this.hasEnded) return;
+      this.#waiting = 'earlier promises to run out';
+      await sleep(env.clock, waitMs, 'promise wait');
+    }
+  }
+
+  /** Waits for a state, looking at it with every reconcile; ends early when the tenure does. */
+  async #until(what: string, isTrue: () => boolean): Promise<void> {
+    this.#waiting = what;
+    while (!this.hasEnded && !isTrue()) {
+      this.reconcile();
+      await sleep(this.world.env.clock, 10, 'primary start');
+    }
+  }
+
+  async #establish(): Promise<void> {
+    while (!this.hasEnded) {
+      this.#waiting = 'its tenure to be established';
+      const nonce = this.#nonce();
+      const outcome = await this.#propose((record) => establish(record, nonce));
+      if (outcome.kind === 'accepted') {
+        this.#tenure = outcome.proposed.tenure;
+        if (this.#record.tenure !== this.#tenure) this.end('a newer tenure began');
+        return;
+      }
+      await sleep(this.world.env.clock, 50, 'establish again');
+    }
+  }
+
+  /** Rules 19 and 20: the greatest log wins; in-sync members never roll back. */
+  async #adopt(): Promise<void> {
+    this.#waiting = 'the longest log to be adopted';
+    const links = this.#inSyncLinks();
+    const heads = new Map(links.map((link) => [link.slot.index, link.collected?.head ?? this.disk.head]));
+    const lowest = Math.min(this.disk.head.sequence, ...[...heads.values()].map((head) => head.sequence));
+    const mine = this.mySlot.index;
+    const holders = (entry: LogEntry): Set<number> => {
+      const indexes = new Set<number>();
+      if (this.disk.head.sequence >= entry.version.sequence) indexes.add(mine);
+      for (const [index, head] of heads) if (head.sequence >= entry.version.sequence) indexes.add(index);
+      return indexes;
+    };
+    for (let after = lowest; after < this.disk.head.sequence; ) {
+      const entries = await this.disk.readLog(after, 256);
+      for (const entry of entries) this.#judgeTail(entry, holders(entry).size);
+      after = entries.at(-1)?.version.sequence ?? this.disk.head.sequence;
+    }
+    const longest = links.reduce<Link | undefined>((best, link) => {
+      const head = link.collected?.head;
+      if (head === undefined || compareVersions(head, best?.collected?.head ?? this.disk.head) <= 0) return best;
+      return link;
+    }, undefined);
+    if (longest?.collected === undefined) return;
+    const target = longest.collected.head;
+    while (!this.hasEnded && !equalVersions(this.disk.head, target)) {
+      const answer = await longest.ask({ kind: 'fetch-log', pg: this.pg, tenure: this.#tenure, after: this.disk.head.sequence }, 'log');
+      if (answer.entries.length === 0) throw new OsdError('failed', `osd.${longest.slot.osd} has no log after ${this.disk.head.sequence}`);
+      for (const entry of answer.entries) {
+        if (!equalVersions(entry.previous, this.disk.head)) throw new OsdError('failed', `log of osd.${longest.slot.osd} does not follow ours`);
+        this.#judgeTail(entry, holders(entry).size);
+        const shard = await this.#shardToAdopt(entry);
+        if (this.hasEnded) return;
+        await this.member.alone(() => this.disk.append(entry, shard));
+        this.#durable = this.disk.head.sequence;
+      }
+    }
+  }
+
+  /** A put that too few hold to be read is given up (rule 20). */
+  #judgeTail(entry: LogEntry, holderCount: number): void {
+    if (entry.effect.kind === 'put-blob' && holderCount < shardsNeeded(entry.effect.geometry)) this.#abandoned.add(formatBlobId(entry.effect.blob));
+  }
+
+  async #shardToAdopt(entry: LogEntry): Promise<{ index: number; views: Uint8Array[] } | undefined> {
+    if (entry.effect.kind !== 'put-blob' || this.#abandoned.has(formatBlobId(entry.effect.blob))) return undefined;
+    const index = this.mySlot.index;
+    const bytes = await this.#rebuildShard(entry.effect, index);
+    return bytes === undefined ? undefined : { index, views: [bytes] };
+  }
+
+  async #abandonUnfinished(): Promise<void> {
+    if (this.#abandoned.size === 0) return;
+    const blobs: BlobId[] = [];
+    const requests: Request[] = [];
+    for (let after = this.disk.firstSequence - 1; after < this.disk.head.sequence; ) {
+      const entries = await this.disk.readLog(after, 256);
+      for (const { effect, request } of entries) {
+        if (effect.kind !== 'put-blob' || !this.#abandoned.has(formatBlobId(effect.blob))) continue;
+        blobs.push(effect.blob);
+        if (request !== undefined) requests.push({ client: request.client, counter: request.counter });
+      }
+      after = entries.at(-1)?.version.sequence ?? this.disk.head.sequence;
+    }
+    await this.#order.run(async () => {
+      if (!this.hasEnded) this.#submit({ kind: 'abandon', blobs, requests }, undefined, emptyBytes, undefined);
+    });
+    this.#abandoned.clear();
+  }
+
+  // ——— members ———
+
+  #inSyncLinks(): Link[] {
+    return slotsIn(this.#record, 'in-sync').flatMap((slot) => this.#links.get(slot.uuid) ?? []);
+  }
+
+  /** A link for each other slot that is in-sync or joining, and no others. */
+  #followSlots(): void {
+    for (const [uuid, link] of this.#links) {
+      const slot = slotOf(this.#record, uuid);
+      if (slot !== undefined && (slot.state === 'in-sync' || slot.state === 'joining')) {
+        link.slot = slot;
+        continue;
+      }
+      link.end();
+      this.#links.delete(uuid);
+    }
+    for (const slot of this.#record.slots) {
+      if (slot.uuid === this.world.self.uuid || this.#links.has(slot.uuid)) continue;
+      if (slot.state === 'in-sync' || slot.state === 'joining') this.#links.set(slot.uuid, new Link(this, slot));
+    }
+  }
+
+  /** Everyone whose durable copy a commit waits for, but ourselves. */
+  #acknowledgementSet(): Link[] {
+    return [...this.#links.values()].filter((link) => link.slot.state === 'in-sync' || link.isPromoting);
+  }
+
+  #hasPromises(): boolean {
+    const now = this.world.env.clock.now();
+    return this.#acknowledgementSet().every((link) => link.promisedUntil > now);
+  }
+
+  /** Looks after slots: restarts, drops, promotes, retires. Cheap when there is nothing to do. */
+  reconcile(): void {
+    if (this.#reconciling || this.#phase === 'ended' || this.#phase === 'starting') return;
+    this.#reconciling = true;
+    this.world.env.tasks.spawn(`reconcile ${this.pg}`, async () => {
+      try {
+        await this.#reconcileOnce();
+      } catch (error) {
+        this.world.env.log.write('info', 'reconcile failed', { pg: this.pg, error: String(error) });
+      } finally {
+        this.#reconciling = false;
+      }
+    });
+  }
+
+  async #reconcileOnce(): Promise<void> {
+    await this.#dropSilent();
+    if (this.#phase !== 'serving') return;
+    await this.#keepCommitPoint();
+    for (const link of [...this.#links.values()]) await this.#promoteIfReady(link);
+    const removed = this.#record.slots;
+    const outcome = await this.#propose((record) => retire(record, this.layout, this.#nonce()));
+    if (outcome.kind === 'accepted') this.#discardRetired(removed);
+  }
+
+  /** When writes rest, the commit point is made durable everywhere: a later start then knows it. */
+  async #keepCommitPoint(): Promise<void> {
+    if (this.#keptCommit === this.#committed || this.#committed !== this.disk.head.sequence) return;
+    const committed = this.#committed;
+    for (const link of this.#acknowledgementSet())
+      if (link.isLive) link.tell({ kind: 'commit', pg: this.pg, tenure: this.#tenure, committed });
+    await this.disk.keepCommitted();
+    this.#keptCommit = committed;
+  }
+
+  async #dropSilent(): Promise<void> {
+    const { map } = this.world.mon;
+    if (map === undefined) return;
+    const now = this.world.env.clock.now();
+    const victims = new Set<Uuid>();
+    for (const link of this.#inSyncLinks()) {
+      if (link.isLive || (link.collected !== undefined && this.#phase === 'adopting' && link.isOpen)) continue;
+      const osd = map.osds.find((each) => each.uuid === link.slot.uuid);
+      const isGone = osd === undefined || !osd.up || osd.destroyed;
+      if (isGone || link.mustGo || now - link.troubledSince > dropAfterMs) victims.add(link.slot.uuid);
+    }
+    if (victims.size === 0) return;
+    const outcome = await this.#propose((record) => drop(record, victims, this.layout, map, this.#nonce()));
+    if (outcome.kind === 'accepted')
+      this.world.env.log.write('warn', 'members dropped', { pg: this.pg, count: victims.size });
+  }
+
+  async #promoteIfReady(link: Link): Promise<void> {
+    if (link.slot.state !== 'joining' || !link.isComplete || !link.isLive || this.hasEnded) return;
+    const { map } = this.world.mon;
+    if (map === undefined) return;
+    // Rule 17: from here on every commit waits for it; it is promoted when it has what came before.
+    link.isPromoting = true;
+    const head = this.disk.head.sequence;
+    const deadline = this.world.env.clock.now() + dropAfterMs;
+    while (link.isLive && !this.hasEnded && (link.acked < head || link.promisedUntil <= this.world.env.clock.now())) {
+      if (this.world.env.clock.now() > deadline) break;
+      await sleep(this.world.env.clock, 5, 'promotion');
+    }
+    const isReady = link.isLive && link.isComplete && link.acked >= head && link.promisedUntil > this.world.env.clock.now();
+    if (isReady && !this.hasEnded) await this.#propose((record) => promote(record, link.slot.uuid, this.layout, map, this.#nonce()));
+    link.isPromoting = false;
+    this.#advance();
+  }
+
+  #discardRetired(before: readonly Slot[]): void {
+    for (const slot of before) {
+      if (slotOf(this.#record, slot.uuid) !== undefined) continue;
+      this.world.peers
+        .session(slot.uuid)
+        .then((session) => session.notify({ message: { kind: 'discard', pg: this.pg, version: this.#record.version } }))
+        .catch(() => {});
+    }
+  }
+
+  /**
+   * One change of the record. A proposal whose answer was lost is proposed again as it is: its nonce and
+   * version make that harmless, and its fate is known only from an answer (rule 12).
+   */
+  #propose(build: (record: PgRecord) => PgRecord | undefined): Promise<{ kind: 'accepted'; proposed: PgRecord } | { kind: 'nothing' | 'refused' }> {
+    return this.#proposals.run(async () => {
+      const proposed = this.hasEnded ? undefined : build(this.#record);
+      if (proposed === undefined) return { kind: 'nothing' };
+      while (!this.hasEnded) {
+        try {
+          const answer = await this.world.mon.ask({ kind: 'propose', record: proposed }, 'proposed');
+          const isOurs = answer.accepted || (answer.current.version === proposed.version && answer.current.nonce === proposed.nonce);
+          if (isOurs && this.#phase === 'starting') this.#tenure = proposed.tenure;
+          this.world.mon.learn(answer.current);
+          this.onRecord(answer.current);
+          if (isOurs) return { kind: 'accepted', proposed };
+          this.world.env.log.write('debug', 'proposal refused', { pg: this.pg, reason: answer.reason });
+          return { kind: 'refused' };
+        } catch (error) {
+          if (!(error instanceof NetError)) throw error;
+          this.#waiting = this.#phase === 'serving' ? this.#waiting : 'a monitor';
+          await sleep(this.world.env.clock, 200, 'proposal again');
+        }
+      }
+      return { kind: 'refused' };
+    });
+  }
+
+  #nonce(): string {
+    return formatHex(this.world.env.secrets.bytes(8));
+  }
+
+  // ——— ordering and committing ———
+
+  /** Orders an effect: the one place where entries are made. The caller holds the order turnstile. */
+  #submit(effect: Effect, request: LiveRequest | undefined, result: Uint8Array, shards: ((index: number) => Uint8Array) | undefined): number {
+    const sequence = this.disk.head.sequence + 1;
+    const version: Version = { tenure: this.#tenure, sequence };
+    const entry: LogEntry = { version, previous: this.disk.head, request, result, effect };
+    const { index } = this.mySlot;
+    let durable: Promise<void>;
+    try {
+      durable = this.disk.append(entry, shards === undefined ? undefined : { index, views: [shards(index)] });
+    } catch (error) {
+      throw storeRefusal(error);
+    }
+    for (const link of this.#links.values()) {
+      if (!link.isLive) continue;
+      link.send(entry, shards === undefined ? { kind: 'none' } : { kind: 'beside', bytes: shards(link.slot.index) });
+    }
+    for (const name of namesOf(effect)) this.#pendingObjects.set(name, sequence);
+    durable.then(
+      () => {
+        this.#durable = Math.max(this.#durable, sequence);
+        this.#advance();
+      },
+      (error: unknown) => {
+        this.end(`the disk failed: ${String(error)}`);
+      },
+    );
+    return sequence;
+  }
+
+  /**
+   * Looks how far everybody in the acknowledgement set is. Called after anything that may raise it.
+   *
+   * An entry that all of them have is *stable*: in-sync members never roll back and only they are
+   * elected, so it can be read. It is *committed*, and its writer told, only while they are enough to
+   * survive a further failure: below the write floor nothing is acknowledged, which is what makes a
+   * dropped slot eligible (rule 14).
+   */
+  #advance(): void {
+    if (this.#phase !== 'serving') return;
+    let stable = this.#durable;
+    for (const link of this.#acknowledgementSet()) stable = Math.min(stable, link.acked);
+    if (stable > this.#stable) {
+      this.#stable = stable;
+      for (const [name, sequence] of this.#pendingObjects) if (sequence <= stable) this.#pendingObjects.delete(name);
+      this.#readers.reached(stable);
+    }
+    const floorFault = this.#floorFault();
+    if (floorFault !== undefined) {
+      this.#writers.refuse(floorFault);
+      return;
+    }
+    if (this.#stable <= this.#committed) return;
+    this.#committed = this.#stable;
+    this.disk.noteCommitted(this.#committed);
+    this.#writers.reached(this.#committed);
+  }
+
+  onLinkProgress(): void {
+    this.#advance();
+  }
+
+  /** Resolves when the entry may be acknowledged; rejects when the tenure, or the write floor, ends first. */
+  #untilCommitted(sequence: number): Promise<void> {
+    if (sequence <= this.#committed) return Promise.resolve();
+    const fault = this.#endedFault() ?? this.#floorFault();
+    return fault === undefined ? this.#writers.wait(sequence) : Promise.reject(fault);
+  }
+
+  /** Resolves when what the entry did may be read. */
+  #untilStable(sequence: number): Promise<void> {
+    if (sequence <= this.#stable) return Promise.resolve();
+    const fault = this.#endedFault();
+    return fault === undefined ? this.#readers.wait(sequence) : Promise.reject(fault);
+  }
+
+  #endedFault(): OsdError | undefined {
+    return this.hasEnded ? new OsdError('not-primary', `${this.pg}: ${this.#endedReason}`) : undefined;
+  }
+
+  #requireServing(): void {
+    if (this.#phase === 'ended') throw new OsdError('not-primary', `${this.pg}: ${this.#endedReason}`);
+    if (this.#phase !== 'serving') throw new OsdError('not-primary', `${this.pg} waits for ${this.#waiting}`);
+  }
+
+  /** Rule 7: after the value was read and after the last await. */
+  #requirePromises(): void {
+    this.#requireServing();
+    if (!this.#hasPromises()) throw new OsdError('not-primary', `${this.pg} waits for promises of its in-sync members`);
+  }
+
+  #requireWritable(dataBytes: number): void {
+    this.#requireServing();
+    const floorFault = this.#floorFault();
+    if (floorFault !== undefined) throw floorFault;
+    if (dataBytes === 0) return;
+    const fullest = Math.max(usedPermille(this.world.store), ...this.#acknowledgementSet().map((link) => link.usedPermille));
+    if (fullest >= fullPermille) throw new OsdError('no-space', `${this.pg}: a disk is ${Math.floor(fullest / 10)} % full`);
+  }
+
+  /** Why nothing can be acknowledged now; undefined when enough slots are in-sync. */
+  #floorFault(): OsdError | undefined {
+    const { map } = this.world.mon;
+    if (map !== undefined && hasWriteFloor(this.#record, this.layout, map)) return undefined;
+    const inSync = slotsIn(this.#record, 'in-sync').map((slot) => `osd.${slot.osd}`);
+    const away = this.#record.slots.filter((slot) => slot.state !== 'in-sync').map((slot) => `osd.${slot.osd} ${slot.state}`);
+    return new OsdError('below-floor', `${this.pg} has only ${inSync.join(' ')} in-sync (${away.join(', ')}): too few to write safely`);
+  }
+
+  /** Runs a request once, however often it comes (rule 5). */
+  #once(request: Request, work: () => Promise<Outgoing>): Promise<Outgoing> {
+    const name = `${request.client}.${request.counter}`;
+    const running = this.#running.get(name);
+    if (running !== undefined) return running;
+    const done = work().finally(() => this.#running.delete(name));
+    this.#running.set(name, done);
+    return done;
+  }
+
+  /** The answer that the request was given before, once it is committed; undefined when it is new. */
+  async #answered(request: Request): Promise<Uint8Array | undefined> {
+    const answer = await this.disk.answerOf(request);
+    if (answer === undefined) return undefined;
+    if (answer === 'forgotten') throw new OsdError('bad-request', 'the request ended long ago');
+    await this.#untilCommitted(answer.sequence);
+    this.#requirePromises();
+    return answer.result;
+  }
+
+  // ——— clients ———
+
+  call(message: MessageOf<'call'>): Promise<Outgoing> {
+    return this.#once(message.request, () => this.#call(message));
+  }
+
+  async #call(message: MessageOf<'call'>): Promise<Outgoing> {
+    this.#requireServing();
+    const method = this.world.methods.get(message.method);
+    if (method === undefined) throw new OsdError('bad-request', `no method ${message.method}`);
+    const before = await this.#answered(message.request);
+    if (before !== undefined) return { message: { kind: 'result', result: before } };
+    await this.#order.acquire();
+    let outcome: MethodOutcome;
+    let sequence: number;
+    try {
+      this.#requireServing();
+      const context = { version: { tenure: this.#tenure, sequence: this.disk.head.sequence + 1 }, wallMs: this.world.env.wall.nowMs() };
+      outcome = await method(this.#viewOf(message.object), message.argument, context);
+      this.#requireServing();
+      sequence = this.#pendingObjects.get(objectName(message.object)) ?? 0;
+      if (outcome.effects.length > 0) {
+        checkOutcome(outcome);
+        this.#requireWritable(outcome.effects.some((effect) => effect.kind === 'put') ? 1 : 0);
+        sequence = this.#submit({ kind: 'rows', object: message.object, effects: outcome.effects }, message.request, outcome.result, undefined);
+      }
+    } finally {
+      this.#order.release();
+    }
+    if (outcome.effects.length > 0) await this.#untilCommitted(sequence);
+    else {
+      await this.#untilStable(sequence);
+      this.#requirePromises();
+    }
+    return { message: { kind: 'result', result: outcome.result } };
+  }
+
+  #viewOf(object: string): MethodView {
+    const { disk } = this;
+    return {
+      get: (key) => disk.row(object, key),
+      getMany: (keys) => disk.rows(object, keys),
+      scan: (range) => disk.scanRows(object, range),
+    };
+  }
+
+  putBlob(incoming: Incoming): Promise<Outgoing> {
+    const message = incoming.message as MessageOf<'put-blob'>;
+    return this.#once(message.request, () => this.#putBlob(message, incoming));
+  }
+
+  async #putBlob(message: MessageOf<'put-blob'>, incoming: Incoming): Promise<Outgoing> {
+    const { payload } = incoming;
+    if (payload.length === 0) throw new OsdError('bad-request', 'a blob has bytes');
+    if (incoming.payloadCrc !== message.blobCrc) throw new OsdError('bad-request', 'the blob is not what its checksum says');
+    this.#requireWritable(payload.length);
+    if ((await this.#answered(message.request)) !== undefined) return { message: { kind: 'ok' } };
+    const { geometry } = this.layout;
+    const facts: BlobFacts = { blob: message.blob, geometry, blobBytes: payload.length, blobCrc: message.blobCrc };
+    const shards = shardsOf(geometry, payload);
+    const sequence = await this.#order.run(async () => {
+      this.#requireWritable(payload.length);
+      return this.#submit({ kind: 'put-blob', ...facts }, message.request, emptyBytes, shards);
+    });
+    await this.#untilCommitted(sequence);
+    return { message: { kind: 'ok' } };
+  }
+
+  deleteBlob(message: MessageOf<'delete-blob'>): Promise<Outgoing> {
+    return this.#once(message.request, async () => {
+      this.#requireWritable(0);
+      if ((await this.#answered(message.request)) !== undefined) return { message: { kind: 'ok' } };
+      const sequence = await this.#order.run(async () => {
+        this.#requireWritable(0);
+        return this.#submit({ kind: 'delete-blob', blob: message.blob }, message.request, emptyBytes, undefined);
+      });
+      await this.#untilCommitted(sequence);
+      return { message: { kind: 'ok' } };
+    });
+  }
+
+  async listBlobs(message: MessageOf<'list-blobs'>): Promise<Outgoing> {
+    this.#requireServing();
+    const blobs = await this.disk.listBlobs(message.after, Math.min(message.limit, 1000));
+    await this.#untilStable(this.disk.head.sequence);
+    this.#requirePromises();
+    return { message: { kind: 'blobs', blobs } };
+  }
+
+  async readBlob(message: MessageOf<'read-blob'>): Promise<Outgoing> {
+    this.#requireServing();
+    const pending = this.#pendingObjects.get(formatBlobId(message.blob));
+    if (pending !== undefined) await this.#untilStable(pending);
+    const listing = await this.disk.listing(message.blob);
+    if (listing === undefined) {
+      this.#requirePromises();
+      throw new OsdError('no-such-blob', `${this.pg}: no blob ${formatBlobId(message.blob)}`);
+    }
+    const { facts } = listing;
+    const range = { offsetBytes: message.offsetBytes, lengthBytes: message.lengthBytes };
+    if (range.lengthBytes < 1 || range.offsetBytes + range.lengthBytes > facts.blobBytes)
+      throw new OsdError('bad-request', `bytes ${range.offsetBytes} + ${range.lengthBytes} of a blob of ${facts.blobBytes}`);
+    const bytes = (await this.#readDirect(listing, range)) ?? (await this.#readDecoded(facts, range));
+    if (bytes === undefined) {
+      if ((await this.disk.listing(message.blob)) === undefined) throw new OsdError('no-such-blob', `${this.pg}: deleted meanwhile`);
+      throw new OsdError('damaged', `${this.pg}: too few shards of ${formatBlobId(message.blob)} can be read`);
+    }
+    this.#requirePromises();
+    return { message: { kind: 'bytes' }, payload: [bytes] };
+  }
+
+  // ——— reading and rebuilding shards ———
+
+  /** Exactly the bytes needed, from the data shards; undefined when any of them does not answer well. */
+  async #readDirect(listing: BlobListing, range: ByteRange): Promise<Uint8Array | undefined> {
+    const { facts } = listing;
+    const mine = this.mySlot.index;
+    const parts = await Promise.all(
+      directReads(facts, range).map(async (read) => {
+        if (facts.geometry.kind === 'copies' || read.shardIndex === mine) return this.#readMine(facts.blob, read);
+        const link = this.#inSyncLinks().find((each) => each.slot.index === read.shardIndex);
+        return link === undefined ? undefined : this.#readTheirs(link.slot, facts, read);
+      }),
+    );
+    if (parts.some((part) => part === undefined)) return undefined;
+    return assemble(facts, range, parts as Uint8Array[]);
+  }
+
+  async #readDecoded(facts: BlobFacts, range: ByteRange): Promise<Uint8Array | undefined> {
+    const windows = await this.#gather(facts, windowOf(facts, range), undefined);
+    return windows === undefined ? undefined : decodeRange(facts, range, windows);
+  }
+
+  async #readMine(blob: BlobId, range: ByteRange): Promise<Uint8Array | undefined> {
+    if (this.disk.isDamaged(blob)) return undefined;
+    try {
+      return await this.disk.readShard(blob, range.offsetBytes, range.lengthBytes);
+    } catch (error) {
+      await this.member.noteReadError(blob, error);
+      return undefined;
+    }
+  }
+
+  async #readTheirs(slot: Slot, facts: BlobFacts, range: ByteRange): Promise<Uint8Array | undefined> {
+    try {
+      const session = await this.world.peers.session(slot.uuid);
+      const answer = await session.request({ message: { kind: 'read-shard', pg: this.pg, blob: facts.blob, ...range } }, readTimeoutMs);
+      if (answer.message.kind !== 'shard' || answer.payload.length !== range.lengthBytes) return undefined;
+      const isRight = answer.message.facts.blobCrc === facts.blobCrc && answer.message.facts.blobBytes === facts.blobBytes;
+      if (!isRight || (facts.geometry.kind === 'erasure' && answer.message.index !== slot.index)) return undefined;
+      return answer.payload;
+    } catch {
+      return undefined;
+    }
+  }
+
+  /**
+   * The same window of enough shards, of different indexes, from whoever has them, in-sync members first
+   * (rule 25). Undefined when there are too few.
+   */
+  async #gather(facts: BlobFacts, window: ByteRange, without: Uuid | undefined): Promise<Map<number, Uint8Array> | undefined> {
+    const needed = shardsNeeded(facts.geometry);
+    const found = new Map<number, Uint8Array>();
+    const mine = without === this.world.self.uuid ? undefined : await this.#readMine(facts.blob, window);
+    if (mine !== undefined) found.set(this.mySlot.index, mine);
+    const rank = { 'in-sync': 0, eligible: 1, stale: 2, joining: 3 };
+    const others = this.#record.slots
+      .filter((slot) => slot.uuid !== this.world.self.uuid && slot.uuid !== without)
+      .sort((a, b) => rank[a.state] - rank[b.state] || a.index - b.index);
+    const tried = new Set<Uuid>();
+    while (found.size < needed) {
+      const batch: Slot[] = [];
+      for (const slot of others) {
+        if (found.size + batch.length === needed) break;
+        if (tried.has(slot.uuid) || found.has(slot.index) || batch.some((each) => each.index === slot.index)) continue;
+        batch.push(slot);
+      }
+      if (batch.length === 0) break;
+      const parts = await Promise.all(batch.map((slot) => this.#readTheirs(slot, facts, window)));
+      for (const [at, slot] of batch.entries()) {
+        tried.add(slot.uuid);
+        const part = parts[at];
+        if (part !== undefined) found.set(slot.index, part);
+      }
+    }
+    return found.size < needed ? undefined : found;
+  }
+
+  /** The whole shard of an index; undefined when too few others can be read. */
+  async #rebuildShard(facts: BlobFacts, index: number, without?: Uuid): Promise<Uint8Array | undefined> {
+    const whole = { offsetBytes: 0, lengthBytes: shardLength(facts) };
+    const shards = await this.#gather(facts, whole, without);
+    return shards === undefined ? undefined : rebuild(facts, index, shards);
+  }
+
+  /** What a member gets beside an entry that is sent again. */
+  async shardFor(entry: LogEntry, index: number): Promise<Shard> {
+    if (entry.effect.kind !== 'put-blob') return { kind: 'none' };
+    const { blob } = entry.effect;
+    if (this.#abandoned.has(formatBlobId(blob))) return { kind: 'gone' };
+    if ((await this.disk.listing(blob)) === undefined) return { kind: 'gone' };
+    const bytes = await this.#rebuildShard(entry.effect, index);
+    if (bytes !== undefined) return { kind: 'beside', bytes };
+    if ((await this.disk.listing(blob)) === undefined) return { kind: 'gone' };
+    throw new OsdError('damaged', `${this.pg}: too few shards of ${formatBlobId(blob)} can be read`);
+  }
+
+  /** A shard to push to a member that misses it or holds it damaged; undefined when the blob is gone. */
+  async shardToPush(blob: BlobId, slot: Slot): Promise<{ listing: BlobListing; bytes: Uint8Array } | undefined> {
+    const listing = await this.disk.listing(blob);
+    if (listing === undefined) return undefined;
+    const bytes = await this.#rebuildShard(listing.facts, slot.index, slot.uuid);
+    if (bytes !== undefined) return { listing: { ...listing, index: slot.index }, bytes };
+    if ((await this.disk.listing(blob)) === undefined) return undefined;
+    throw new OsdError('damaged', `${this.pg}: too few shards of ${formatBlobId(blob)} can be read`);
+  }
+
+  /** Repairs this disk's own bad shards from the others; returns how many stay bad. */
+  async repairMine(): Promise<number> {
+    for (const blob of this.disk.damaged(64)) {
+      const listing = await this.disk.listing(blob).catch(() => undefined);
+      if (listing === undefined) continue;
+      const bytes = await this.#rebuildShard(listing.facts, this.mySlot.index, this.world.self.uuid);
+      if (bytes === undefined) continue;
+      await this.member.alone(async () => {
+        if ((await this.disk.listing(blob)) !== undefined) await this.disk.storePushed(listing, [bytes]);
+      });
+      this.world.env.log.write('info', 'shard repaired', { pg: this.pg, osd: this.world.self.id });
+    }
+    return this.disk.damagedCount;
+  }
+
+  /** Runs with nothing being ordered: what is read then is at the head. */
+  inOrder<T>(work: () => Promise<T>): Promise<T> {
+    return this.#order.run(work);
+  }
+
+  set isScrubbing(value: boolean) {
+    this.#isScrubbing = value;
+  }
+
+  get isScrubbing(): boolean {
+    return this.#isScrubbing;
+  }
+
+  async report(): Promise<PgReport> {
+    const missing = [...this.#links.values()].reduce((sum, link) => sum + link.missing, 0);
+    const { counts, scrubs } = this.disk;
+    return {
+      pg: this.pg,
+      serving: this.isServing,
+      objects: counts.blobs + ((await this.disk.hasRows()) ? 1 : 0),
+      bytes: counts.bytes,
+      waiting: this.#waiting,
+      missing,
+      damaged: this.disk.damagedCount + [...this.#links.values()].reduce((sum, link) => sum + link.damaged, 0),
+      scrubbedWallMs: scrubs.light,
+      deepScrubbedWallMs: scrubs.deep,
+      scrubbing: this.#isScrubbing,
+    };
+  }
+
+  /** For the round of leases: whom to ask, and what they are asked for. */
+  leaseTargets(): Uuid[] {
+    if (this.#phase !== 'adopting' && this.#phase !== 'serving') return [];
+    return [...this.#links.values()].filter((link) => link.collected !== undefined && link.isOpen).map((link) => link.slot.uuid);
+  }
+
+  promised(uuid: Uuid, until: Instant, memberUsedPermille: number): void {
+    const link = this.#links.get(uuid);
+    if (link === undefined || link.collected === undefined) return;
+    if (until > link.promisedUntil) link.promisedUntil = until;
+    link.usedPermille = memberUsedPermille;
+  }
+}
+
+function objectName(object: string): string {
+  return `object ${object}`;
+}
+
+function namesOf(effect: Effect): string[] {
+  switch (effect.kind) {
+    case 'rows':
+      return [objectName(effect.object)];
+    case 'put-blob':
+    case 'delete-blob':
+      return [formatBlobId(effect.blob)];
+    case 'abandon':
+      return effect.blobs.map(formatBlobId);
+  }
+}
+
+function checkOutcome(outcome: MethodOutcome): void {
+  let bytes = outcome.result.length;
+  for (const effect of outcome.effects) {
+    if (effect.key.length < 1 || effect.key.length > 3072) throw new OsdError('too-large', `a row key of ${effect.key.length} bytes`);
+    bytes += effect.key.length + (effect.kind === 'put' ? effect.value.length : 0);
+  }
+  if (bytes > callBytesMax) throw new OsdError('too-large', `a call with ${bytes} bytes of effects and result`);
+}
+
+function storeRefusal(error: unknown): unknown {
+  if (!(error instanceof StoreError)) return error;
+  if (error.code === 'no-space') return new OsdError('no-space', error.message, { cause: error });
+  if (error.code === 'overloaded') return new OsdError('busy', error.message, { cause: error });
+  if (error.code === 'too-large') return new OsdError('too-large', error.message, { cause: error });
+  return error;
+}

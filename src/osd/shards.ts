@@ -1,0 +1,74 @@
+// From a blob to the bytes of each slot and back: one shape for copies and for erasure.
+
+import {
+  assembleRange,
+  decodeBlob,
+  encodeBlob,
+  rangeToShards,
+  rangeToWindow,
+  rebuildShards,
+  shardBytes,
+} from '../erasure/stripes.ts';
+import type { Geometry } from '../map/geometry.ts';
+import type { BlobFacts } from '../wire/entry.ts';
+
+export interface ByteRange {
+  readonly offsetBytes: number;
+  readonly lengthBytes: number;
+}
+
+/** Bytes of one slot's part of a blob. */
+export function shardLength(facts: BlobFacts): number {
+  return facts.geometry.kind === 'copies' ? facts.blobBytes : shardBytes(facts.geometry, facts.blobBytes);
+}
+
+/** What each slot stores, by shard index; for copies every slot stores the same. */
+export function shardsOf(geometry: Geometry, blob: Uint8Array): (index: number) => Uint8Array {
+  if (geometry.kind === 'copies') return () => blob;
+  const shards = encodeBlob(geometry, [blob], blob.length);
+  return (index) => shards[index] as Uint8Array;
+}
+
+/** Shards needed to read anything without the others. */
+export function shardsNeeded(geometry: Geometry): number {
+  return geometry.kind === 'copies' ? 1 : geometry.k;
+}
+
+/** The part of each data shard that a range needs; for copies, of the only one. */
+export function directReads(facts: BlobFacts, range: ByteRange): readonly ({ readonly shardIndex: number } & ByteRange)[] {
+  if (facts.geometry.kind === 'copies') return [{ shardIndex: -1, ...range }];
+  return rangeToShards(facts.geometry, facts.blobBytes, range);
+}
+
+/** The bytes of a range from exactly its `directReads`. */
+export function assemble(facts: BlobFacts, range: ByteRange, parts: readonly Uint8Array[]): Uint8Array {
+  if (facts.geometry.kind === 'copies') return parts[0] as Uint8Array;
+  return assembleRange(facts.geometry, facts.blobBytes, range, parts);
+}
+
+/** The part of every shard from which a range can be computed with any k of them. */
+export function windowOf(facts: BlobFacts, range: ByteRange): ByteRange {
+  return facts.geometry.kind === 'copies' ? range : rangeToWindow(facts.geometry, facts.blobBytes, range);
+}
+
+/** The bytes of a range from the windows of any k shards. */
+export function decodeRange(
+  facts: BlobFacts,
+  range: ByteRange,
+  windows: ReadonlyMap<number, Uint8Array>,
+): Uint8Array {
+  if (facts.geometry.kind === 'copies') return [...windows.values()][0] as Uint8Array;
+  const { k, m } = facts.geometry;
+  const shards = Array.from({ length: k + m }, (_, index) => windows.get(index));
+  return decodeBlob(facts.geometry, facts.blobBytes, shards, range, windowOf(facts, range).offsetBytes);
+}
+
+/** One whole shard from any k whole shards. */
+export function rebuild(facts: BlobFacts, index: number, whole: ReadonlyMap<number, Uint8Array>): Uint8Array {
+  if (facts.geometry.kind === 'copies') return [...whole.values()][0] as Uint8Array;
+  const known = whole.get(index);
+  if (known !== undefined) return known;
+  const { k, m } = facts.geometry;
+  const shards = Array.from({ length: k + m }, (_, each) => whole.get(each));
+  return rebuildShards(facts.geometry, facts.blobBytes, shards, [index])[0] as Uint8Array;
+}

@@ -1,0 +1,35 @@
+// What every PG of one OSD shares.
+
+import type { Permits } from '../base/turnstile.ts';
+import type { OsdId, Uuid } from '../base/ids.ts';
+import type { Methods } from '../base/method.ts';
+import type { Instant } from '../env/clock.ts';
+import type { Env } from '../env/env.ts';
+import type { MonLink } from '../net/mon-link.ts';
+import type { ObjectStore } from '../store/object-store.ts';
+import type { Peers } from './peers.ts';
+import type { GivenPromises } from './promises.ts';
+
+export interface World {
+  readonly env: Env;
+  readonly self: { readonly uuid: Uuid; readonly id: OsdId };
+  readonly store: ObjectStore;
+  readonly mon: MonLink;
+  readonly peers: Peers;
+  readonly promises: GivenPromises;
+  readonly methods: Methods;
+  /** No primaryship before this: promises of an earlier life of this process may still hold (rule 8). */
+  quietUntil: Instant;
+  /** Blobs being rebuilt for others at once. */
+  readonly recoveries: Permits;
+  /** Scrubs running at once. */
+  readonly scrubs: Permits;
+}
+
+/** Above this share of its capacity, in thousandths, a disk takes no more data (DESIGN section 9 and 14). */
+export const fullPermille = 950;
+
+export function usedPermille(store: ObjectStore): number {
+  const { usedBytes, capacityBytes } = store.usage();
+  return capacityBytes === 0 ? 1000 : Math.min(1000, Math.floor((usedBytes * 1000) / capacityBytes));
+}

@@ -1,0 +1,155 @@
+// The PG engine under a simulated cluster: what is acknowledged stays, whoever dies.
+
+import { deepEqual, equal } from 'node:assert/strict';
+import { test } from 'node:test';
+import { decodeUtf8, emptyBytes, encodeUtf8 } from '../base/bytes.ts';
+import type { Method, Methods } from '../base/method.ts';
+import type { ClusterClient } from '../client/cluster-client.ts';
+import { ClientError } from '../client/errors.ts';
+import { copies, erasure } from '../map/geometry.ts';
+import type { InitialPool } from '../mon/initial.ts';
+import { SimulatedCluster } from './simulated-cluster.ts';
+
+/** `key=value` sets a row and answers the old value; `key` alone reads it. */
+const rowMethod: Method = async (view, argument) => {
+  const [key, value] = decodeUtf8(argument).split('=');
+  const before = (await view.get(encodeUtf8(key as string))) ?? emptyBytes;
+  if (value === undefined) return { effects: [], result: before };
+  return { effects: [{ kind: 'put', key: encodeUtf8(key as string), value: encodeUtf8(value) }], result: before };
+};
+const methods: Methods = new Map([['test.row', rowMethod]]);
+
+const pools: readonly InitialPool[] = [
+  { name: '.index', geometry: copies(3, 2), failureDomain: 'host', pgCount: 4 },
+  { name: 'data', geometry: erasure(3, 2), failureDomain: 'host', pgCount: 4 },
+];
+
+async function started(seed: number): Promise<{ cluster: SimulatedCluster; client: ClusterClient }> {
+  const cluster = new SimulatedCluster({ seed, osdCount: 5, pools, methods });
+  await cluster.start();
+  return { cluster, client: await cluster.client() };
+}
+
+async function row(client: ClusterClient, object: string, argument: string): Promise<string> {
+  return decodeUtf8(await client.call('.index', object, 'test.row', encodeUtf8(argument)));
+}
+
+function pattern(seed: number, bytes: number): Uint8Array {
+  return Uint8Array.from({ length: bytes }, (_, at) => (at * 31 + seed * 17 + (at >> 8)) & 0xff);
+}
+
+test('rows and blobs that were written are read back', async () => {
+  const { cluster, client } = await started(1);
+  equal(await cluster.settle(row(client, 'a', 'k=v1'), 'a write'), '');
+  equal(await cluster.settle(row(client, 'a', 'k=v2'), 'a write'), 'v1');
+  equal(await cluster.settle(row(client, 'a', 'k'), 'a read'), 'v2');
+  const layout = client.activeLayout('data');
+  const blob = await client.allocateBlobs(1);
+  const bytes = pattern(1, 700_000);
+  await cluster.settle(client.putBlob(layout, blob, [bytes.subarray(0, 1000), bytes.subarray(1000)]), 'a put');
+  const read = await cluster.settle(client.readBlob(layout, blob, { offsetBytes: 199_000, lengthBytes: 300_001 }), 'a get');
+  deepEqual(read, bytes.slice(199_000, 499_001));
+});
+
+test('with one OSD killed everything written before and after is read back, and it comes back clean', async () => {
+  for (const victim of [0, 1, 2, 3, 4]) {
+    const { cluster, client } = await started(10 + victim);
+    const layout = client.activeLayout('data');
+    const blobs = await client.allocateBlobs(24);
+    const put = async (from: number, to: number): Promise<void> => {
+      for (let at = from; at < to; at++) {
+        await row(client, `object-${at % 7}`, `key-${at}=value-${at}`);
+        await client.putBlob(layout, { ...blobs, counter: blobs.counter + at }, [pattern(at, 5000 + at * 1000)]);
+      }
+    };
+    await cluster.settle(put(0, 8), 'writes before');
+    cluster.killOsd(victim, { power: true });
+    await cluster.settle(put(8, 16), 'writes with one down');
+    const check = async (to: number): Promise<void> => {
+      for (let at = 0; at < to; at++) {
+        equal(await row(client, `object-${at % 7}`, `key-${at}`), `value-${at}`);
+        const blob = { ...blobs, counter: blobs.counter + at };
+        deepEqual(await client.readBlob(layout, blob, { offsetBytes: 0, lengthBytes: 5000 + at * 1000 }), pattern(at, 5000 + at * 1000));
+      }
+    };
+    await cluster.settle(check(16), 'reads with one down');
+    await cluster.startOsd(victim);
+    await cluster.settle(put(16, 24), 'writes while it recovers');
+    await cluster.untilClean();
+    await cluster.settle(check(24), 'reads after recovery');
+  }
+});
+
+test('an empty disk in place of a wiped one is rebuilt', async () => {
+  const { cluster, client } = await started(30);
+  const layout = client.activeLayout('data');
+  const blobs = await client.allocateBlobs(40);
+  const put = async (): Promise<void> => {
+    for (let at = 0; at < 40; at++) {
+      await row(client, `object-${at % 7}`, `key-${at}=value-${at}`);
+      await client.putBlob(layout, { ...blobs, counter: blobs.counter + at }, [pattern(at, 20_000)]);
+    }
+  };
+  await cluster.settle(put(), 'writes');
+  cluster.killOsd(2);
+  await cluster.until('osd.2 to be marked down', () => cluster.monitor.map.osds[2]?.up === false, 20_000);
+  await cluster.replaceDisk(2);
+  await cluster.startOsd(2);
+  await cluster.untilClean();
+  // The rebuilt disk must carry its share: two others go, and 3+2 still reads.
+  cluster.killOsd(0);
+  cluster.killOsd(1);
+  for (let at = 0; at < 40; at++) {
+    const blob = { ...blobs, counter: blobs.counter + at };
+    deepEqual(await cluster.settle(client.readBlob(layout, blob, { offsetBytes: 0, lengthBytes: 20_000 }), 'a read'), pattern(at, 20_000));
+  }
+});
+
+test('below the write floor writes are refused in time with the reason, and reads go on', async () => {
+  const { cluster, client } = await started(40);
+  const layout = client.activeLayout('data');
+  const [blob, other] = [await client.allocateBlobs(1), await client.allocateBlobs(1)];
+  await cluster.settle(client.putBlob(layout, blob, [pattern(1, 9000)]), 'a put');
+  cluster.killOsd(3);
+  cluster.killOsd(4);
+  const refused = await cluster.settle(
+    client.putBlob(layout, other, [pattern(2, 100)]).then(
+      () => undefined,
+      (error: unknown) => error,
+    ),
+    'a refusal',
+    20_000,
+  );
+  equal(refused instanceof ClientError && refused.code, 'unavailable');
+  deepEqual(await cluster.settle(client.readBlob(layout, blob, { offsetBytes: 0, lengthBytes: 9000 }), 'a read'), pattern(1, 9000));
+  await cluster.startOsd(3);
+  await cluster.settle(client.putBlob(layout, other, [pattern(2, 100)]), 'a put');
+});
+
+test('a power cut of everything loses nothing acknowledged', async () => {
+  for (let seed = 50; seed < 60; seed++) {
+    const { cluster, client } = await started(seed);
+    const layout = client.activeLayout('data');
+    const blobs = await client.allocateBlobs(60);
+    const done: number[] = [];
+    const put = async (at: number): Promise<void> => {
+      await row(client, `object-${at % 3}`, `key-${at}=value-${at}`);
+      await client.putBlob(layout, { ...blobs, counter: blobs.counter + at }, [pattern(at, 3000 + at)]);
+      done.push(at);
+    };
+    for (let at = 0; at < 60; at++) put(at).catch(() => {});
+    await cluster.until('some writes', () => done.length >= 5 + (seed % 20), 30_000);
+    const acknowledged = [...done];
+    for (const osd of cluster.osds) cluster.killOsd(osd.id, { power: true });
+    cluster.killMonitor({ power: true });
+    await cluster.startMonitor();
+    for (const osd of cluster.osds) await cluster.startOsd(osd.id);
+    await cluster.untilClean();
+    const after = await cluster.client();
+    for (const at of acknowledged) {
+      equal(await cluster.settle(row(after, `object-${at % 3}`, `key-${at}`), 'a read'), `value-${at}`);
+      const blob = { ...blobs, counter: blobs.counter + at };
+      deepEqual(await cluster.settle(after.readBlob(layout, blob, { offsetBytes: 0, lengthBytes: 3000 + at }), 'a read'), pattern(at, 3000 + at));
+    }
+  }
+});

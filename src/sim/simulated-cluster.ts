@@ -1,0 +1,277 @@
+// A whole cluster in one process on virtual time: the same monitor, OSDs and clients as the real program,
+// each in a simulated process of its own.
+
+import { formatHex } from '../base/bytes.ts';
+import type { OsdId, PgId, Uuid } from '../base/ids.ts';
+import type { Methods } from '../base/method.ts';
+import { ClusterClient } from '../client/cluster-client.ts';
+import { isClean } from '../map/pg-record.ts';
+import { type InitialPool, initialState } from '../mon/initial.ts';
+import { EmbeddedMapStore } from '../mon/map-store.ts';
+import { Monitor } from '../mon/monitor.ts';
+import { layoutOf } from '../mon/planner.ts';
+import { putsFor } from '../mon/state.ts';
+import { daemonKey } from '../net/keys.ts';
+import { Osd, startOsd } from '../osd/osd.ts';
+import { ObjectStore } from '../store/object-store.ts';
+import { Scheduler } from '../testing/scheduler.ts';
+import { SeededRandom } from '../testing/seeded-random.ts';
+import { SimulatedFiles } from '../testing/simulated-files.ts';
+import { SimulatedNetwork } from '../testing/simulated-network.ts';
+import { type LogLine, SimulatedProcess } from '../testing/simulated-process.ts';
+
+export interface ClusterShape {
+  readonly seed: number;
+  readonly osdCount: number;
+  readonly pools: readonly InitialPool[];
+  readonly methods: Methods;
+  readonly capacityBytes?: number;
+}
+
+interface SimulatedOsd {
+  readonly id: OsdId;
+  uuid: Uuid;
+  files: SimulatedFiles;
+  process: SimulatedProcess | undefined;
+  osd: Osd | undefined;
+}
+
+/** Log lines kept for the report of a failure. */
+const logLinesKept = 400;
+
+export class SimulatedCluster {
+  readonly scheduler = new Scheduler();
+  readonly random: SeededRandom;
+  readonly network: SimulatedNetwork;
+  readonly osds: SimulatedOsd[] = [];
+  readonly log: LogLine[] = [];
+  readonly failures: string[] = [];
+  readonly #shape: ClusterShape;
+  readonly #fsid: Uuid;
+  readonly #masterKey: Uint8Array;
+  readonly #monUuid: Uuid;
+  #monFiles: SimulatedFiles;
+  #monProcess: SimulatedProcess | undefined;
+  #monitor: Monitor | undefined;
+  #clients = 0;
+
+  constructor(shape: ClusterShape) {
+    this.#shape = shape;
+    this.random = new SeededRandom(shape.seed);
+    this.network = new SimulatedNetwork(this.scheduler, new SeededRandom(this.random.below(2 ** 32)));
+    this.#fsid = this.#newUuid();
+    this.#monUuid = this.#newUuid();
+    this.#masterKey = Uint8Array.from({ length: 32 }, () => this.random.below(256));
+    this.#monFiles = this.#newFiles();
+  }
+
+  get monitor(): Monitor {
+    if (this.#monitor === undefined) throw new Error('the monitor is down');
+    return this.#monitor;
+  }
+
+  #newUuid(): Uuid {
+    return formatHex(Uint8Array.from({ length: 16 }, () => this.random.below(256))) as Uuid;
+  }
+
+  #newFiles(): SimulatedFiles {
+    const random = new SeededRandom(this.random.below(2 ** 32));
+    const { scheduler } = this;
+    // The disk's own clock: it goes on whatever daemon uses it.
+    const clock = {
+      now: () => scheduler.now(),
+      after: (delayMs: number, name: string, callback: () => void) => scheduler.after(delayMs, `disk ${name}`, callback),
+    };
+    return new SimulatedFiles({ random, clock });
+  }
+
+  #newProcess(name: string, files: SimulatedFiles): SimulatedProcess {
+    return new SimulatedProcess(name, {
+      scheduler: this.scheduler,
+      network: this.network,
+      files,
+      random: this.random,
+      log: (line) => {
+        this.log.push(line);
+        if (this.log.length > logLinesKept) this.log.shift();
+      },
+      failed: (process, task, error) => {
+        this.failures.push(`${process.name}: ${task}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+        process.kill();
+      },
+    });
+  }
+
+  /** Formats disks and map store, starts everything, and waits until every PG serves. */
+  async start(): Promise<void> {
+    const capacityBytes = this.#shape.capacityBytes ?? 1024 ** 3;
+    for (let index = 0; index < this.#shape.osdCount; index++)
+      this.osds.push({ id: index as OsdId, uuid: this.#newUuid(), files: this.#newFiles(), process: undefined, osd: undefined });
+    const disks = this.osds.map((osd) => ({ uuid: osd.uuid, host: `host-${osd.id}`, capacityBytes }));
+    let nonces = 0;
+    const state = initialState({
+      fsid: this.#fsid,
+      disks,
+      pools: this.#shape.pools,
+      users: [{ name: 'admin', accessKey: 'AK', secretKey: 'SK' }],
+      nonce: () => `initial-${nonces++}`,
+    });
+    await this.settle(this.#format(state), 'formatting', 10_000);
+    await this.startMonitor();
+    for (const osd of this.osds) await this.startOsd(osd.id);
+    await this.untilServing();
+  }
+
+  async #format(state: Parameters<typeof putsFor>[1]): Promise<void> {
+    const store = await EmbeddedMapStore.open(this.#monFiles, 'store');
+    await store.transact(putsFor(undefined, state));
+    await store.close();
+    for (const osd of this.osds) await this.#formatOsd(osd);
+  }
+
+  #formatOsd(osd: SimulatedOsd): Promise<void> {
+    return ObjectStore.format(osd.files, {
+      fsid: this.#fsid,
+      osdUuid: osd.uuid,
+      osdId: osd.id,
+      formatVersion: 1,
+      createdWallMs: 0,
+    });
+  }
+
+  async startMonitor(): Promise<void> {
+    const process = this.#newProcess('mon', this.#monFiles);
+    this.#monProcess = process;
+    const start = async (): Promise<Monitor> =>
+      Monitor.start(process.env, {
+        identity: { fsid: this.#fsid, role: 'mon', uuid: this.#monUuid },
+        masterKey: this.#masterKey,
+        listen: 'mon:6789',
+        store: await EmbeddedMapStore.open(process.files, 'store'),
+      });
+    this.#monitor = await this.settle(start(), 'the monitor to start', 10_000);
+  }
+
+  /** `power`: its unsynced writes are lost as the disk pleases. */
+  killMonitor(options: { readonly power: boolean }): void {
+    this.#monProcess?.kill();
+    this.#monFiles = options.power ? this.#monFiles.crash() : this.#monFiles.reopen();
+    this.#monProcess = undefined;
+    this.#monitor = undefined;
+  }
+
+  async startOsd(id: number): Promise<void> {
+    const osd = this.#osd(id);
+    const process = this.#newProcess(`osd.${id}`, osd.files);
+    osd.process = process;
+    const start = startOsd(process.env, {
+      identity: { fsid: this.#fsid, role: 'osd', uuid: osd.uuid },
+      osdId: osd.id,
+      key: daemonKey(this.#masterKey, 'osd', osd.uuid),
+      mon: { address: 'mon:6789', uuid: this.#monUuid },
+      listen: `osd-${id}:0`,
+      store: { capacityBytes: this.#shape.capacityBytes ?? 1024 ** 3 },
+      methods: this.#shape.methods,
+    });
+    osd.osd = await this.settle(start, `osd.${id} to start`, 10_000);
+  }
+
+  killOsd(id: number, options: { readonly power: boolean } = { power: false }): void {
+    const osd = this.#osd(id);
+    osd.process?.kill();
+    osd.process = undefined;
+    osd.osd = undefined;
+    osd.files = options.power ? osd.files.crash() : osd.files.reopen();
+  }
+
+  /** A new, empty disk under the same OSD id. */
+  async replaceDisk(id: number): Promise<void> {
+    const osd = this.#osd(id);
+    if (osd.process !== undefined) throw new Error('stop it first');
+    osd.files = this.#newFiles();
+    osd.uuid = this.#newUuid();
+    await this.settle(this.#formatOsd(osd), 'formatting', 10_000);
+    await this.settle(this.monitor.replaceDisk(osd.id, osd.uuid), 'replacing the disk', 10_000);
+  }
+
+  #osd(id: number): SimulatedOsd {
+    const osd = this.osds[id];
+    if (osd === undefined) throw new Error(`no osd.${id}`);
+    return osd;
+  }
+
+  /** A client in a process of its own. */
+  async client(): Promise<ClusterClient> {
+    const name = `client.${this.#clients++}`;
+    const uuid = this.#newUuid();
+    const process = this.#newProcess(name, this.#newFiles());
+    const client = ClusterClient.start(process.env, {
+      identity: { fsid: this.#fsid, role: 's3', uuid },
+      key: daemonKey(this.#masterKey, 's3', uuid),
+      mon: { address: 'mon:6789', uuid: this.#monUuid },
+    });
+    await this.settle(client.ready(), 'the client to be ready', 10_000);
+    return client;
+  }
+
+  // ——— waiting ———
+
+  settle<T>(work: Promise<T>, what: string, limitMs = 60_000): Promise<T> {
+    return this.#explained(this.scheduler.settle(work, what, limitMs));
+  }
+
+  async until(what: string, condition: () => boolean, limitMs: number): Promise<void> {
+    await this.#explained(this.scheduler.runUntil(what, () => this.failures.length > 0 || condition(), limitMs));
+    if (this.failures.length > 0) throw new Error(`a daemon failed: ${this.failures.join('\n')}`);
+  }
+
+  async #explained<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (error) {
+      const lines = this.log.slice(-60).map((line) => `${line.at.toFixed(1)} ${line.process} ${line.event} ${JSON.stringify(line.fields ?? {})}`);
+      throw new Error(`seed ${this.#shape.seed}: ${String(error)}\n${this.describe()}\n${lines.join('\n')}`, { cause: error });
+    }
+  }
+
+  /** Every PG is led by an OSD that serves it. */
+  isServing(): boolean {
+    for (const record of this.monitor.records.values()) {
+      const lead = this.osds.find((osd) => osd.uuid === record.primary)?.osd;
+      if (lead?.primaryOf(record.pg)?.isServing !== true) return false;
+    }
+    return true;
+  }
+
+  untilServing(limitMs = 30_000): Promise<void> {
+    return this.until('every PG to serve', () => this.isServing(), limitMs);
+  }
+
+  isClean(): boolean {
+    const { map, records } = this.monitor;
+    return [...records.values()].every((record) => {
+      const layout = layoutOf(map, record.pg);
+      return layout !== undefined && isClean(record, layout);
+    });
+  }
+
+  untilClean(limitMs = 120_000): Promise<void> {
+    return this.until('every PG to be active and clean', () => this.isServing() && this.isClean(), limitMs);
+  }
+
+  /** One line a PG that is not serving and clean. */
+  describe(): string {
+    if (this.#monitor === undefined) return 'the monitor is down';
+    const lines: string[] = [];
+    for (const record of this.#monitor.records.values()) {
+      const lead = this.osds.find((osd) => osd.uuid === record.primary);
+      const primary = lead?.osd?.primaryOf(record.pg as PgId);
+      const layout = layoutOf(this.#monitor.map, record.pg);
+      if (primary?.isServing === true && layout !== undefined && isClean(record, layout)) continue;
+      const slots = record.slots.map((slot) => `${slot.osd}/${slot.index}:${slot.state}`).join(' ');
+      lines.push(`${record.pg} v${record.version} t${record.tenure} osd.${lead?.id} serving=${primary?.isServing} target=[${record.target}] ${slots}`);
+    }
+    const osds = this.#monitor.map.osds.map((osd) => `osd.${osd.id} ${osd.up ? 'up' : 'down'} ${osd.in ? 'in' : 'out'}`);
+    return [...osds, ...lines.slice(0, 12)].join('\n');
+  }
+}

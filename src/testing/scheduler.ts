@@ -1,0 +1,135 @@
+// Virtual time. Events happen one at a time, in order of their instant, equal ones in the order they were
+// made; after each, all promise continuations run out before the next is taken.
+
+import { assert } from '../base/assert.ts';
+import type { Instant } from '../env/clock.ts';
+import { turn } from './turn.ts';
+
+interface Scheduled {
+  readonly at: number;
+  readonly order: number;
+  readonly name: string;
+  readonly action: () => void;
+  cancelled: boolean;
+}
+
+export interface Cancellable {
+  cancel(): void;
+}
+
+export class Scheduler {
+  #now = 0;
+  #order = 0;
+  #heap: Scheduled[] = [];
+  #events = 0;
+  #trace = 0;
+
+  now(): Instant {
+    return this.#now as Instant;
+  }
+
+  /** Events that have happened. */
+  get events(): number {
+    return this.#events;
+  }
+
+  /** A digest of everything that happened, in order: equal for equal seeds. */
+  get trace(): number {
+    return this.#trace >>> 0;
+  }
+
+  after(delayMs: number, name: string, action: () => void): Cancellable {
+    assert(delayMs >= 0, 'time does not run backwards');
+    const event = { at: this.#now + delayMs, order: this.#order++, name, action, cancelled: false };
+    this.#push(event);
+    return {
+      cancel: () => {
+        event.cancelled = true;
+      },
+    };
+  }
+
+  /**
+   * Runs until the condition holds, looked at after each event. Throws when `limitMs` of virtual time
+   * pass first, or nothing is left to happen.
+   */
+  async runUntil(what: string, condition: () => boolean, limitMs: number): Promise<void> {
+    const deadline = this.#now + limitMs;
+    await turn();
+    while (!condition()) {
+      const event = this.#pop();
+      if (event === undefined) throw new Error(`nothing left to happen while waiting for: ${what}`);
+      if (event.at > deadline) {
+        this.#push(event);
+        throw new Error(`not within ${limitMs} ms of virtual time: ${what}`);
+      }
+      this.#now = event.at;
+      this.#events++;
+      for (let i = 0; i < event.name.length; i++) this.#trace = Math.imul(this.#trace ^ event.name.charCodeAt(i), 0x01000193);
+      this.#trace = Math.imul(this.#trace ^ Math.floor(event.at * 1000), 0x01000193);
+      event.action();
+      await turn();
+    }
+  }
+
+  /** Runs for a time. */
+  async run(durationMs: number): Promise<void> {
+    let isOver = false;
+    this.after(durationMs, 'end of run', () => {
+      isOver = true;
+    });
+    await this.runUntil('the end of the run', () => isOver, durationMs + 1);
+  }
+
+  /** Runs until the promise settles. */
+  async settle<T>(work: Promise<T>, what: string, limitMs: number): Promise<T> {
+    let isSettled = false;
+    const mark = (): void => {
+      isSettled = true;
+    };
+    work.then(mark, mark);
+    await this.runUntil(what, () => isSettled, limitMs);
+    return work;
+  }
+
+  #push(event: Scheduled): void {
+    const heap = this.#heap;
+    let at = heap.push(event) - 1;
+    while (at > 0) {
+      const parent = (at - 1) >> 1;
+      if (!isBefore(event, heap[parent] as Scheduled)) break;
+      heap[at] = heap[parent] as Scheduled;
+      at = parent;
+    }
+    heap[at] = event;
+  }
+
+  #pop(): Scheduled | undefined {
+    for (;;) {
+      const top = this.#heap[0];
+      if (top === undefined) return undefined;
+      this.#removeTop();
+      if (!top.cancelled) return top;
+    }
+  }
+
+  #removeTop(): void {
+    const heap = this.#heap;
+    const last = heap.pop() as Scheduled;
+    if (heap.length === 0) return;
+    let at = 0;
+    for (;;) {
+      let child = 2 * at + 1;
+      if (child >= heap.length) break;
+      if (child + 1 < heap.length && isBefore(heap[child + 1] as Scheduled, heap[child] as Scheduled)) child++;
+      if (!isBefore(heap[child] as Scheduled, last)) break;
+      heap[at] = heap[child] as Scheduled;
+      at = child;
+    }
+    heap[at] = last;
+  }
+}
+
+function isBefore(a: Scheduled, b: Scheduled): boolean {
+  return a.at < b.at || (a.at === b.at && a.order < b.order);
+}

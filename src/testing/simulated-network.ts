@@ -1,0 +1,221 @@
+// Connections between simulated processes: bytes arrive in order and after a delay, in pieces; links can be
+// cut in one direction or both, processes can die. A dead process refuses new connections, and its old
+// ones end at the peer after a delay; a cut link only stays silent.
+
+import type { Random } from '../env/random.ts';
+import { EnvError } from '../env/errors.ts';
+import type { Address, Connection, ConnectionEvents, Listener, Network } from '../env/network.ts';
+import type { Scheduler } from './scheduler.ts';
+
+export interface NetworkProcess {
+  readonly name: string;
+  readonly isAlive: boolean;
+}
+
+interface OpenListener {
+  readonly owner: NetworkProcess;
+  readonly accept: (connection: Connection) => void;
+}
+
+/** A peer that vanished is noticed by the system after this. */
+const silenceMs = 20_000;
+
+export class SimulatedNetwork {
+  readonly #scheduler: Scheduler;
+  readonly #random: Random;
+  readonly #listeners = new Map<Address, OpenListener>();
+  readonly #ends = new Set<End>();
+  readonly #cuts = new Set<string>();
+  #nextPort = 10_000;
+  /** Bounds of a message's travel, in milliseconds. */
+  delayMs = { min: 0.05, max: 0.4 };
+
+  constructor(scheduler: Scheduler, random: Random) {
+    this.#scheduler = scheduler;
+    this.#random = random;
+  }
+
+  /** The network as one process sees it. */
+  of(process: NetworkProcess): Network {
+    return {
+      listen: (address, accept) => this.#listen(process, address, accept),
+      connect: (address) => this.#connect(process, address),
+    };
+  }
+
+  /** Bytes from one process no longer reach the other; cut both ways for a partition. */
+  cut(from: string, to: string): void {
+    this.#cuts.add(`${from}→${to}`);
+  }
+
+  heal(): void {
+    this.#cuts.clear();
+    for (const end of this.#ends) end.flushHeld();
+  }
+
+  isCut(from: string, to: string): boolean {
+    return this.#cuts.has(`${from}→${to}`);
+  }
+
+  /** Ends what a process had open; its peers notice shortly after. */
+  killed(process: NetworkProcess): void {
+    for (const [address, listener] of this.#listeners) if (listener.owner === process) this.#listeners.delete(address);
+    for (const end of [...this.#ends]) if (end.owner === process) end.die();
+  }
+
+  #delay(): number {
+    const { min, max } = this.delayMs;
+    return min + ((max - min) * this.#random.below(1000)) / 1000;
+  }
+
+  async #listen(owner: NetworkProcess, address: Address, accept: (connection: Connection) => void): Promise<Listener> {
+    const [host, port] = address.split(':');
+    const bound = port === '0' ? `${host}:${this.#nextPort++}` : address;
+    if (this.#listeners.has(bound)) throw new EnvError('address-in-use', bound);
+    this.#listeners.set(bound, { owner, accept });
+    return {
+      address: bound,
+      close: async () => {
+        this.#listeners.delete(bound);
+      },
+    };
+  }
+
+  #connect(owner: NetworkProcess, address: Address): Promise<Connection> {
+    return new Promise((resolve, reject) => {
+      this.#scheduler.after(this.#delay(), 'connect', () => {
+        const listener = this.#listeners.get(address);
+        if (!owner.isAlive) return;
+        if (listener === undefined || !listener.owner.isAlive) {
+          reject(new EnvError('refused', address));
+          return;
+        }
+        if (this.isCut(owner.name, listener.owner.name) || this.isCut(listener.owner.name, owner.name)) {
+          this.#scheduler.after(silenceMs, 'connect unanswered', () => reject(new EnvError('unreachable', address)));
+          return;
+        }
+        const near = new End(this, owner, address);
+        const far = new End(this, listener.owner, `${owner.name}:0`);
+        near.peer = far;
+        far.peer = near;
+        this.#ends.add(near);
+        this.#ends.add(far);
+        listener.accept(far);
+        resolve(near);
+      });
+    });
+  }
+
+  /** For the ends. */
+  travel(from: End, deliver: () => void): void {
+    const at = Math.max(this.#scheduler.now() + this.#delay(), from.lastArrival);
+    from.lastArrival = at;
+    this.#scheduler.after(at - this.#scheduler.now(), `bytes ${from.owner.name}`, deliver);
+  }
+
+  forget(end: End): void {
+    this.#ends.delete(end);
+  }
+
+  later(delayMs: number, name: string, action: () => void): void {
+    this.#scheduler.after(delayMs, name, action);
+  }
+}
+
+class End implements Connection {
+  readonly owner: NetworkProcess;
+  readonly remote: Address;
+  readonly #network: SimulatedNetwork;
+  peer: End | undefined;
+  lastArrival = 0;
+  unsentBytes = 0;
+  #events: ConnectionEvents | undefined;
+  #isOver = false;
+  #isPaused = false;
+  /** What arrived and was not delivered: before `start`, or while paused. */
+  readonly #inbox: (() => void)[] = [];
+  /** What a cut holds back. */
+  readonly #held: (() => void)[] = [];
+
+  constructor(network: SimulatedNetwork, owner: NetworkProcess, remote: Address) {
+    this.#network = network;
+    this.owner = owner;
+    this.remote = remote;
+  }
+
+  start(events: ConnectionEvents): void {
+    this.#events = events;
+    this.#drain();
+  }
+
+  send(views: readonly Uint8Array[]): void {
+    if (this.#isOver || !this.owner.isAlive) return;
+    // A copy: the real network would have taken the bytes, whatever the sender does to them later.
+    const copies = views.map((view) => view.slice());
+    let bytes = 0;
+    for (const copy of copies) bytes += copy.length;
+    this.unsentBytes += bytes;
+    this.#towardsPeer(() => {
+      const wasFull = this.unsentBytes > 0;
+      this.unsentBytes -= bytes;
+      if (wasFull && this.unsentBytes === 0 && !this.#isOver && this.owner.isAlive) this.#events?.drained();
+      for (const copy of copies) this.peer?.arrive((events) => events.received(copy));
+    });
+  }
+
+  pause(): void {
+    this.#isPaused = true;
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    this.#drain();
+  }
+
+  close(): void {
+    if (this.#isOver) return;
+    this.#towardsPeer(() => this.peer?.over('closed by the peer'));
+    this.over('closed');
+  }
+
+  /** The process is gone: nothing more is delivered here, and the peer hears of it unless it is cut off. */
+  die(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#network.forget(this);
+    this.#towardsPeer(() => this.peer?.over('reset'));
+  }
+
+  arrive(deliver: (events: ConnectionEvents) => void): void {
+    if (this.#isOver || !this.owner.isAlive) return;
+    this.#inbox.push(() => {
+      if (this.#events !== undefined) deliver(this.#events);
+    });
+    this.#drain();
+  }
+
+  over(reason: string): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#network.forget(this);
+    if (this.owner.isAlive) this.#events?.closed(reason);
+  }
+
+  flushHeld(): void {
+    for (const each of this.#held.splice(0)) this.#network.travel(this, each);
+  }
+
+  #towardsPeer(deliver: () => void): void {
+    const { peer } = this;
+    if (peer !== undefined && this.#network.isCut(this.owner.name, peer.owner.name)) this.#held.push(deliver);
+    else this.#network.travel(this, deliver);
+  }
+
+  #drain(): void {
+    while (this.#events !== undefined && !this.#isPaused && !this.#isOver) {
+      const next = this.#inbox.shift();
+      if (next === undefined) return;
+      next();
+    }
+  }
+}

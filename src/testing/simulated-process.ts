@@ -1,0 +1,95 @@
+// One daemon's simulated world: an env whose timers, connections and disk die with it.
+
+import { type Clock, type Instant } from '../env/clock.ts';
+import type { Env } from '../env/env.ts';
+import type { Log, LogFields, LogLevel } from '../env/log.ts';
+import type { Random } from '../env/random.ts';
+import type { Scheduler } from './scheduler.ts';
+import { SeededRandom } from './seeded-random.ts';
+import { SimulatedFiles } from './simulated-files.ts';
+import type { SimulatedNetwork } from './simulated-network.ts';
+
+export interface LogLine {
+  readonly at: number;
+  readonly process: string;
+  readonly level: LogLevel;
+  readonly event: string;
+  readonly fields: LogFields | undefined;
+}
+
+export interface ProcessParts {
+  readonly scheduler: Scheduler;
+  readonly network: SimulatedNetwork;
+  readonly files: SimulatedFiles;
+  readonly random: Random;
+  readonly log: (line: LogLine) => void;
+  /** A task failed: the process would have stopped. */
+  readonly failed: (process: SimulatedProcess, name: string, error: unknown) => void;
+  /** Virtual milliseconds of this process's clock per millisecond of the world; 1 when absent. */
+  readonly rate?: number;
+}
+
+export class SimulatedProcess {
+  readonly name: string;
+  readonly env: Env;
+  readonly files: SimulatedFiles;
+  readonly #parts: ProcessParts;
+  #alive = true;
+
+  constructor(name: string, parts: ProcessParts) {
+    this.name = name;
+    this.#parts = parts;
+    this.files = parts.files;
+    const { scheduler, random } = parts;
+    const mine = new SeededRandom(random.below(2 ** 32));
+    const secrets = new SeededRandom(random.below(2 ** 32));
+    const clock = this.#clock();
+    const log: Log = {
+      write: (level, event, fields) => {
+        if (this.#alive) parts.log({ at: scheduler.now(), process: name, level, event, fields });
+      },
+    };
+    this.env = {
+      clock,
+      wall: { nowMs: () => Math.floor(1_700_000_000_000 + scheduler.now()) },
+      random: mine,
+      secrets: { bytes: (count) => Uint8Array.from({ length: count }, () => secrets.below(256)) },
+      files: parts.files,
+      network: parts.network.of(this),
+      http: {
+        serve: () => Promise.reject(new Error('no HTTP in the simulated world: call the handler')),
+      },
+      tasks: {
+        spawn: (task, work) => {
+          work().catch((error: unknown) => {
+            if (this.#alive) parts.failed(this, task, error);
+          });
+        },
+      },
+      log,
+    };
+  }
+
+  get isAlive(): boolean {
+    return this.#alive;
+  }
+
+  /** Ends the process at once. Its disk is as it was left: crash the files for a power cut. */
+  kill(): void {
+    if (!this.#alive) return;
+    this.#alive = false;
+    this.#parts.network.killed(this);
+  }
+
+  #clock(): Clock {
+    const { scheduler } = this.#parts;
+    const rate = this.#parts.rate ?? 1;
+    return {
+      now: () => (scheduler.now() * rate) as Instant,
+      after: (delayMs, name, callback) =>
+        scheduler.after(Math.max(0, delayMs) / rate, `${this.name} ${name}`, () => {
+          if (this.#alive) callback();
+        }),
+    };
+  }
+}

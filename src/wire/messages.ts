@@ -1,0 +1,358 @@
+// Every message between daemons, with its tag. Tags are for ever: a message that goes away leaves its
+// tag unused, a changed one gets a new tag. Bulk bytes (a blob, a shard) travel beside the message as
+// the frame's payload, not inside it.
+//
+//   tags   1-9    answers that any request may get
+//   tags  10-39   with the monitor
+//   tags  40-59, 80 between OSDs
+//   tags  60-79   from clients to a primary
+
+import { type Codec, bool, bytes, list, oneOf, option, struct, text, uint, union } from '../base/codec.ts';
+import {
+  blobId,
+  epoch,
+  osdId,
+  pgId,
+  type BlobId,
+  type Epoch,
+  type OsdId,
+  type PgId,
+  uuid,
+  type Uuid,
+} from '../base/ids.ts';
+import type { Version } from '../base/method.ts';
+import { type ClusterMap, clusterMapCodec } from '../map/cluster-map.ts';
+import { type PgRecord, pgRecordCodec } from '../map/pg-record.ts';
+import {
+  type BlobFacts,
+  blobFactsCodec,
+  type LogEntry,
+  logEntryCodec,
+  type LiveRequest,
+  liveRequestCodec,
+  versionCodec,
+} from './entry.ts';
+
+/** Versions of the messages as a whole. A line a version, the newest last. */
+export const wireVersions = [{ version: 1, since: '0.1.0', change: 'the first' }] as const;
+export const wireVersionMin = 1;
+export const wireVersionMax = 1;
+
+/**
+ * Why a request was not done.
+ *
+ * - `not-primary`: the OSD is not the serving primary of the PG; look at a newer record and ask again.
+ * - `below-floor`: too few in-sync slots for a write; nothing was logged.
+ * - `no-space`: a disk that would hold it is full; nothing was logged.
+ * - `no-such-blob`, `damaged`, `bad-request`, `too-large`: as in the client's errors.
+ * - `stale`: the sender's record or tenure is older than the receiver's.
+ * - `busy`: over a bound; try again.
+ * - `failed`: the receiver could not; `detail` says why.
+ */
+export const failureCodes = [
+  'not-primary',
+  'below-floor',
+  'no-space',
+  'no-such-blob',
+  'damaged',
+  'bad-request',
+  'too-large',
+  'stale',
+  'busy',
+  'failed',
+] as const;
+export type FailureCode = (typeof failureCodes)[number];
+
+export const userCodec = struct({ name: text, accessKey: text, secretKey: text });
+
+/** What an OSD tells of one PG it leads, for health and for people. */
+export interface PgReport {
+  readonly pg: PgId;
+  readonly serving: boolean;
+  readonly objects: number;
+  readonly bytes: number;
+  /** Words for `pg ls`: what it waits for, or empty. */
+  readonly waiting: string;
+  /** Items that a joining slot still misses, summed over slots. */
+  readonly missing: number;
+  /** Objects with a damaged copy that could not be repaired yet. */
+  readonly damaged: number;
+  readonly scrubbedWallMs: number;
+  readonly deepScrubbedWallMs: number;
+  readonly scrubbing: boolean;
+}
+
+const pgReportCodec: Codec<PgReport> = struct({
+  pg: pgId,
+  serving: bool,
+  objects: uint,
+  bytes: uint,
+  waiting: text,
+  missing: uint,
+  damaged: uint,
+  scrubbedWallMs: uint,
+  deepScrubbedWallMs: uint,
+  scrubbing: bool,
+});
+
+export interface OsdUsage {
+  readonly capacityBytes: number;
+  readonly usedBytes: number;
+}
+const usageCodec: Codec<OsdUsage> = struct({ capacityBytes: uint, usedBytes: uint });
+
+/** A blob as its holder lists it. */
+export interface BlobListing {
+  readonly facts: BlobFacts;
+  readonly version: Version;
+  readonly index: number;
+}
+const blobListingCodec: Codec<BlobListing> = struct({ facts: blobFactsCodec, version: versionCodec, index: uint });
+
+const rowCodec = struct({ key: bytes, value: bytes });
+export interface BackfillRow {
+  readonly key: Uint8Array;
+  readonly value: Uint8Array;
+}
+
+export type Message =
+  // 1-9: answers
+  | { readonly kind: 'ok' }
+  | { readonly kind: 'failure'; readonly code: FailureCode; readonly detail: string }
+  // 10-39: with the monitor
+  | { readonly kind: 'subscribe' }
+  | { readonly kind: 'map'; readonly map: ClusterMap }
+  | { readonly kind: 'records'; readonly records: readonly PgRecord[]; readonly complete: boolean }
+  | { readonly kind: 'users'; readonly users: readonly { name: string; accessKey: string; secretKey: string }[] }
+  | { readonly kind: 'boot'; readonly address: string; readonly usage: OsdUsage; readonly sequence: number }
+  | {
+      readonly kind: 'beacon';
+      readonly usage: OsdUsage;
+      readonly sequence: number;
+      readonly reports: readonly PgReport[];
+      readonly stopped: readonly string[];
+    }
+  | { readonly kind: 'propose'; readonly record: PgRecord }
+  | { readonly kind: 'proposed'; readonly accepted: boolean; readonly current: PgRecord; readonly reason: string }
+  | { readonly kind: 'read-record'; readonly pg: PgId }
+  | {
+      readonly kind: 'report-failure';
+      readonly osd: OsdId;
+      readonly upSince: Epoch;
+      readonly refused: boolean;
+      readonly silentMs: number;
+    }
+  | { readonly kind: 'peer-key'; readonly target: Uuid }
+  | { readonly kind: 'key'; readonly key: Uint8Array }
+  | { readonly kind: 'lease-incarnation' }
+  | { readonly kind: 'incarnation'; readonly incarnation: number }
+  | { readonly kind: 'hold-job'; readonly job: string }
+  | { readonly kind: 'job'; readonly held: boolean }
+  | { readonly kind: 'daemon-failed'; readonly osd: OsdId; readonly reason: string }
+  | { readonly kind: 'scrub-pg'; readonly pg: PgId; readonly deep: boolean }
+  | { readonly kind: 'live-incarnations' }
+  | { readonly kind: 'incarnations'; readonly live: readonly number[]; readonly next: number }
+  // 40-59: between OSDs
+  | { readonly kind: 'ping' }
+  | { readonly kind: 'promise'; readonly items: readonly { pg: PgId; tenure: number }[] }
+  | {
+      readonly kind: 'promised';
+      readonly items: readonly { pg: PgId; tenure: number }[];
+      /** How full the member's disk is, in thousandths. */
+      readonly usedPermille: number;
+    }
+  | { readonly kind: 'collect'; readonly record: PgRecord }
+  | {
+      readonly kind: 'collected';
+      readonly head: Version;
+      readonly tail: Version;
+      readonly committed: number;
+      /** False while the member is still being backfilled. */
+      readonly complete: boolean;
+      readonly missing: number;
+    }
+  | {
+      readonly kind: 'append';
+      readonly pg: PgId;
+      readonly tenure: number;
+      readonly committed: number;
+      readonly entry: LogEntry;
+      /** `beside`: the shard is the payload. `gone`: the blob was deleted or abandoned later. `none`: not a blob. */
+      readonly shard: 'none' | 'beside' | 'gone';
+      readonly index: number;
+    }
+  | { readonly kind: 'appended'; readonly head: number }
+  | { readonly kind: 'commit'; readonly pg: PgId; readonly tenure: number; readonly committed: number }
+  | { readonly kind: 'fetch-log'; readonly pg: PgId; readonly tenure: number; readonly after: number }
+  | { readonly kind: 'log'; readonly entries: readonly LogEntry[] }
+  | {
+      readonly kind: 'read-shard';
+      readonly pg: PgId;
+      readonly blob: BlobId;
+      readonly offsetBytes: number;
+      readonly lengthBytes: number;
+    }
+  | { readonly kind: 'shard'; readonly facts: BlobFacts; readonly index: number }
+  | { readonly kind: 'reset'; readonly pg: PgId; readonly tenure: number; readonly head: Version }
+  | {
+      readonly kind: 'backfill';
+      readonly pg: PgId;
+      readonly tenure: number;
+      readonly begin: Uint8Array;
+      /** Undefined: to the end. */
+      readonly end: Uint8Array | undefined;
+      readonly rows: readonly BackfillRow[];
+      readonly blobs: readonly BlobListing[];
+      readonly index: number;
+    }
+  | { readonly kind: 'wanted'; readonly blobs: readonly BlobListing[]; readonly cursor: Uint8Array | undefined }
+  | {
+      readonly kind: 'push-blob';
+      readonly pg: PgId;
+      readonly tenure: number;
+      readonly listing: BlobListing;
+      /** `missing`: only if the member misses it. `replace`: its own copy is bad. */
+      readonly reason: 'missing' | 'replace';
+    }
+  | { readonly kind: 'missing-blobs'; readonly pg: PgId; readonly tenure: number; readonly limit: number }
+  | {
+      readonly kind: 'scrub-range';
+      readonly pg: PgId;
+      readonly tenure: number;
+      readonly begin: Uint8Array;
+      readonly end: Uint8Array | undefined;
+      readonly deep: boolean;
+    }
+  | {
+      readonly kind: 'scrubbed';
+      readonly rowsDigest: number;
+      readonly rowsCount: number;
+      readonly badRows: number;
+      readonly blobs: readonly BlobListing[];
+      readonly badBlobs: readonly BlobId[];
+    }
+  | {
+      readonly kind: 'repair-rows';
+      readonly pg: PgId;
+      readonly tenure: number;
+      readonly begin: Uint8Array;
+      readonly end: Uint8Array | undefined;
+      readonly rows: readonly BackfillRow[];
+    }
+  | { readonly kind: 'discard'; readonly pg: PgId; readonly version: number }
+  // 60-79: from clients to a primary
+  | {
+      readonly kind: 'call';
+      readonly pg: PgId;
+      readonly request: LiveRequest;
+      readonly object: string;
+      readonly method: string;
+      readonly argument: Uint8Array;
+    }
+  | { readonly kind: 'result'; readonly result: Uint8Array }
+  | {
+      readonly kind: 'put-blob';
+      readonly pg: PgId;
+      readonly request: LiveRequest;
+      readonly blob: BlobId;
+      readonly blobCrc: number;
+    }
+  | { readonly kind: 'delete-blob'; readonly pg: PgId; readonly request: LiveRequest; readonly blob: BlobId }
+  | {
+      readonly kind: 'read-blob';
+      readonly pg: PgId;
+      readonly blob: BlobId;
+      readonly offsetBytes: number;
+      readonly lengthBytes: number;
+    }
+  | { readonly kind: 'bytes' }
+  | { readonly kind: 'list-blobs'; readonly pg: PgId; readonly after: BlobId | undefined; readonly limit: number }
+  | { readonly kind: 'blobs'; readonly blobs: readonly BlobId[] };
+
+const pgTenure = { pg: pgId, tenure: uint };
+const empty = struct({});
+const leaseItems = struct({ items: list(struct(pgTenure)) });
+const range = { begin: bytes, end: option(bytes) };
+
+const c = (tag: number, codec: Codec<never> | Codec<unknown>): readonly [number, Codec<never>] => [tag, codec as Codec<never>];
+
+export const messageCodec: Codec<Message> = union({
+  ok: c(1, empty),
+  failure: c(2, struct({ code: oneOf(...failureCodes), detail: text })),
+  subscribe: c(10, empty),
+  map: c(11, struct({ map: clusterMapCodec })),
+  records: c(12, struct({ records: list(pgRecordCodec), complete: bool })),
+  users: c(13, struct({ users: list(userCodec) })),
+  boot: c(14, struct({ address: text, usage: usageCodec, sequence: uint })),
+  beacon: c(15, struct({ usage: usageCodec, sequence: uint, reports: list(pgReportCodec), stopped: list(text) })),
+  propose: c(16, struct({ record: pgRecordCodec })),
+  proposed: c(17, struct({ accepted: bool, current: pgRecordCodec, reason: text })),
+  'read-record': c(18, struct({ pg: pgId })),
+  'report-failure': c(19, struct({ osd: osdId, upSince: epoch, refused: bool, silentMs: uint })),
+  'peer-key': c(20, struct({ target: uuid })),
+  key: c(21, struct({ key: bytes })),
+  'lease-incarnation': c(22, empty),
+  incarnation: c(23, struct({ incarnation: uint })),
+  'hold-job': c(24, struct({ job: text })),
+  job: c(25, struct({ held: bool })),
+  'daemon-failed': c(26, struct({ osd: osdId, reason: text })),
+  'scrub-pg': c(27, struct({ pg: pgId, deep: bool })),
+  'live-incarnations': c(28, empty),
+  incarnations: c(29, struct({ live: list(uint), next: uint })),
+  ping: c(40, empty),
+  promise: c(41, leaseItems),
+  promised: c(42, struct({ items: list(struct(pgTenure)), usedPermille: uint })),
+  collect: c(43, struct({ record: pgRecordCodec })),
+  collected: c(
+    44,
+    struct({ head: versionCodec, tail: versionCodec, committed: uint, complete: bool, missing: uint }),
+  ),
+  append: c(
+    45,
+    struct({
+      ...pgTenure,
+      committed: uint,
+      entry: logEntryCodec,
+      shard: oneOf('none', 'beside', 'gone'),
+      index: uint,
+    }),
+  ),
+  appended: c(46, struct({ head: uint })),
+  commit: c(47, struct({ ...pgTenure, committed: uint })),
+  'fetch-log': c(48, struct({ ...pgTenure, after: uint })),
+  log: c(49, struct({ entries: list(logEntryCodec) })),
+  'read-shard': c(50, struct({ pg: pgId, blob: blobId, offsetBytes: uint, lengthBytes: uint })),
+  shard: c(51, struct({ facts: blobFactsCodec, index: uint })),
+  reset: c(52, struct({ ...pgTenure, head: versionCodec })),
+  backfill: c(53, struct({ ...pgTenure, ...range, rows: list(rowCodec), blobs: list(blobListingCodec), index: uint })),
+  wanted: c(54, struct({ blobs: list(blobListingCodec), cursor: option(bytes) })),
+  'push-blob': c(55, struct({ ...pgTenure, listing: blobListingCodec, reason: oneOf('missing', 'replace') })),
+  'missing-blobs': c(56, struct({ ...pgTenure, limit: uint })),
+  'scrub-range': c(57, struct({ ...pgTenure, ...range, deep: bool })),
+  scrubbed: c(
+    58,
+    struct({
+      rowsDigest: uint,
+      rowsCount: uint,
+      badRows: uint,
+      blobs: list(blobListingCodec),
+      badBlobs: list(blobId),
+    }),
+  ),
+  'repair-rows': c(59, struct({ ...pgTenure, ...range, rows: list(rowCodec) })),
+  discard: c(80, struct({ pg: pgId, version: uint })),
+  call: c(
+    60,
+    struct({ pg: pgId, request: liveRequestCodec, object: text, method: text, argument: bytes }),
+  ),
+  result: c(61, struct({ result: bytes })),
+  'put-blob': c(62, struct({ pg: pgId, request: liveRequestCodec, blob: blobId, blobCrc: uint })),
+  'delete-blob': c(63, struct({ pg: pgId, request: liveRequestCodec, blob: blobId })),
+  'read-blob': c(64, struct({ pg: pgId, blob: blobId, offsetBytes: uint, lengthBytes: uint })),
+  bytes: c(65, empty),
+  'list-blobs': c(66, struct({ pg: pgId, after: option(blobId), limit: uint })),
+  blobs: c(67, struct({ blobs: list(blobId) })),
+}) as unknown as Codec<Message>;
+
+export type MessageKind = Message['kind'];
+export type MessageOf<K extends MessageKind> = Extract<Message, { readonly kind: K }>;
