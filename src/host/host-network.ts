@@ -1,0 +1,212 @@
+// TCP between daemons. What one turn of the event loop sends over a connection goes out as one writev at
+// the end of that turn: frames are small and come in groups, and a system call costs more than a frame.
+// Received bytes are handed over in the pieces the kernel gave, without a copy.
+
+import {
+  type AddressInfo,
+  createServer,
+  type Server,
+  type Socket,
+  connect as tcpConnect,
+} from 'node:net';
+import { assert } from '../base/assert.ts';
+import type { Address, Connection, ConnectionEvents, Listener, Network } from '../env/network.ts';
+import { formatHostPort, requireHostPort } from './addresses.ts';
+import { asSocketError } from './socket-errors.ts';
+
+/** A machine that is switched off answers nothing: the kernel itself would try for two minutes. */
+const connectTimeoutMs = 5000;
+
+/** A closed connection gets this long to hand the last bytes to a peer that still reads. */
+const lingerMs = 1000;
+
+/** Each costs a descriptor and some kilobytes before it has said who it is. */
+const connectionsMax = 4096;
+
+/** Finds peers that vanished without a word, also when nothing is being sent. */
+const keepAliveMs = 30_000;
+
+export class HostNetwork implements Network {
+  readonly #unflushed = new Set<HostConnection>();
+  #flushScheduled = false;
+
+  async listen(address: Address, accept: (connection: Connection) => void): Promise<Listener> {
+    const server = createServer({
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: keepAliveMs,
+    });
+    server.maxConnections = connectionsMax;
+    server.on('connection', (socket) => accept(this.#wrap(socket)));
+    return listenOn(server, address);
+  }
+
+  connect(address: Address): Promise<Connection> {
+    return new Promise((resolve, reject) => {
+      const { host, port } = requireHostPort(address);
+      const socket = tcpConnect({
+        host,
+        port,
+        noDelay: true,
+        keepAlive: true,
+        keepAliveInitialDelay: keepAliveMs,
+      });
+      const fail = (error: unknown): void => {
+        clearTimeout(timer);
+        socket.destroy();
+        reject(asSocketError(`connecting to ${address}`, error));
+      };
+      const timer = setTimeout(() => fail(new Error('no answer')), connectTimeoutMs);
+      socket.once('error', fail);
+      socket.once('connect', () => {
+        clearTimeout(timer);
+        socket.off('error', fail);
+        resolve(this.#wrap(socket));
+      });
+    });
+  }
+
+  #wrap(socket: Socket): HostConnection {
+    return new HostConnection(socket, (connection) => {
+      this.#unflushed.add(connection);
+      if (this.#flushScheduled) return;
+      this.#flushScheduled = true;
+      // After everything that was ready in this turn was handled, before waiting for more.
+      setImmediate(() => {
+        this.#flushScheduled = false;
+        const connections = [...this.#unflushed];
+        this.#unflushed.clear();
+        for (const each of connections) each.flush();
+      });
+    });
+  }
+}
+
+class HostConnection implements Connection {
+  readonly remote: Address;
+  readonly #socket: Socket;
+  readonly #requestFlush: (connection: HostConnection) => void;
+  #events: ConnectionEvents | undefined;
+  #unflushed: Uint8Array[] = [];
+  #unflushedBytes = 0;
+  /** Given to the socket and not yet to the kernel. */
+  #writingBytes = 0;
+  #closing = false;
+  #error: Error | undefined;
+  #ended = false;
+
+  constructor(socket: Socket, requestFlush: (connection: HostConnection) => void) {
+    this.#socket = socket;
+    this.#requestFlush = requestFlush;
+    this.remote = formatHostPort({
+      host: socket.remoteAddress ?? '?',
+      port: socket.remotePort ?? 0,
+    });
+    socket.on('error', (error) => {
+      this.#error = error;
+    });
+    socket.on('close', () => {
+      this.#ended = true;
+      this.#unflushed = [];
+      this.#events?.closed(this.#closeReason());
+    });
+  }
+
+  start(events: ConnectionEvents): void {
+    assert(this.#events === undefined, 'a connection is started once');
+    this.#events = events;
+    if (this.#ended) {
+      setImmediate(() => events.closed(this.#closeReason()));
+      return;
+    }
+    this.#socket.on('data', (bytes) => {
+      // Without Node's Buffer, whose `slice` does not copy.
+      if (!this.#closing)
+        events.received(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+    });
+  }
+
+  send(views: readonly Uint8Array[]): void {
+    if (this.#ended || this.#closing) return;
+    const wasEmpty = this.#unflushed.length === 0;
+    for (const view of views) {
+      if (view.length === 0) continue;
+      this.#unflushed.push(view);
+      this.#unflushedBytes += view.length;
+    }
+    if (wasEmpty && this.#unflushed.length > 0) this.#requestFlush(this);
+  }
+
+  get unsentBytes(): number {
+    return this.#unflushedBytes + this.#writingBytes;
+  }
+
+  flush(): void {
+    const views = this.#unflushed;
+    if (views.length === 0 || this.#ended) return;
+    const bytes = this.#unflushedBytes;
+    this.#unflushed = [];
+    this.#unflushedBytes = 0;
+    this.#writingBytes += bytes;
+    const socket = this.#socket;
+    const last = views.length - 1;
+    socket.cork();
+    for (let index = 0; index < last; index++) socket.write(views[index] as Uint8Array);
+    socket.write(views[last] as Uint8Array, () => this.#wrote(bytes));
+    socket.uncork();
+  }
+
+  #wrote(bytes: number): void {
+    this.#writingBytes -= bytes;
+    if (this.unsentBytes === 0 && !this.#closing && !this.#ended) this.#events?.drained();
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  close(): void {
+    if (this.#closing || this.#ended) return;
+    this.flush();
+    this.#closing = true;
+    const timer = setTimeout(() => this.#socket.destroy(), lingerMs);
+    this.#socket.once('close', () => clearTimeout(timer));
+    this.#socket.destroySoon();
+  }
+
+  #closeReason(): string {
+    if (this.#closing) return 'closed here';
+    return this.#error === undefined ? 'closed by the peer' : this.#error.message;
+  }
+}
+
+/** For every kind of server: resolves when it listens. Throws `EnvError`. */
+export function listenOn(server: Server, address: Address): Promise<Listener> {
+  return new Promise((resolve, reject) => {
+    const { host, port } = requireHostPort(address);
+    const fail = (error: unknown): void => reject(asSocketError(`listening on ${address}`, error));
+    server.once('error', fail);
+    server.listen({ host, port, backlog: 511 }, () => {
+      server.off('error', fail);
+      // Out of descriptors while accepting: that connection is lost, the server is not.
+      server.on('error', () => undefined);
+      const bound = server.address() as AddressInfo;
+      resolve({
+        address: formatHostPort({ host: bound.address, port: bound.port }),
+        close: () => closeServer(server),
+      });
+    });
+  });
+}
+
+/** The server's own callback waits for open connections to end; the listening socket is gone earlier. */
+function closeServer(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close();
+    setImmediate(resolve);
+  });
+}
