@@ -9,7 +9,8 @@
 //
 // Rows of the key-value store. Every value is framed: CRC-32C over key and payload (u32), payload.
 //   0 'i'                            identity: the OSD's uuid, as in the superblock
-//   0 'h'                            head: store sequence of the newest transaction (u64)
+//   0 'h' slot(16, big-endian)       head of group `group` where group % headSlots is the slot: group
+//                                    (u64), store sequence of its newest transaction (u64)
 //   0 'x' firstUnit(48) units(32)    extent record, big-endian key: reference count (uint)
 //   collection 0 1 name              an object's description (onode)
 //   collection 0 2 key               a row: the caller's value
@@ -153,9 +154,23 @@ export function readFrame(key: Uint8Array, framed: Uint8Array): FrameRead {
 }
 
 export const identityKey = new Uint8Array([0, 0x69]);
-export const headKey = new Uint8Array([0, 0x68]);
+export const headKeysBegin = new Uint8Array([0, 0x68]);
+export const headKeysEnd = new Uint8Array([0, 0x69]);
 export const identityCodec: Codec<Uuid> = uuid;
-export const headCodec: Codec<number> = u64;
+
+/**
+ * Heads kept: the groups of a key-value store's log, which is what it may lose without a word. At 400
+ * bytes for a group of one small row they fill a log of 8 MiB half as much again.
+ */
+export const headSlots = 32768;
+
+export function headKey(group: number): Uint8Array {
+  const slot = group % headSlots;
+  return new Uint8Array([0, 0x68, slot >>> 8, slot & 0xff]);
+}
+
+/** `sequence` is 0 for a lost group whose head was mended. */
+export const headCodec = struct({ group: u64, sequence: u64 });
 
 /** A run of units of the block file. Never empty; shared only as a whole. */
 export interface Extent {

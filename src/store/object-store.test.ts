@@ -1,12 +1,22 @@
 import { deepEqual, equal, ok, rejects, throws } from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { encodeUtf8 } from '../base/bytes.ts';
+import { encode } from '../base/codec.ts';
 import type { BlockDevice } from '../env/block-device.ts';
 import type { Files } from '../env/files.ts';
+import type { BatchOperation } from '../env/key-value.ts';
 import { SeededRandom } from '../testing/seeded-random.ts';
 import { SimulatedFiles } from '../testing/simulated-files.ts';
 import { StoreError } from './errors.ts';
-import { encodeSuperblock, extentKeysBegin, formatVersion, frameValue } from './format.ts';
+import {
+  encodeSuperblock,
+  extentKeysBegin,
+  formatVersion,
+  frameValue,
+  headCodec,
+  headKey,
+  headSlots,
+} from './format.ts';
 import { storeKey } from './keys.ts';
 import { ObjectStore, reserveBytes } from './object-store.ts';
 import {
@@ -686,6 +696,60 @@ describe('damaged bytes', () => {
     await store.commit(removing('x'));
     await store.commit(storing('z', dataFor(4, 50_000)));
     deepEqual(await store.readObject(at, utf8('y'), 0, 50_000), data);
+  });
+
+  test('a group that the key-value store lost from its middle is noticed once', async () => {
+    const files = await formatted();
+    let store = await open(files);
+    for (let n = 1; n <= 300; n++) await store.commit(putting(`k${n}`, `${n}`));
+    await store.close();
+    const rows = await files.openKeyValue('meta');
+    // As if the record of that batch had been dropped from the log.
+    const lost = [headKey(257), storeKey(at, 'row', utf8('k257')).bytes];
+    await rows.commit(
+      lost.map((key) => ({ kind: 'delete', key })),
+      { sync: true },
+    );
+    await rows.close();
+    for (let again = 0; again < 2; again++) {
+      store = await open(files);
+      equal(store.lostGroupCount, 1);
+      equal(store.sequence, 300);
+      await store.close();
+    }
+    store = await open(files);
+    await store.commit(putting('noted', 'k257 may be gone'));
+    store = await restart(store, files);
+    equal(store.lostGroupCount, 0);
+    equal(store.sequence, 301);
+  });
+
+  test('heads go round their ring without a gap, and a stale one in it is a gap', async () => {
+    const files = await formatted();
+    let store = await open(files);
+    await store.commit(putting('a', '1'));
+    await store.close();
+    const rows = await files.openKeyValue('meta');
+    const heads: BatchOperation[] = [];
+    const put = (group: number): void => {
+      const key = headKey(group);
+      const value = frameValue(key, encode(headCodec, { group, sequence: group }));
+      heads.push({ kind: 'put', key, value });
+    };
+    for (let group = 2; group < headSlots + 50; group++) put(group);
+    await rows.commit(heads.splice(0), { sync: true });
+    await rows.close();
+    store = await open(files);
+    equal(store.lostGroupCount, 0);
+    equal(store.sequence, headSlots + 49);
+    await store.commit(putting('a', '2'));
+    await store.close();
+    const again = await files.openKeyValue('meta');
+    put(headSlots + 52);
+    await again.commit(heads, { sync: true });
+    await again.close();
+    store = await open(files);
+    equal(store.lostGroupCount, 1);
   });
 
   test('random flips anywhere in the rows stop nothing but what they hit', async () => {

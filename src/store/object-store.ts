@@ -26,7 +26,7 @@
 
 import { assert } from '../base/assert.ts';
 import { afterKey } from '../base/bytes.ts';
-import { DecodeError, decode, encode } from '../base/codec.ts';
+import { type Carried, DecodeError, encode } from '../base/codec.ts';
 import { crc32c } from '../base/crc32c.ts';
 import type { BlockDevice } from '../env/block-device.ts';
 import { EnvError } from '../env/errors.ts';
@@ -43,8 +43,6 @@ import {
   frameValue,
   headCodec,
   headKey,
-  identityCodec,
-  identityKey,
   inlineBytesMax,
   type Onode,
   paths,
@@ -73,6 +71,7 @@ import {
   inspectContents,
   storedCollections,
 } from './store-contents.ts';
+import { readHead, type StoreHead } from './store-head.ts';
 import {
   formatFolder,
   type Inspection,
@@ -192,6 +191,12 @@ export class ObjectStore {
   readonly superblock: Superblock;
   /** What was found unreadable when the store was opened; the first thousand. */
   readonly damaged: readonly Damage[];
+  /**
+   * Groups of acknowledged transactions that the key-value store lost from the middle; more than zero
+   * makes this yesterday's disk. Reported at each opening until the first commit, so that commit must
+   * be the one that notes it.
+   */
+  readonly lostGroupCount: number;
   readonly #files: Files;
   readonly #keyValue: KeyValue;
   readonly #block: BlockDevice;
@@ -208,6 +213,10 @@ export class ObjectStore {
   readonly #queue: Accepted[] = [];
   /** Extents nothing refers to, found at open; freed with the next group. */
   #orphans: readonly Extent[];
+  /** Their heads are written again with the next group. */
+  #lostGroups: readonly number[];
+  /** The newest group written. */
+  #group: number;
   #state: StoreState = { kind: 'working' };
   #closing = false;
   #loop: Promise<void> | undefined;
@@ -225,7 +234,7 @@ export class ObjectStore {
     superblock: Superblock;
     keyValue: KeyValue;
     block: BlockDevice;
-    sequence: number;
+    head: StoreHead;
     contents: Contents;
     allocator: ExtentAllocator;
     diskFreeBytes: number;
@@ -236,8 +245,11 @@ export class ObjectStore {
     this.superblock = parts.superblock;
     this.#keyValue = parts.keyValue;
     this.#block = parts.block;
-    this.#sequence = parts.sequence;
-    this.#acceptedSequence = parts.sequence;
+    this.#sequence = parts.head.sequence;
+    this.#acceptedSequence = parts.head.sequence;
+    this.#group = parts.head.group;
+    this.#lostGroups = parts.head.lostGroups;
+    this.lostGroupCount = parts.head.lostGroups.length;
     this.#allocator = parts.allocator;
     this.#references = contents.references;
     this.#orphans = contents.orphans;
@@ -273,7 +285,7 @@ export class ObjectStore {
     if (options.access !== 'read-only') await mendSuperblock(files);
     const keyValue = await openKeyValue(files);
     try {
-      const sequence = await readHead(keyValue, superblock);
+      const head = await readHead(keyValue, superblock);
       const allocator = new ExtentAllocator(dataUnitsMax(options.capacityBytes));
       const contents = await inspectContents(keyValue, allocator);
       const { freeBytes } = await files.space();
@@ -283,7 +295,7 @@ export class ObjectStore {
         superblock,
         keyValue,
         block,
-        sequence,
+        head,
         contents,
         allocator,
         diskFreeBytes: freeBytes,
@@ -831,8 +843,10 @@ export class ObjectStore {
       }
       for (const change of changes) this.#addChange(batch, change);
     }
-    const head = encode(headCodec, (group.at(-1) as Accepted).sequence);
-    batch.operations.push({ kind: 'put', key: headKey, value: frameValue(headKey, head) });
+    for (const lost of this.#lostGroups) pushHead(batch, { group: lost, sequence: 0 });
+    this.#lostGroups = [];
+    this.#group++;
+    pushHead(batch, { group: this.#group, sequence: (group.at(-1) as Accepted).sequence });
     return batch;
   }
 
@@ -936,6 +950,11 @@ export class ObjectStore {
   }
 }
 
+function pushHead({ operations }: Batch, head: Carried<typeof headCodec>): void {
+  const key = headKey(head.group);
+  operations.push({ kind: 'put', key, value: frameValue(key, encode(headCodec, head)) });
+}
+
 function dataUnitsMax(capacityBytes: number): number {
   return Math.floor((capacityBytes - reserveBytes(capacityBytes)) / unitBytes);
 }
@@ -949,25 +968,6 @@ async function openKeyValue(files: Files): Promise<KeyValue> {
     return await files.openKeyValue(paths.meta);
   } catch (error) {
     throw asStoreError(error, 'opening the key-value store');
-  }
-}
-
-/** The durable sequence. Throws `corrupt` unless the rows belong to the superblock. */
-async function readHead(keyValue: KeyValue, superblock: Superblock): Promise<number> {
-  const [identity, head] = await keyValue.getMany([identityKey, headKey]);
-  if (identity === undefined || head === undefined)
-    throw new StoreError({ code: 'corrupt', reason: 'the key-value store has no head' });
-  try {
-    const osdUuid = decode(identityCodec, unframe(identityKey, identity));
-    if (osdUuid !== superblock.osdUuid)
-      throw new StoreError({
-        code: 'corrupt',
-        reason: `the superblock is of OSD ${superblock.osdUuid}, the rows are of ${osdUuid}`,
-      });
-    return decode(headCodec, unframe(headKey, head));
-  } catch (error) {
-    if (error instanceof StoreError && error.code === 'corrupt') throw error;
-    throw new StoreError({ code: 'corrupt', reason: 'the head is damaged' }, { cause: error });
   }
 }
 

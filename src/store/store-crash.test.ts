@@ -88,6 +88,7 @@ async function checkSurvivors(
   const files = crashed.files.crash(new SeededRandom(seed));
   const store = await ObjectStore.open(files, options);
   deepEqual(store.damaged, [], 'a crash damages nothing');
+  equal(store.lostGroupCount, 0, 'a crash takes nothing from the middle');
   const state = await readAll(store);
   const sequence = store.sequence;
   ok(sequence >= acknowledged, `${sequence} durable, ${acknowledged} acknowledged`);

@@ -106,11 +106,11 @@ export async function formatFolder(files: Files, superblock: Superblock): Promis
   const keyValue = await files.openKeyValue(paths.meta);
   try {
     const identity = encode(identityCodec, superblock.osdUuid);
-    const head = encode(headCodec, 0);
+    const head = encode(headCodec, { group: 0, sequence: 0 });
     await keyValue.commit(
       [
         { kind: 'put', key: identityKey, value: frameValue(identityKey, identity) },
-        { kind: 'put', key: headKey, value: frameValue(headKey, head) },
+        { kind: 'put', key: headKey(0), value: frameValue(headKey(0), head) },
       ],
       { sync: true },
     );

@@ -1,0 +1,92 @@
+// Where a store stands: the group and sequence it ended with, and whether groups before that are missing.
+//
+// LevelDB drops a damaged record of its log and goes on with the next, so that a transaction in the
+// middle may be gone while later ones are there. Each group therefore writes a head into a ring of
+// slots; one that is not there says which group was lost. A loss at the end looks like an earlier
+// moment of the same store: `sequence` is lower than what peers remember.
+
+import { afterKey } from '../base/bytes.ts';
+import { type Carried, type Codec, DecodeError, decode } from '../base/codec.ts';
+import type { KeyValue } from '../env/key-value.ts';
+import { StoreError } from './errors.ts';
+import {
+  headCodec,
+  headKeysBegin,
+  headKeysEnd,
+  headSlots,
+  identityCodec,
+  identityKey,
+  readFrame,
+  type Superblock,
+} from './format.ts';
+
+export interface StoreHead {
+  /** Of the newest group there is. */
+  readonly group: number;
+  readonly sequence: number;
+  /** Groups before it that are gone, of the last `headSlots`. */
+  readonly lostGroups: readonly number[];
+}
+
+type Head = Carried<typeof headCodec>;
+
+const headsPerScan = 1024;
+
+/** Throws `corrupt` unless the rows belong to the superblock. */
+export async function readHead(keyValue: KeyValue, superblock: Superblock): Promise<StoreHead> {
+  const [identity] = await keyValue.getMany([identityKey]);
+  const osdUuid = identity && decodeWhole(identityCodec, identityKey, identity);
+  if (osdUuid === undefined)
+    throw new StoreError({
+      code: 'corrupt',
+      reason: 'the key-value store does not say whose it is',
+    });
+  if (osdUuid !== superblock.osdUuid)
+    throw new StoreError({
+      code: 'corrupt',
+      reason: `the superblock is of OSD ${superblock.osdUuid}, the rows are of ${osdUuid}`,
+    });
+
+  const heads = await readHeads(keyValue);
+  let newest: Head | undefined;
+  for (const head of heads.values())
+    if (head !== 'damaged' && head.group >= (newest?.group ?? 0)) newest = head;
+  if (newest === undefined)
+    throw new StoreError({ code: 'corrupt', reason: 'the key-value store has no head' });
+  const lostGroups: number[] = [];
+  for (let group = Math.max(0, newest.group - headSlots + 1); group < newest.group; group++) {
+    const head = heads.get(group % headSlots);
+    // A damaged head is a damaged row, but its group was there to write it.
+    if (head !== 'damaged' && head?.group !== group) lostGroups.push(group);
+  }
+  return { ...newest, lostGroups };
+}
+
+/** By slot. */
+async function readHeads(keyValue: KeyValue): Promise<Map<number, Head | 'damaged'>> {
+  const heads = new Map<number, Head | 'damaged'>();
+  for (let begin: Uint8Array = headKeysBegin; ; ) {
+    const page = await keyValue.scan({ begin, end: headKeysEnd, limit: headsPerScan });
+    for (const [key, value] of page) {
+      if (key.length !== 4) continue;
+      const slot = ((key[2] as number) << 8) | (key[3] as number);
+      const head = decodeWhole(headCodec, key, value);
+      const belongs = head !== undefined && head.group % headSlots === slot;
+      heads.set(slot, belongs ? head : 'damaged');
+    }
+    const last = page.at(-1);
+    if (last === undefined || page.length < headsPerScan) return heads;
+    begin = afterKey(last[0]);
+  }
+}
+
+function decodeWhole<T>(codec: Codec<T>, key: Uint8Array, framed: Uint8Array): T | undefined {
+  const frame = readFrame(key, framed);
+  if (frame.kind === 'damaged') return undefined;
+  try {
+    return decode(codec, frame.payload);
+  } catch (error) {
+    if (error instanceof DecodeError) return undefined;
+    throw error;
+  }
+}
