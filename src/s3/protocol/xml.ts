@@ -58,14 +58,14 @@ function decodeReferences(text: string): string {
 }
 
 /** The parser's ordered form: a list of single-property objects, text under `#text`. */
-function toNode(name: string, ordered: unknown): XmlNode {
+function toNode(name: string, ordered: unknown, decodeText = decodeReferences): XmlNode {
   const children: XmlNode[] = [];
   let text = '';
   if (Array.isArray(ordered)) {
     for (const item of ordered as readonly Record<string, unknown>[]) {
       for (const [tag, content] of Object.entries(item)) {
-        if (tag === '#text') text += decodeReferences(String(content));
-        else if (tag === '#cdata') text += toNode(tag, content).text;
+        if (tag === '#text') text += decodeText(String(content));
+        else if (tag === '#cdata') text += toNode(tag, content, (raw) => raw).text;
         else if (tag !== ':@') children.push(toNode(tag, content));
       }
     }
