@@ -12,7 +12,7 @@ import { activeLayout, findLayout, findPool, type Layout, type OsdEntry } from '
 import { NetError } from '../net/errors.ts';
 import type { Identity } from '../net/handshake.ts';
 import { MonLink } from '../net/mon-link.ts';
-import { describeError, type Incoming, type Outgoing } from '../net/session.ts';
+import { describeError, type Incoming, type Outgoing, type Session } from '../net/session.ts';
 import type { LiveRequest } from '../wire/entry.ts';
 import type { FailureCode } from '../wire/messages.ts';
 import type { Cluster, LayoutRef, User } from './cluster.ts';
@@ -86,6 +86,7 @@ export class ClusterClient implements Cluster {
 
   static start(env: Env, options: ClusterClientOptions): ClusterClient {
     const client = new ClusterClient(env, options);
+    client.#mon.start();
     env.tasks.spawn('lease incarnation', () => client.#lease());
     return client;
   }
@@ -259,8 +260,9 @@ export class ClusterClient implements Cluster {
       const pg = locate();
       const osd = pg === undefined ? undefined : this.#primaryOf(pg);
       if (pg !== undefined && osd !== undefined) {
+        let session: Session | undefined;
         try {
-          const session = await this.#sessions.session(osd);
+          session = await this.#sessions.session(osd);
           const answer = await session.request(build(pg), Math.max(1000, Math.min(attemptMs, callMs - elapsedMs)));
           if (answer.message.kind !== 'failure') return answer;
           const { code, detail } = answer.message;
@@ -272,6 +274,8 @@ export class ClusterClient implements Cluster {
         } catch (error) {
           if (error instanceof ClientError) throw error;
           reason = `${pg} at osd.${osd.id}: ${describeError(error)}`;
+          // Perhaps only this connection is dead: the next attempt takes a new one.
+          if (error instanceof NetError && error.code === 'deadline') session?.close('no answer');
           // The session ended under the request: the newest record may already name another primary.
           if (error instanceof NetError && error.code === 'closed' && this.#primaryOf(pg) !== osd) continue;
         }

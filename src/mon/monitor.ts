@@ -210,6 +210,8 @@ export class Monitor {
   async #handle(session: Session, incoming: Incoming): Promise<Outgoing | undefined> {
     const { message } = incoming;
     switch (message.kind) {
+      case 'ping':
+        return undefined;
       case 'subscribe':
         this.#subscribe(session);
         return undefined;

@@ -29,6 +29,9 @@ const retryMs = 300;
 
 const askTimeoutMs = 5000;
 
+/** Between looks whether the monitor still answers. */
+const pingMs = 2000;
+
 export class MonLink {
   readonly #env: Env;
   readonly #options: MonLinkOptions;
@@ -41,7 +44,11 @@ export class MonLink {
   constructor(env: Env, options: MonLinkOptions) {
     this.#env = env;
     this.#options = options;
-    env.tasks.spawn('monitor link', () => this.#run());
+  }
+
+  /** Begins to connect; what the daemon remembers from before should be there by now. */
+  start(): void {
+    this.#env.tasks.spawn('monitor link', () => this.#run());
   }
 
   get map(): ClusterMap | undefined {
@@ -131,7 +138,11 @@ export class MonLink {
     try {
       await session.request({ message: { kind: 'subscribe' } }, askTimeoutMs);
       await this.#options.connected?.(session);
-      await ended;
+      // A connection to a machine that lost power stays open for long: only an answer shows that it lives.
+      while (session.isOpen && !this.#closed) {
+        await Promise.race([ended, sleep(this.#env.clock, pingMs, 'monitor ping')]);
+        if (session.isOpen) await session.request({ message: { kind: 'ping' } }, askTimeoutMs);
+      }
     } finally {
       if (this.#session === session) this.#session = undefined;
       session.close('line given up');

@@ -148,6 +148,8 @@ export class Osd {
       },
       handle: (session, incoming) => this.#handle(session, incoming),
     });
+    // Only now: a record that came before the disk was read would make known PGs look new.
+    this.#world.mon.start();
     this.#env.clock.after(leaseRoundMs, 'lease round', () => this.#leaseRound());
     this.#env.clock.after(reconcileMs, 'reconcile', () => this.#tick());
     this.#env.clock.after(beaconMs, 'beacon', () => this.#beacon());
@@ -165,10 +167,6 @@ export class Osd {
   // ——— the monitor ———
 
   async #boot(session: Session): Promise<void> {
-    while (this.#server === undefined && !this.#closed)
-      await new Promise<void>((resolve) => {
-        this.#env.clock.after(5, 'wait for listener', resolve);
-      });
     const { capacityBytes, usedBytes } = this.#store.usage();
     const usage = { capacityBytes, usedBytes };
     await session.request({ message: { kind: 'boot', address: this.address, usage, sequence: this.#store.sequence } }, 5000);

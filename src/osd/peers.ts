@@ -150,7 +150,10 @@ export class Peers {
           })
           .catch(() => {});
       }
-      if (now - peer.heardAt > silentMs) this.#report(osd.id, { refused: false, silentForMs: now - peer.heardAt });
+      if (now - peer.heardAt <= silentMs) continue;
+      this.#report(osd.id, { refused: false, silentForMs: now - peer.heardAt });
+      // Perhaps only this connection is dead (the peer's machine lost power): a new one will tell.
+      session?.close('no answer to pings');
     }
   }
 }

@@ -308,10 +308,12 @@ export class Primary implements LinkOwner {
   #followSlots(): void {
     for (const [uuid, link] of this.#links) {
       const slot = slotOf(this.#record, uuid);
-      if (slot !== undefined && (slot.state === 'in-sync' || slot.state === 'joining')) {
+      const isSame = slot?.state === link.slot.state || (slot?.state === 'in-sync' && link.slot.state === 'joining');
+      if (slot !== undefined && isSame) {
         link.slot = slot;
         continue;
       }
+      // Gone, or dropped and let in again in one step: what it has is to be found out anew.
       link.end();
       this.#links.delete(uuid);
     }
@@ -678,7 +680,7 @@ export class Primary implements LinkOwner {
     const bytes = (await this.#readDirect(listing, range)) ?? (await this.#readDecoded(facts, range));
     if (bytes === undefined) {
       if ((await this.disk.listing(message.blob)) === undefined) throw new OsdError('no-such-blob', `${this.pg}: deleted meanwhile`);
-      throw new OsdError('damaged', `${this.pg}: too few shards of ${formatBlobId(message.blob)} can be read`);
+      throw this.#tooFewShards(message.blob);
     }
     this.#requirePromises();
     return { message: { kind: 'bytes' }, payload: [bytes] };
@@ -761,6 +763,14 @@ export class Primary implements LinkOwner {
     return found.size < needed ? undefined : found;
   }
 
+  /** Final only when every slot was heard: a member that is away may bring the shards that are wanting. */
+  #tooFewShards(blob: BlobId): OsdError {
+    const silent = this.#record.slots.filter((slot) => slot.uuid !== this.world.self.uuid && this.world.peers.openSession(slot.uuid) === undefined);
+    const detail = `${this.pg}: too few shards of ${formatBlobId(blob)} can be read`;
+    if (silent.length === 0) return new OsdError('damaged', detail);
+    return new OsdError('failed', `${detail} while ${silent.map((slot) => `osd.${slot.osd}`).join(', ')} is away`);
+  }
+
   /** The whole shard of an index; undefined when too few others can be read. */
   async #rebuildShard(facts: BlobFacts, index: number, without?: Uuid): Promise<Uint8Array | undefined> {
     const whole = { offsetBytes: 0, lengthBytes: shardLength(facts) };
@@ -777,7 +787,7 @@ export class Primary implements LinkOwner {
     const bytes = await this.#rebuildShard(entry.effect, index);
     if (bytes !== undefined) return { kind: 'beside', bytes };
     if ((await this.disk.listing(blob)) === undefined) return { kind: 'gone' };
-    throw new OsdError('damaged', `${this.pg}: too few shards of ${formatBlobId(blob)} can be read`);
+    throw this.#tooFewShards(blob);
   }
 
   /** A shard to push to a member that misses it or holds it damaged; undefined when the blob is gone. */
@@ -787,7 +797,7 @@ export class Primary implements LinkOwner {
     const bytes = await this.#rebuildShard(listing.facts, slot.index, slot.uuid);
     if (bytes !== undefined) return { listing: { ...listing, index: slot.index }, bytes };
     if ((await this.disk.listing(blob)) === undefined) return undefined;
-    throw new OsdError('damaged', `${this.pg}: too few shards of ${formatBlobId(blob)} can be read`);
+    throw this.#tooFewShards(blob);
   }
 
   /** Repairs this disk's own bad shards from the others; returns how many stay bad. */
@@ -833,6 +843,16 @@ export class Primary implements LinkOwner {
       deepScrubbedWallMs: scrubs.deep,
       scrubbing: this.#isScrubbing,
     };
+  }
+
+  /** Words for a person who wants to know what it does. */
+  describe(): string {
+    const now = this.world.env.clock.now();
+    const links = [...this.#links.values()].map(
+      (link) =>
+        `osd.${link.slot.osd} ${link.slot.state} ${link.isLive ? 'live' : 'not live'}${link.isOpen ? '' : ' closed'}${link.collected === undefined ? ' uncollected' : ''} acked ${link.acked} promise ${Math.max(-1, Math.floor(link.promisedUntil - now))} ms`,
+    );
+    return `${this.#phase} tenure ${this.#tenure} head ${this.disk.head.sequence} stable ${this.#stable} committed ${this.#committed} waits for: ${this.#waiting}; ${links.join('; ')}`;
   }
 
   /** For the round of leases: whom to ask, and what they are asked for. */

@@ -229,7 +229,7 @@ export class SimulatedCluster {
     try {
       return await work;
     } catch (error) {
-      const lines = this.log.slice(-60).map((line) => `${line.at.toFixed(1)} ${line.process} ${line.event} ${JSON.stringify(line.fields ?? {})}`);
+      const lines = this.log.filter((line) => line.level !== 'debug').slice(-60).map((line) => `${line.at.toFixed(1)} ${line.process} ${line.event} ${JSON.stringify(line.fields ?? {})}`);
       throw new Error(`seed ${this.#shape.seed}: ${String(error)}\n${this.describe()}\n${lines.join('\n')}`, { cause: error });
     }
   }
@@ -269,7 +269,7 @@ export class SimulatedCluster {
       const layout = layoutOf(this.#monitor.map, record.pg);
       if (primary?.isServing === true && layout !== undefined && isClean(record, layout)) continue;
       const slots = record.slots.map((slot) => `${slot.osd}/${slot.index}:${slot.state}`).join(' ');
-      lines.push(`${record.pg} v${record.version} t${record.tenure} osd.${lead?.id} serving=${primary?.isServing} target=[${record.target}] ${slots}`);
+      lines.push(`${record.pg} v${record.version} t${record.tenure} osd.${lead?.id} target=[${record.target}] ${slots}`, `   ${primary?.describe()}`);
     }
     const osds = this.#monitor.map.osds.map((osd) => `osd.${osd.id} ${osd.up ? 'up' : 'down'} ${osd.in ? 'in' : 'out'}`);
     return [...osds, ...lines.slice(0, 12)].join('\n');

@@ -95,9 +95,14 @@ export class SimulatedFiles implements Files {
     return this.#successor();
   }
 
-  /** A view for the next start after an orderly end; this one is dead. */
+  /**
+   * A view for the next start after the process ended, in order or not; this one is dead. What had
+   * resolved stays, as the system keeps it; a batch that had not is gone.
+   */
   reopen(): SimulatedFiles {
     this.#operations.cut();
+    this.#changes.clear();
+    for (const entry of this.#entries.values()) if (entry.kind === 'rows') entry.rows.abandon();
     return this.#successor();
   }
 

@@ -183,7 +183,9 @@ class End implements Connection {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#network.forget(this);
-    this.#towardsPeer(() => this.peer?.over('reset'));
+    // Behind a cut the news never comes: the peer keeps a connection to nobody.
+    const isHeard = this.peer !== undefined && !this.#network.isCut(this.owner.name, this.peer.owner.name);
+    if (isHeard) this.#towardsPeer(() => this.peer?.over('reset'));
   }
 
   arrive(deliver: (events: ConnectionEvents) => void): void {

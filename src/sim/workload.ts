@@ -1,0 +1,196 @@
+// What the clients of a simulated run do, and what they remember of it: registers (rows that are swapped
+// and read) and blobs.
+
+import { decodeUtf8, emptyBytes, encodeUtf8, equalBytes } from '../base/bytes.ts';
+import type { BlobId } from '../base/ids.ts';
+import type { Method, Methods } from '../base/method.ts';
+import type { ClusterClient } from '../client/cluster-client.ts';
+import type { LayoutRef } from '../client/cluster.ts';
+import { ClientError } from '../client/errors.ts';
+import type { Random } from '../env/random.ts';
+import type { Model, Operation } from './linearizability.ts';
+
+/** `key=value` sets a row and answers the old value; `key` alone reads it. */
+const swapMethod: Method = async (view, argument) => {
+  const [key, value] = decodeUtf8(argument).split('=');
+  const before = (await view.get(encodeUtf8(key as string))) ?? emptyBytes;
+  if (value === undefined) return { effects: [], result: before };
+  return { effects: [{ kind: 'put', key: encodeUtf8(key as string), value: encodeUtf8(value) }], result: before };
+};
+
+export const workloadMethods: Methods = new Map([['sim.swap', swapMethod]]);
+
+/** A swap answers what was there before; unique values make a lost or repeated one visible. */
+export type RegisterCall =
+  | { readonly kind: 'swap'; readonly value: string; before: string | undefined }
+  | { readonly kind: 'read'; value: string | undefined };
+
+export const registerModel: Model<string, RegisterCall> = (state, call) => {
+  if (call.kind === 'read') return call.value === undefined || call.value === state ? state : undefined;
+  return call.before === undefined || call.before === state ? call.value : undefined;
+};
+
+interface OpenOperation extends Operation<RegisterCall> {
+  answeredAt: number | undefined;
+}
+
+interface RememberedBlob {
+  readonly blob: BlobId;
+  readonly layout: LayoutRef;
+  readonly seed: number;
+  readonly bytes: number;
+  state: 'putting' | 'stored' | 'deleting' | 'deleted';
+}
+
+function pattern(seed: number, bytes: number): Uint8Array {
+  const made = new Uint8Array(bytes);
+  for (let at = 0; at < bytes; at++) made[at] = (at * 31 + seed * 17 + (at >> 8)) & 0xff;
+  return made;
+}
+
+/** Sizes around the edges of chunks and stripes, and small ones, which are cheap. */
+const blobSizes = [1, 100, 4095, 4096, 4097, 12_288, 65_536, 65_537, 200_000];
+
+export class Workload {
+  readonly #random: Random;
+  readonly #now: () => number;
+  readonly #registers = new Map<string, OpenOperation[]>();
+  readonly #blobs: RememberedBlob[] = [];
+  readonly problems: string[] = [];
+  operations = 0;
+  refused = 0;
+  #values = 0;
+
+  constructor(random: Random, now: () => number) {
+    this.#random = random;
+    this.#now = now;
+  }
+
+  get registers(): ReadonlyMap<string, readonly Operation<RegisterCall>[]> {
+    return this.#registers;
+  }
+
+  /** One operation; resolves when its answer is known, or known to be unknown. */
+  async step(client: ClusterClient): Promise<void> {
+    this.operations++;
+    const choice = this.#random.below(10);
+    if (choice < 3) await this.#swap(client);
+    else if (choice < 6) await this.#read(client);
+    else if (choice < 8) await this.#putBlob(client);
+    else if (choice < 9 || this.#blobs.length < 4) await this.#readBlob(client, this.#blobs[this.#random.below(Math.max(1, this.#blobs.length))]);
+    else await this.#deleteBlob(client);
+  }
+
+  #register(): { object: string; key: string; history: OpenOperation[] } {
+    const object = `object-${this.#random.below(4)}`;
+    const key = `key-${this.#random.below(3)}`;
+    const name = `${object}/${key}`;
+    let history = this.#registers.get(name);
+    if (history === undefined) {
+      history = [];
+      this.#registers.set(name, history);
+    }
+    return { object, key, history };
+  }
+
+  async #swap(client: ClusterClient): Promise<void> {
+    const { object, key, history } = this.#register();
+    const value = `v${++this.#values}`;
+    const call: RegisterCall = { kind: 'swap', value, before: undefined };
+    const operation: OpenOperation = { call, calledAt: this.#now(), answeredAt: undefined };
+    history.push(operation);
+    try {
+      const before = await client.call('.index', object, 'sim.swap', encodeUtf8(`${key}=${value}`));
+      call.before = decodeUtf8(before);
+      operation.answeredAt = this.#now();
+    } catch (error) {
+      this.#expectUnavailable(error, 'swap');
+    }
+  }
+
+  async #read(client: ClusterClient): Promise<void> {
+    const { object, key, history } = this.#register();
+    const call: RegisterCall = { kind: 'read', value: undefined };
+    const calledAt = this.#now();
+    try {
+      call.value = decodeUtf8(await client.call('.index', object, 'sim.swap', encodeUtf8(key)));
+      history.push({ call, calledAt, answeredAt: this.#now() });
+    } catch (error) {
+      this.#expectUnavailable(error, 'read');
+    }
+  }
+
+  async #putBlob(client: ClusterClient): Promise<void> {
+    const layout = client.activeLayout('data');
+    const blob = await client.allocateBlobs(1);
+    const bytes = blobSizes[this.#random.below(blobSizes.length)] as number;
+    const remembered: RememberedBlob = { blob, layout, seed: this.#random.below(1000), bytes, state: 'putting' };
+    try {
+      await client.putBlob(layout, blob, [pattern(remembered.seed, bytes)]);
+      remembered.state = 'stored';
+      this.#blobs.push(remembered);
+    } catch (error) {
+      this.#expectUnavailable(error, 'put');
+    }
+  }
+
+  async #readBlob(client: ClusterClient, remembered: RememberedBlob | undefined): Promise<void> {
+    if (remembered === undefined) return;
+    const wasStored = remembered.state === 'stored';
+    const offsetBytes = this.#random.below(remembered.bytes);
+    const lengthBytes = 1 + this.#random.below(remembered.bytes - offsetBytes);
+    try {
+      const read = await client.readBlob(remembered.layout, remembered.blob, { offsetBytes, lengthBytes });
+      if (remembered.state === 'deleted' && !wasStored) this.problems.push(`deleted blob ${JSON.stringify(remembered.blob)} was read`);
+      const expected = pattern(remembered.seed, remembered.bytes).subarray(offsetBytes, offsetBytes + lengthBytes);
+      if (!equalBytes(read, expected)) this.problems.push(`wrong bytes of blob ${JSON.stringify(remembered.blob)}`);
+    } catch (error) {
+      if (error instanceof ClientError && error.code === 'no-such-blob') {
+        if (remembered.state === 'stored') this.problems.push(`acknowledged blob ${JSON.stringify(remembered.blob)} is gone`);
+        return;
+      }
+      this.#expectUnavailable(error, 'get');
+    }
+  }
+
+  async #deleteBlob(client: ClusterClient): Promise<void> {
+    const remembered = this.#blobs[this.#random.below(this.#blobs.length)];
+    if (remembered?.state !== 'stored') return;
+    remembered.state = 'deleting';
+    try {
+      await client.deleteBlob(remembered.layout, remembered.blob);
+      remembered.state = 'deleted';
+    } catch (error) {
+      this.#expectUnavailable(error, 'delete');
+    }
+  }
+
+  #expectUnavailable(error: unknown, what: string): void {
+    if (error instanceof ClientError && error.code === 'unavailable') {
+      this.refused++;
+      return;
+    }
+    this.problems.push(`${what} failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+  }
+
+  /** After everything has healed: all that was acknowledged must be there, all that was deleted gone. */
+  async verify(client: ClusterClient): Promise<void> {
+    for (const [name, history] of this.#registers) {
+      const [object, key] = name.split('/') as [string, string];
+      const calledAt = this.#now();
+      const value = decodeUtf8(await client.call('.index', object, 'sim.swap', encodeUtf8(key)));
+      history.push({ call: { kind: 'read', value }, calledAt, answeredAt: this.#now() });
+    }
+    for (const remembered of this.#blobs) {
+      try {
+        const read = await client.readBlob(remembered.layout, remembered.blob, { offsetBytes: 0, lengthBytes: remembered.bytes });
+        if (remembered.state === 'deleted') this.problems.push(`deleted blob ${JSON.stringify(remembered.blob)} is back`);
+        if (!equalBytes(read, pattern(remembered.seed, remembered.bytes))) this.problems.push(`wrong bytes of blob ${JSON.stringify(remembered.blob)} at the end`);
+      } catch (error) {
+        const isGone = error instanceof ClientError && error.code === 'no-such-blob';
+        if (isGone && remembered.state !== 'stored') continue;
+        this.problems.push(`blob ${JSON.stringify(remembered.blob)} (${remembered.state}) at the end: ${String(error)}`);
+      }
+    }
+  }
+}
