@@ -57,6 +57,11 @@ export class Primary implements LinkOwner {
   readonly #writers = new SequenceWaiters();
   /** Objects and blobs with entries not yet stable, and the last such entry. */
   readonly #pendingObjects = new Map<string, number>();
+  /**
+   * Shards of blobs that are not yet stable: until then this may be the only place that has enough of
+   * them. Bounded by the requests that wait for them.
+   */
+  readonly #pendingShards = new Map<number, (index: number) => Uint8Array>();
   readonly #running = new Map<string, Promise<Outgoing>>();
   readonly #abandoned = new Set<string>();
   readonly adopted: Promise<void>;
@@ -120,6 +125,7 @@ export class Primary implements LinkOwner {
   end(reason: string): void {
     if (this.#phase === 'ended') return;
     this.#phase = 'ended';
+    this.#pendingShards.clear();
     this.#endedReason = reason;
     this.#resolveAdopted();
     for (const link of this.#links.values()) link.end();
@@ -464,6 +470,7 @@ export class Primary implements LinkOwner {
       link.send(entry, shards === undefined ? { kind: 'none' } : { kind: 'beside', bytes: shards(link.slot.index) });
     }
     for (const name of namesOf(effect)) this.#pendingObjects.set(name, sequence);
+    if (shards !== undefined) this.#pendingShards.set(sequence, shards);
     durable.then(
       () => {
         this.#durable = Math.max(this.#durable, sequence);
@@ -491,6 +498,7 @@ export class Primary implements LinkOwner {
     if (stable > this.#stable) {
       this.#stable = stable;
       for (const [name, sequence] of this.#pendingObjects) if (sequence <= stable) this.#pendingObjects.delete(name);
+      for (const sequence of this.#pendingShards.keys()) if (sequence <= stable) this.#pendingShards.delete(sequence);
       this.#readers.reached(stable);
     }
     const floorFault = this.#floorFault();
@@ -783,6 +791,8 @@ export class Primary implements LinkOwner {
     if (entry.effect.kind !== 'put-blob') return { kind: 'none' };
     const { blob } = entry.effect;
     if (this.#abandoned.has(formatBlobId(blob))) return { kind: 'gone' };
+    const pending = this.#pendingShards.get(entry.version.sequence);
+    if (pending !== undefined) return { kind: 'beside', bytes: pending(index) };
     if ((await this.disk.listing(blob)) === undefined) return { kind: 'gone' };
     const bytes = await this.#rebuildShard(entry.effect, index);
     if (bytes !== undefined) return { kind: 'beside', bytes };
