@@ -1,8 +1,9 @@
 import { deepEqual, equal, ok, rejects, throws } from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { encodeUtf8 } from '../base/bytes.ts';
+import { encodeUtf8, formatHex } from '../base/bytes.ts';
 import { encode } from '../base/codec.ts';
 import type { BlockDevice } from '../env/block-device.ts';
+import { EnvError } from '../env/errors.ts';
 import type { Files } from '../env/files.ts';
 import type { BatchOperation } from '../env/key-value.ts';
 import { SeededRandom } from '../testing/seeded-random.ts';
@@ -464,15 +465,9 @@ class ReadGate {
       sync: () => block.sync(),
       close: () => block.close(),
     });
-    return {
-      read: (path, bytesMax) => files.read(path, bytesMax),
-      writeAtomic: (path, content) => files.writeAtomic(path, content),
-      list: (path) => files.list(path),
-      remove: (path) => files.remove(path),
+    return delegating(files, {
       openBlockDevice: async (path) => wrap(await files.openBlockDevice(path)),
-      openKeyValue: (path) => files.openKeyValue(path),
-      space: () => files.space(),
-    };
+    });
   }
 }
 
@@ -698,6 +693,59 @@ describe('damaged bytes', () => {
     deepEqual(await store.readObject(at, utf8('y'), 0, 50_000), data);
   });
 
+  test('places the key-value store can’t read cost what is in them and nothing else', async () => {
+    let stored = 0;
+    for (let seed = 1; seed <= 20; seed++) {
+      const random = new SeededRandom(seed);
+      const files = await formatted(seed);
+      let store = await open(files);
+      const names = Array.from({ length: 30 }, (_, i) => `n${String(i).padStart(2, '0')}`);
+      for (const [i, name] of names.entries()) await store.commit(storing(name, dataFor(i, 8192)));
+      await store.commit(
+        change((step) => {
+          step.put('pg.2', utf8('k'), utf8('v'));
+          for (const name of names) step.cloneObject(at, utf8(name), utf8(`z${name}`));
+        }),
+      );
+      await store.close();
+
+      const records = files.rows('meta').filter(([key]) => key[0] === 0 && key[1] === 0x78);
+      const onodes = files.rows('meta').filter(([key]) => key[0] !== 0);
+      const bad = new Set<string>();
+      for (const rows of [records, onodes]) {
+        const first = random.below(30);
+        for (const [key] of rows.slice(first, Math.min(30, first + 5))) bad.add(formatHex(key));
+      }
+      store = await open(withUnreadable(files, bad));
+      ok(store.damaged.length > 0);
+      equal(await store.get('pg.2', utf8('k')).then((value) => value?.length), 1);
+      const removed = new Set<string>();
+      for (const [i, name] of names.entries()) {
+        const read = store.readObject(at, utf8(name), ...wholeObject);
+        if (bad.has(formatHex(storeKey(at, 'object', utf8(name)).bytes)))
+          await rejects(read, { code: 'corrupt' });
+        else {
+          deepEqual(await read, dataFor(i, 8192), `seed ${seed}`);
+          if (random.below(3) === 0) removed.add(name);
+        }
+      }
+      // A clone's end must not free what an unreadable onode shares with it.
+      await store.commit(removing(...removed, ...names.map((name) => `z${name}`)));
+      // Where the last records can't be read, nothing is known to be free.
+      for (let i = 0; i < 40 && store.usage().availableBytes >= 8192; i++, stored++)
+        await store.commit(storing(`m${i}`, dataFor(i, 8192)));
+      await store.close();
+
+      // What could not be read was not written over either.
+      store = await open(files);
+      for (const [i, name] of names.entries())
+        if (!removed.has(name))
+          deepEqual(await store.readObject(at, utf8(name), ...wholeObject), dataFor(i, 8192));
+      await store.close();
+    }
+    ok(stored > 200, `${stored} objects found room`);
+  });
+
   test('a group that the key-value store lost from its middle is noticed once', async () => {
     const files = await formatted();
     let store = await open(files);
@@ -789,6 +837,44 @@ describe('damaged bytes', () => {
     }
   });
 });
+
+/** Reading any of these keys, or scanning over them, fails as a damaged block of LevelDB does. */
+function withUnreadable(files: Files, bad: ReadonlySet<string>): Files {
+  const refuse = (keys: readonly Uint8Array[]): void => {
+    if (keys.some((key) => bad.has(formatHex(key)))) throw new EnvError('corrupt', 'bad block');
+  };
+  return delegating(files, {
+    openKeyValue: async (path) => {
+      const rows = await files.openKeyValue(path);
+      return {
+        getMany: async (keys) => {
+          refuse(keys);
+          return rows.getMany(keys);
+        },
+        scan: async (range) => {
+          const found = await rows.scan(range);
+          refuse(found.map(([key]) => key));
+          return found;
+        },
+        commit: (batch, options) => rows.commit(batch, options),
+        close: () => rows.close(),
+      };
+    },
+  });
+}
+
+function delegating(files: Files, changed: Partial<Files>): Files {
+  return {
+    read: (path, bytesMax) => files.read(path, bytesMax),
+    writeAtomic: (path, content) => files.writeAtomic(path, content),
+    list: (path) => files.list(path),
+    remove: (path) => files.remove(path),
+    openBlockDevice: (path) => files.openBlockDevice(path),
+    openKeyValue: (path) => files.openKeyValue(path),
+    space: () => files.space(),
+    ...changed,
+  };
+}
 
 test('collections are those that hold anything, pending or stored', async () => {
   const files = await formatted();

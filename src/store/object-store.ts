@@ -400,7 +400,11 @@ export class ObjectStore {
   async collections(): Promise<string[]> {
     return this.#reading('listing collections', async () => {
       const names = new Set<string>();
-      for await (const collection of storedCollections(this.#keyValue)) names.add(collection);
+      const report = ({ kind, reason }: Damage): void => {
+        if (kind === 'unreadable') throw new StoreError({ code: 'corrupt', reason });
+      };
+      for await (const collection of storedCollections(this.#keyValue, report))
+        names.add(collection);
       const touched = new Set<string>();
       for (const row of this.#overlay.samples()) {
         const parsed = parseStoreKey(row.key.bytes);

@@ -19,10 +19,12 @@ import {
   referencesCodec,
 } from './format.ts';
 import { keyPrefix, parseStoreKey, prefixEnd } from './keys.ts';
+import { tolerantScan } from './tolerant-scan.ts';
 
 /** Something that can't be read; everything else goes on. */
 export interface Damage {
-  readonly kind: 'onode' | 'extent-record' | 'key';
+  /** `unreadable`: the key-value store fails on rows from `key` on; others of them may be damaged. */
+  readonly kind: 'onode' | 'extent-record' | 'key' | 'unreadable';
   /** Empty for what belongs to none. */
   readonly collection: string;
   /** The object's name, or the key as it stands in the key-value store. */
@@ -43,7 +45,7 @@ const damagedMax = 1000;
 /** Freed in one batch with the first commit; the others after the next opening. */
 const orphansMax = 1000;
 
-const recordsPerScan = 1024;
+const recordRange = { begin: extentKeysBegin, end: extentKeysEnd, rowsPerScan: 1024 };
 
 /** An onode is at most about 70 kB and typically 200 bytes. */
 const onodesPerScan = 256;
@@ -57,15 +59,20 @@ export async function inspectContents(
     if (damaged.length < damagedMax) damaged.push(damage);
   };
   const references = new Map<number, number>();
-  for await (const { key, value } of rows(keyValue, extentKeysBegin, extentKeysEnd, recordsPerScan))
-    claimRecord({ key, value }, allocator, references, report);
+  const unknown = await claimRecords(keyValue, allocator, references, report);
 
   const claimed = new UnitSet();
   const claims = new Map<number, number>();
   for await (const collection of storedCollections(keyValue, report)) {
     const prefix = keyPrefix(collection, 'object');
-    const all = rows(keyValue, prefix.bytes, prefixEnd(prefix), onodesPerScan);
-    for await (const { key, value } of all) {
+    const range = { begin: prefix.bytes, end: prefixEnd(prefix), rowsPerScan: onodesPerScan };
+    for await (const scanned of tolerantScan(keyValue, range)) {
+      if (scanned.kind === 'gap') {
+        const key = scanned.begin.slice(prefix.bytes.length);
+        report({ kind: 'unreadable', collection, key, reason: 'onodes from here on' });
+        continue;
+      }
+      const { key, value } = scanned;
       const name = key.slice(prefix.bytes.length);
       const extents = readExtents(key, value);
       if (typeof extents === 'string') {
@@ -73,6 +80,8 @@ export async function inspectContents(
         continue;
       }
       for (const extent of extents) {
+        if (unknown.has(extent.firstUnit))
+          references.set(extent.firstUnit, Number.POSITIVE_INFINITY);
         if (allocator.claim(extent) > 0) {
           references.set(extent.firstUnit, Number.POSITIVE_INFINITY);
           report({
@@ -93,8 +102,9 @@ export async function inspectContents(
 
   const orphans: Extent[] = [];
   if (damaged.length === 0 && claimed.takenCount < allocator.takenUnits)
-    for await (const { key } of rows(keyValue, extentKeysBegin, extentKeysEnd, recordsPerScan)) {
-      const extent = parseExtentKey(key);
+    for await (const scanned of tolerantScan(keyValue, recordRange)) {
+      if (scanned.kind === 'gap') break;
+      const extent = parseExtentKey(scanned.key);
       if (extent === undefined || claimed.has(extent.firstUnit)) continue;
       if (orphans.length < orphansMax) orphans.push(extent);
     }
@@ -104,6 +114,39 @@ export async function inspectContents(
 interface StoredRow {
   readonly key: Uint8Array;
   readonly value: Uint8Array;
+}
+
+/**
+ * Marks what the records say. Records stand in the order of their units, so where some can't be read,
+ * all units from the last known to the next are marked; they are returned.
+ */
+async function claimRecords(
+  keyValue: KeyValue,
+  allocator: ExtentAllocator,
+  references: Map<number, number>,
+  report: (damage: Damage) => void,
+): Promise<UnitSet> {
+  const unknown = new UnitSet();
+  let unitsBegin = 0;
+  for await (const scanned of tolerantScan(keyValue, recordRange)) {
+    if (scanned.kind === 'row') {
+      claimRecord(scanned, allocator, references, report);
+      const extent = parseExtentKey(scanned.key);
+      if (extent !== undefined) unitsBegin = extent.firstUnit + extent.unitCount;
+      continue;
+    }
+    const reason = 'extent records from here on';
+    report({ kind: 'unreadable', collection: '', key: scanned.begin.slice(), reason });
+    const unitsEnd = Math.min(
+      parseExtentKey(scanned.end)?.firstUnit ?? allocator.unitsEnd,
+      allocator.unitsEnd,
+    );
+    if (unitsEnd <= unitsBegin) continue;
+    const gap = { firstUnit: unitsBegin, unitCount: unitsEnd - unitsBegin };
+    unknown.add(gap);
+    allocator.claim(gap);
+  }
+  return unknown;
 }
 
 function claimRecord(
@@ -154,44 +197,37 @@ function readExtents(key: Uint8Array, value: Uint8Array): readonly Extent[] | st
   }
 }
 
-async function* rows(
-  keyValue: KeyValue,
-  from: Uint8Array,
-  end: Uint8Array,
-  limit: number,
-): AsyncIterable<StoredRow> {
-  for (let begin = from; ; ) {
-    const page = await keyValue.scan({ begin, end, limit });
-    for (const [key, value] of page) yield { key, value };
-    const last = page.at(-1);
-    if (last === undefined || page.length < limit) return;
-    begin = afterKey(last[0]);
-  }
-}
-
 /**
  * Names in order, by skipping from one collection to the next. Keys that are no collection's are
- * damaged ones; each is reported.
+ * damaged ones; they and unreadable places are reported.
  */
 export async function* storedCollections(
   keyValue: KeyValue,
-  report: (damage: Damage) => void = () => undefined,
+  report: (damage: Damage) => void,
 ): AsyncIterable<string> {
   // The store's own rows begin with 0; no UTF-8 text begins with 0xff.
   let begin: Uint8Array = new Uint8Array([1]);
   const end = new Uint8Array([0xff]);
   for (;;) {
-    const [row] = await keyValue.scan({ begin, end, limit: 1 });
-    if (row === undefined) return;
-    const parsed = parseStoreKey(row[0]);
+    let key: Uint8Array | undefined;
+    for await (const scanned of tolerantScan(keyValue, { begin, end, rowsPerScan: 1 })) {
+      if (scanned.kind === 'row') {
+        key = scanned.key;
+        break;
+      }
+      const reason = 'collections from here on';
+      report({ kind: 'unreadable', collection: '', key: scanned.begin.slice(), reason });
+    }
+    if (key === undefined) return;
+    const parsed = parseStoreKey(key);
     if (parsed === undefined) {
-      report({ kind: 'key', collection: '', key: row[0].slice(), reason: 'not a key of ours' });
-      begin = afterKey(row[0]);
+      report({ kind: 'key', collection: '', key: key.slice(), reason: 'not a key of ours' });
+      begin = afterKey(key);
       continue;
     }
     yield parsed.collection;
-    const zero = row[0].indexOf(0);
-    begin = row[0].slice(0, zero + 1);
+    const zero = key.indexOf(0);
+    begin = key.slice(0, zero + 1);
     begin[zero] = 1;
   }
 }

@@ -5,7 +5,6 @@
 // slots; one that is not there says which group was lost. A loss at the end looks like an earlier
 // moment of the same store: `sequence` is lower than what peers remember.
 
-import { afterKey } from '../base/bytes.ts';
 import { type Carried, type Codec, DecodeError, decode } from '../base/codec.ts';
 import type { KeyValue } from '../env/key-value.ts';
 import { StoreError } from './errors.ts';
@@ -19,6 +18,7 @@ import {
   readFrame,
   type Superblock,
 } from './format.ts';
+import { tolerantScan } from './tolerant-scan.ts';
 
 export interface StoreHead {
   /** Of the newest group there is. */
@@ -65,19 +65,25 @@ export async function readHead(keyValue: KeyValue, superblock: Superblock): Prom
 /** By slot. */
 async function readHeads(keyValue: KeyValue): Promise<Map<number, Head | 'damaged'>> {
   const heads = new Map<number, Head | 'damaged'>();
-  for (let begin: Uint8Array = headKeysBegin; ; ) {
-    const page = await keyValue.scan({ begin, end: headKeysEnd, limit: headsPerScan });
-    for (const [key, value] of page) {
-      if (key.length !== 4) continue;
-      const slot = ((key[2] as number) << 8) | (key[3] as number);
-      const head = decodeWhole(headCodec, key, value);
-      const belongs = head !== undefined && head.group % headSlots === slot;
-      heads.set(slot, belongs ? head : 'damaged');
+  const range = { begin: headKeysBegin, end: headKeysEnd, rowsPerScan: headsPerScan };
+  for await (const scanned of tolerantScan(keyValue, range)) {
+    if (scanned.kind === 'gap') {
+      const end = scanned.end.length === 4 ? slotOf(scanned.end) : headSlots;
+      for (let slot = slotOf(scanned.begin); slot < end; slot++) heads.set(slot, 'damaged');
+      continue;
     }
-    const last = page.at(-1);
-    if (last === undefined || page.length < headsPerScan) return heads;
-    begin = afterKey(last[0]);
+    const { key, value } = scanned;
+    if (key.length !== 4) continue;
+    const slot = slotOf(key);
+    const head = decodeWhole(headCodec, key, value);
+    const belongs = head !== undefined && head.group % headSlots === slot;
+    heads.set(slot, belongs ? head : 'damaged');
   }
+  return heads;
+}
+
+function slotOf(key: Uint8Array): number {
+  return ((key[2] ?? 0) << 8) | (key[3] ?? 0);
 }
 
 function decodeWhole<T>(codec: Codec<T>, key: Uint8Array, framed: Uint8Array): T | undefined {
