@@ -33,7 +33,7 @@ import { EnvError } from '../env/errors.ts';
 import type { Files } from '../env/files.ts';
 import type { BatchOperation, KeyValue, Row } from '../env/key-value.ts';
 import { StoreError } from './errors.ts';
-import { ExtentAllocator } from './extent-allocator.ts';
+import { ExtentAllocator, type UnitSet } from './extent-allocator.ts';
 import {
   chunkBytes,
   decodeOnode,
@@ -203,6 +203,7 @@ export class ObjectStore {
   readonly #allocator: ExtentAllocator;
   /** How many onodes refer to an extent, by its first unit, where it isn't one. Infinity: unknown. */
   readonly #references: Map<number, number>;
+  readonly #unknownUnits: UnitSet;
   readonly #overlay = new Overlay();
   readonly #reads = new ReadEpochs();
   readonly #cache: RowCache;
@@ -252,6 +253,7 @@ export class ObjectStore {
     this.lostGroupCount = parts.head.lostGroups.length;
     this.#allocator = parts.allocator;
     this.#references = contents.references;
+    this.#unknownUnits = contents.unknown;
     this.#orphans = contents.orphans;
     this.damaged = contents.damaged;
     this.#cache = new RowCache(options.cacheBytes ?? cacheBytesDefault);
@@ -886,6 +888,7 @@ export class ObjectStore {
   }
 
   #referencesOf(extent: Extent): number {
+    if (this.#unknownUnits.has(extent.firstUnit)) return Number.POSITIVE_INFINITY;
     return this.#references.get(extent.firstUnit) ?? 1;
   }
 

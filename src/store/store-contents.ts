@@ -35,6 +35,8 @@ export interface Damage {
 export interface Contents {
   /** Where it isn't one; Infinity where the record is damaged, so that it never falls to zero. */
   readonly references: Map<number, number>;
+  /** Units whose records can't be read: no extent there may ever be freed. */
+  readonly unknown: UnitSet;
   readonly orphans: readonly Extent[];
   readonly damaged: readonly Damage[];
 }
@@ -80,8 +82,6 @@ export async function inspectContents(
         continue;
       }
       for (const extent of extents) {
-        if (unknown.has(extent.firstUnit))
-          references.set(extent.firstUnit, Number.POSITIVE_INFINITY);
         if (allocator.claim(extent) > 0) {
           references.set(extent.firstUnit, Number.POSITIVE_INFINITY);
           report({
@@ -108,7 +108,7 @@ export async function inspectContents(
       if (extent === undefined || claimed.has(extent.firstUnit)) continue;
       if (orphans.length < orphansMax) orphans.push(extent);
     }
-  return { references, orphans, damaged };
+  return { references, unknown, orphans, damaged };
 }
 
 interface StoredRow {
