@@ -17,6 +17,7 @@ import {
   headCodec,
   headKey,
   headSlots,
+  identityKey,
 } from './format.ts';
 import { storeKey } from './keys.ts';
 import { ObjectStore, reserveBytes } from './object-store.ts';
@@ -744,6 +745,21 @@ describe('damaged bytes', () => {
       await store.close();
     }
     ok(stored > 200, `${stored} objects found room`);
+  });
+
+  test('a store whose row of identity is damaged opens and says so', async () => {
+    const files = await formatted();
+    let store = await open(files);
+    await store.commit(putting('a', '1'));
+    await store.close();
+    files.flipRowBit('meta', identityKey, 7, 7);
+    store = await open(files);
+    deepEqual(
+      store.damaged.map(({ key }) => key),
+      [identityKey],
+    );
+    deepEqual(await store.get(at, utf8('a')), utf8('1'));
+    equal(store.sequence, 1);
   });
 
   test('a group that the key-value store lost from its middle is noticed once', async () => {

@@ -43,6 +43,7 @@ import {
   frameValue,
   headCodec,
   headKey,
+  identityKey,
   inlineBytesMax,
   type Onode,
   paths,
@@ -255,7 +256,8 @@ export class ObjectStore {
     this.#references = contents.references;
     this.#unknownUnits = contents.unknown;
     this.#orphans = contents.orphans;
-    this.damaged = contents.damaged;
+    const identity = { kind: 'key', collection: '', key: identityKey, reason: 'damaged' } as const;
+    this.damaged = parts.head.hasIdentity ? contents.damaged : [identity, ...contents.damaged];
     this.#cache = new RowCache(options.cacheBytes ?? cacheBytesDefault);
     this.#capacityBytes = options.capacityBytes;
     this.#dataUnitsMax = dataUnitsMax(options.capacityBytes);

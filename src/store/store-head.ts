@@ -5,7 +5,9 @@
 // slots; one that is not there says which group was lost. A loss at the end looks like an earlier
 // moment of the same store: `sequence` is lower than what peers remember.
 
+import { afterKey } from '../base/bytes.ts';
 import { type Carried, type Codec, DecodeError, decode } from '../base/codec.ts';
+import type { Uuid } from '../base/ids.ts';
 import type { KeyValue } from '../env/key-value.ts';
 import { StoreError } from './errors.ts';
 import {
@@ -26,6 +28,8 @@ export interface StoreHead {
   readonly sequence: number;
   /** Groups before it that are gone, of the last `headSlots`. */
   readonly lostGroups: readonly number[];
+  /** False when the row that says whose the store is can't be read. */
+  readonly hasIdentity: boolean;
 }
 
 type Head = Carried<typeof headCodec>;
@@ -34,14 +38,8 @@ const headsPerScan = 1024;
 
 /** Throws `corrupt` unless the rows belong to the superblock. */
 export async function readHead(keyValue: KeyValue, superblock: Superblock): Promise<StoreHead> {
-  const [identity] = await keyValue.getMany([identityKey]);
-  const osdUuid = identity && decodeWhole(identityCodec, identityKey, identity);
-  if (osdUuid === undefined)
-    throw new StoreError({
-      code: 'corrupt',
-      reason: 'the key-value store does not say whose it is',
-    });
-  if (osdUuid !== superblock.osdUuid)
+  const osdUuid = await readIdentity(keyValue);
+  if (osdUuid !== undefined && osdUuid !== superblock.osdUuid)
     throw new StoreError({
       code: 'corrupt',
       reason: `the superblock is of OSD ${superblock.osdUuid}, the rows are of ${osdUuid}`,
@@ -59,7 +57,15 @@ export async function readHead(keyValue: KeyValue, superblock: Superblock): Prom
     // A damaged head is a damaged row, but its group was there to write it.
     if (head !== 'damaged' && head?.group !== group) lostGroups.push(group);
   }
-  return { ...newest, lostGroups };
+  return { ...newest, lostGroups, hasIdentity: osdUuid !== undefined };
+}
+
+/** One damaged row is no reason to give up a disk: without it the heads must do. */
+async function readIdentity(keyValue: KeyValue): Promise<Uuid | undefined> {
+  const range = { begin: identityKey, end: afterKey(identityKey), rowsPerScan: 1 };
+  for await (const scanned of tolerantScan(keyValue, range))
+    if (scanned.kind === 'row') return decodeWhole(identityCodec, scanned.key, scanned.value);
+  return undefined;
 }
 
 /** By slot. */
