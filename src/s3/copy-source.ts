@@ -9,7 +9,8 @@ import { checkExpectedOwner, checkVersionId, type OperationContext } from './con
 import type { Entry } from './index/format.ts';
 import type { BucketAccess } from './index/index-client.ts';
 import { checkBucketName } from './protocol/bucket-name.ts';
-import { type ChecksumAlgorithm, startChecksum } from './protocol/checksums.ts';
+import type { ChecksumAlgorithm } from './protocol/checksum-names.ts';
+import { startChecksum } from './protocol/checksums.ts';
 import { copyConditionNames, judgeRead } from './protocol/conditions.ts';
 import { S3Error } from './protocol/errors.ts';
 import { putBytesMax } from './protocol/limits.ts';

@@ -227,6 +227,23 @@ test('a conditional put that is refused leaves its blobs to the collector', asyn
   equal(bench.cluster.blobs.size, 0);
 });
 
+test('of many writers who all want to be first, one is', async () => {
+  const bench = await start();
+  const responses = await Promise.all(
+    Array.from({ length: 20 }, (_, i) =>
+      bench.send({
+        method: 'PUT',
+        path: '/bucket/key',
+        body: String(i),
+        headers: { 'if-none-match': '*' },
+      }),
+    ),
+  );
+  const winners = responses.flatMap(({ status }, i) => (status === 200 ? [i] : []));
+  equal(winners.length, 1);
+  equal(await bodyText(await bench.get('key')), String(winners[0]));
+});
+
 test('a removed bucket is emptied of uploads and garbage, down to its last row', async () => {
   const bench = await start();
   const created = await bodyText(

@@ -35,7 +35,7 @@ import {
 import { crc32c } from '../../base/crc32c.ts';
 import { blobId } from '../../base/ids.ts';
 import type { Version } from '../../base/method.ts';
-import { checksumAlgorithms, checksumTypes } from '../protocol/checksums.ts';
+import { checksumAlgorithms, checksumTypes } from '../protocol/checksum-names.ts';
 import { closedUnion } from './closed-union.ts';
 
 /** A manifest longer than this keeps its runs in blobs of its own. */

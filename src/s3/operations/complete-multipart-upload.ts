@@ -7,7 +7,6 @@
 import { encodeUtf8 } from '../../base/bytes.ts';
 import { encode } from '../../base/codec.ts';
 import type { HttpResponse } from '../../env/http.ts';
-import { BlobWriter } from '../blob-writer.ts';
 import { accessBucket, keyOf, type OperationContext, readXml } from '../context.ts';
 import {
   type Content,
@@ -23,12 +22,8 @@ import {
 } from '../index/format.ts';
 import { type BucketAccess, refusalError } from '../index/index-client.ts';
 import { completeUpload, getEntry, listParts } from '../index/messages.ts';
-import {
-  checksumAlgorithms,
-  checksumElement,
-  checksumHeader,
-  combineChecksums,
-} from '../protocol/checksums.ts';
+import { checksumAlgorithms } from '../protocol/checksum-names.ts';
+import { checksumElement, checksumHeader, combineChecksums } from '../protocol/checksums.ts';
 import { parseWriteConditions } from '../protocol/conditions.ts';
 import { S3Error } from '../protocol/errors.ts';
 import { multipartEtag, quoteEtag, unquoteEtag } from '../protocol/etag.ts';
@@ -41,10 +36,11 @@ import {
 import { type HeaderMap, parseCount } from '../protocol/request.ts';
 import { childrenOf, childText, textElement, type XmlNode, xmlDocument } from '../protocol/xml.ts';
 import { answerWhenDone } from '../slow-response.ts';
+import { storeBody } from '../store-body.ts';
 import { uploadIdOf } from './upload-part.ts';
 
-/** Room for 24 KiB of headers, metadata and tags beside it in an entry of 64 KiB. */
-const directExtentsBytesMax = 40 * 1024;
+/** Leaves room for 16 KiB of headers and metadata and 15 KiB of tags in an entry of 64 KiB. */
+const directExtentsBytesMax = 32 * 1024;
 
 /** Parts change under a completion only when a client uploads and completes at once. */
 const attemptsMax = 3;
@@ -169,14 +165,21 @@ function joinChecksums(
 /** Many parts do not fit the entry; their list goes into blobs of its own. */
 async function placeExtents(
   context: OperationContext,
+  access: BucketAccess,
   extents: readonly Extent[],
 ): Promise<Content> {
   const encoded = encode(extentList, extents);
   if (encoded.length <= directExtentsBytesMax) return { kind: 'direct', extents };
-  const { cluster, budget, env } = context.parts;
-  const writer = new BlobWriter({ cluster, budget, clock: env.clock }, encoded.length);
   const views = [encoded];
-  const runs = await writer.write({ next: async () => views.pop() });
+  const stored = await storeBody(context.parts, {
+    access,
+    key: keyOf(context),
+    source: { next: async () => views.pop() },
+    sizeBytes: encoded.length,
+    small: 'in-blobs',
+    prove: async () => undefined,
+  });
+  const runs = stored.kind === 'blobs' ? stored.runs : [];
   return { kind: 'indirect', manifestBytes: encoded.length, runs };
 }
 
@@ -251,6 +254,7 @@ async function complete(
       partCount: chosen.length,
       content: await placeExtents(
         context,
+        access,
         chosen.map(({ part: { sizeBytes: bytes, runs, checksum } }) => ({
           sizeBytes: bytes,
           runs,

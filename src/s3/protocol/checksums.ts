@@ -7,6 +7,7 @@ import { crc32 } from '../../base/crc32.ts';
 import { crc32c } from '../../base/crc32c.ts';
 import { crc64nvme } from '../../base/crc64nvme.ts';
 import { formatBase64, parseBase64 } from './base64.ts';
+import { type ChecksumAlgorithm, type ChecksumType, checksumAlgorithms } from './checksum-names.ts';
 import {
   CrcCombiner,
   type CrcPolynomial,
@@ -16,19 +17,6 @@ import {
 } from './crc-combine.ts';
 import { S3Error } from './errors.ts';
 import type { HeaderMap } from './request.ts';
-
-export const checksumAlgorithms = ['CRC32', 'CRC32C', 'CRC64NVME', 'SHA1', 'SHA256'] as const;
-export type ChecksumAlgorithm = (typeof checksumAlgorithms)[number];
-
-export const checksumTypes = ['FULL_OBJECT', 'COMPOSITE'] as const;
-export type ChecksumType = (typeof checksumTypes)[number];
-
-export interface Checksum {
-  readonly algorithm: ChecksumAlgorithm;
-  readonly type: ChecksumType;
-  /** Base64, for COMPOSITE followed by `-COUNT`. */
-  readonly value: string;
-}
 
 export interface ChecksumState {
   update(bytes: Uint8Array): void;

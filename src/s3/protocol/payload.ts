@@ -7,8 +7,8 @@ import { formatHex } from '../../base/bytes.ts';
 import type { Clock, Timer } from '../../env/clock.ts';
 import { BodyError, type BodySource } from '../../env/http.ts';
 import { parseBase64 } from './base64.ts';
+import type { ChecksumAlgorithm } from './checksum-names.ts';
 import {
-  type ChecksumAlgorithm,
   type ChecksumClaim,
   type ChecksumState,
   checksumHeader,
