@@ -95,9 +95,9 @@ export class SimulatedCluster {
         this.log.push(line);
         if (this.log.length > logLinesKept) this.log.shift();
       },
-      failed: (process, task, error) => {
-        this.failures.push(`${process.name}: ${task}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
-        process.kill();
+      failed: (daemon, task, error) => {
+        this.failures.push(`${daemon.name}: ${task}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+        daemon.kill();
       },
     });
   }
@@ -140,14 +140,14 @@ export class SimulatedCluster {
   }
 
   async startMonitor(): Promise<void> {
-    const process = this.#newProcess('mon', this.#monFiles);
-    this.#monProcess = process;
+    const daemon = this.#newProcess('mon', this.#monFiles);
+    this.#monProcess = daemon;
     const start = async (): Promise<Monitor> =>
-      Monitor.start(process.env, {
+      Monitor.start(daemon.env, {
         identity: { fsid: this.#fsid, role: 'mon', uuid: this.#monUuid },
         masterKey: this.#masterKey,
         listen: 'mon:6789',
-        store: await EmbeddedMapStore.open(process.files, 'store'),
+        store: await EmbeddedMapStore.open(daemon.files, 'store'),
       });
     this.#monitor = await this.settle(start(), 'the monitor to start', 10_000);
   }
@@ -162,9 +162,9 @@ export class SimulatedCluster {
 
   async startOsd(id: number): Promise<void> {
     const osd = this.#osd(id);
-    const process = this.#newProcess(`osd.${id}`, osd.files);
-    osd.process = process;
-    const start = startOsd(process.env, {
+    const daemon = this.#newProcess(`osd.${id}`, osd.files);
+    osd.process = daemon;
+    const start = startOsd(daemon.env, {
       identity: { fsid: this.#fsid, role: 'osd', uuid: osd.uuid },
       osdId: osd.id,
       key: daemonKey(this.#masterKey, 'osd', osd.uuid),
@@ -204,8 +204,8 @@ export class SimulatedCluster {
   async client(): Promise<ClusterClient> {
     const name = `client.${this.#clients++}`;
     const uuid = this.#newUuid();
-    const process = this.#newProcess(name, this.#newFiles());
-    const client = ClusterClient.start(process.env, {
+    const daemon = this.#newProcess(name, this.#newFiles());
+    const client = ClusterClient.start(daemon.env, {
       identity: { fsid: this.#fsid, role: 's3', uuid },
       key: daemonKey(this.#masterKey, 's3', uuid),
       mon: { address: 'mon:6789', uuid: this.#monUuid },
