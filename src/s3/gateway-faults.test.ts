@@ -337,6 +337,27 @@ test('a large body passes through a bounded buffer', async () => {
   ok((await bodyBytes(await bench.get('key'))).equals(body));
 });
 
+test('writers, readers and copies that need the whole budget many times over all finish', async () => {
+  const bench = await start({ budgetBytes: 16 * mebibyte });
+  const body = randomBytes(9 * mebibyte);
+  await bench.put('source', body);
+  // Each cluster operation takes a turn of the event loop, so that requests really overlap.
+  bench.cluster.fault = () => settle();
+  const work = Array.from({ length: 24 }, async (_, i) => {
+    if (i % 3 === 0) return (await bench.put(`put-${i}`, body)).status === 200;
+    if (i % 3 === 1) {
+      const headers = { 'x-amz-copy-source': '/bucket/source' };
+      return (
+        (await bench.send({ method: 'PUT', path: `/bucket/copy-${i}`, headers })).status === 200
+      );
+    }
+    return (await bodyBytes(await bench.get('source'))).equals(body);
+  });
+  deepEqual(await Promise.all(work), Array(24).fill(true));
+  for (const key of ['put-0', 'put-21', 'copy-1', 'copy-22'])
+    ok((await bodyBytes(await bench.get(key))).equals(body), key);
+});
+
 test('a body of one-byte pieces is gathered, and streams in unsigned chunks with a trailer', async () => {
   const bench = await start();
   const data = randomBytes(40_000);
