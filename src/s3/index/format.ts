@@ -134,8 +134,8 @@ export function encodeEntryDraft(body: EntryBody): Uint8Array {
   for (let i = 0; i < 4; i++) writer.u64(0);
   writer.u32(0);
   entryCodec.write(writer, body);
-  const encoded = writer.finish().slice();
-  const view = new DataView(encoded.buffer);
+  const encoded = writer.finish();
+  const view = new DataView(encoded.buffer, encoded.byteOffset, encoded.byteLength);
   view.setUint32(34, crc32c(encoded.subarray(entryHeaderBytes)), true);
   return encoded;
 }

@@ -5,7 +5,7 @@
 // looked up again, and the call repeated once on what the name means now.
 
 import { compareBytes, emptyBytes, encodeUtf8 } from '../../base/bytes.ts';
-import { decode, encode } from '../../base/codec.ts';
+import { decode } from '../../base/codec.ts';
 import type { Cluster } from '../../client/cluster.ts';
 import { S3Error } from '../protocol/errors.ts';
 import { type BucketRecord, bucketFormat } from './format.ts';
@@ -62,7 +62,7 @@ export class IndexClient {
       indexPool,
       object,
       call.name,
-      encode(call.argument, argument),
+      messages.encodeMessage(call.argument, argument),
     );
     return decode(call.result, result);
   }

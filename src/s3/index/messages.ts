@@ -13,6 +13,7 @@ import {
   struct,
   text,
   uint,
+  Writer,
 } from '../../base/codec.ts';
 import { closedUnion } from './closed-union.ts';
 import { blobRun, checksum, namedValues, version } from './format.ts';
@@ -26,6 +27,19 @@ export interface Call<A, R> {
 
 function call<A, R>(name: string, argument: Codec<A>, result: Codec<R>): Call<A, R> {
   return { name, argument, result };
+}
+
+/**
+ * As `encode`, without growing: most of a large message is one of its fields. The result is the
+ * writer's own buffer, which nobody writes to again.
+ */
+export function encodeMessage<T>(codec: Codec<T>, message: T): Uint8Array {
+  let capacityBytes = 128;
+  for (const field of Object.values(message as Readonly<Record<string, unknown>>))
+    if (field instanceof Uint8Array) capacityBytes += field.length;
+  const writer = new Writer(capacityBytes);
+  codec.write(writer, message);
+  return writer.finish();
 }
 
 const nothing = struct({});

@@ -8,7 +8,7 @@
 // - no blob of a cancelled writer is committed (rule 28 of the protocol).
 
 import { afterKey, compareBytes, emptyBytes, equalBytes } from '../../base/bytes.ts';
-import { DecodeError, decode, encode } from '../../base/codec.ts';
+import { DecodeError, decode } from '../../base/codec.ts';
 import type { Method, MethodContext, Methods, MethodView, RowEffect } from '../../base/method.ts';
 import { matchesEtag, type WriteConditions } from '../protocol/conditions.ts';
 import { keysPerRequestMax } from '../protocol/limits.ts';
@@ -69,7 +69,10 @@ function define<A, R>(call: Call<A, R>, body: Body<A, NoInfer<R>>): readonly [st
     call.name,
     async (view, argument, context) => {
       const answer = await body(view, decode(call.argument, argument), context);
-      return { effects: answer.effects ?? [], result: encode(call.result, answer.result) };
+      return {
+        effects: answer.effects ?? [],
+        result: messages.encodeMessage(call.result, answer.result),
+      };
     },
   ];
 }
