@@ -31,11 +31,18 @@ for (let seed = first; seed < first + count && Date.now() < deadline; seed++) {
   events += result.events;
   operations += result.operations;
   virtualMs += result.virtualMs;
-  for (const [fault, times] of Object.entries(result.faults)) faults[fault] = (faults[fault] ?? 0) + times;
+  for (const [fault, times] of Object.entries(result.faults))
+    faults[fault] = (faults[fault] ?? 0) + times;
   if (result.problems.length === 0) continue;
   failed++;
   console.log(`seed ${seed} failed: npm run sim -- --seed ${seed} --seconds ${values.seconds}`);
-  for (const problem of result.problems.slice(0, 3)) console.log(`  ${problem.split('\n').slice(0, count === 1 ? 200 : 25).join('\n  ')}`);
+  for (const problem of result.problems.slice(0, 3))
+    console.log(
+      `  ${problem
+        .split('\n')
+        .slice(0, count === 1 ? 200 : 25)
+        .join('\n  ')}`,
+    );
   if (failed >= 5) break;
 }
 
@@ -44,5 +51,9 @@ const cpuSeconds = (used.user + used.system) / 1e6;
 console.log(
   `${ran} seeds, ${failed} failed; ${operations} operations, ${events} events (${Math.round(events / cpuSeconds)} a CPU second), ${(virtualMs / 3.6e6).toFixed(2)} virtual hours`,
 );
-console.log(`faults: ${Object.entries(faults).map(([fault, times]) => `${fault} ${times}`).join(', ')}`);
+console.log(
+  `faults: ${Object.entries(faults)
+    .map(([fault, times]) => `${fault} ${times}`)
+    .join(', ')}`,
+);
 process.exit(failed > 0 ? 1 : 0);

@@ -1,0 +1,401 @@
+// The admin API: JSON over HTTP with a bearer token. Reads are answers of pure functions over what the
+// monitor knows; commands go to the monitor, or to whoever runs the daemons. A command that would make
+// data unavailable is refused with the list of what it would hit (promise P3), unless the caller names
+// that with `evenIfUnavailable`.
+//
+//   GET    /v1/status            everything at a glance
+//   GET    /v1/health
+//   GET    /v1/osds              POST /v1/osds/{out,in,down,start,stop}  {osds: [..]}
+//   POST   /v1/osds/replace      {osd, uuid}: a new disk under a known id
+//   POST   /v1/osds/failed       {osd, reason}: its daemon could not run
+//   GET    /v1/pools             POST /v1/pools   DELETE /v1/pools/NAME
+//   GET    /v1/pgs               [?pool=NAME]
+//   GET    /v1/users             POST /v1/users {name}   DELETE /v1/users/NAME
+//   GET    /v1/daemons
+//   POST   /v1/scrub             {pgs: [..]} or {pool} or {all: true}, and deep
+//   GET    /metrics              Prometheus
+
+import { encodeUtf8 } from '../base/bytes.ts';
+import { isUuid, type OsdId, type PgId } from '../base/ids.ts';
+import type { Env } from '../env/env.ts';
+import { BodyError, type HttpRequest, type HttpResponse } from '../env/http.ts';
+import type { Address } from '../env/network.ts';
+import { findOsd } from '../map/cluster-map.ts';
+import { type Assessment, assess, worstMargin } from './assess.ts';
+import type { Crash, MonitorControl, SupervisorControl } from './control.ts';
+import { AdminError, asAdminError, httpStatusOf } from './errors.ts';
+import { computeHealth } from './health.ts';
+import { impactOfStopping, poolsWithoutRoom } from './impact.ts';
+import { formatMetrics } from './metrics.ts';
+import {
+  type Fields,
+  flagField,
+  osdsField,
+  poolField,
+  readFields,
+  textField,
+  textsField,
+} from './requests.ts';
+import type { AdminFailure, Health, ScrubStarted, Status } from './views.ts';
+
+export interface AdminOptions {
+  readonly address: Address;
+  readonly token: string;
+  readonly version: string;
+  readonly monitor: MonitorControl;
+  /** Undefined where nobody runs the daemons for us. */
+  readonly supervisor?: SupervisorControl;
+  /** What is always true here and easily forgotten; shown with every status. */
+  readonly notes: readonly string[];
+  /** Of daemons that stopped on a defect and were not acknowledged. */
+  readonly crashes: () => Promise<readonly Crash[]>;
+}
+
+export interface AdminServer {
+  readonly address: Address;
+  close(): Promise<void>;
+}
+
+/** Throws `EnvError` when the address can't be had. */
+export async function startAdmin(env: Env, options: AdminOptions): Promise<AdminServer> {
+  const api = new AdminApi(env, options);
+  const listener = await env.http.serve(options.address, (request) => api.handle(request));
+  return { address: listener.address, close: () => listener.close() };
+}
+
+/** What a request asked for, beyond method and path. */
+interface Question {
+  readonly rest: readonly string[];
+  readonly query: ReadonlyMap<string, string>;
+  readonly fields: Fields;
+}
+
+type Answer = object | string;
+
+class AdminApi {
+  readonly #env: Env;
+  readonly #options: AdminOptions;
+  readonly #routes: ReadonlyMap<string, (question: Question) => Promise<Answer> | Answer>;
+
+  constructor(env: Env, options: AdminOptions) {
+    this.#env = env;
+    this.#options = options;
+    this.#routes = new Map<string, (question: Question) => Promise<Answer> | Answer>([
+      ['GET metrics', () => this.#metrics()],
+      ['GET v1/status', () => this.#status()],
+      ['GET v1/health', () => this.#health(this.#assess())],
+      ['GET v1/osds', () => ({ osds: this.#assess().osds })],
+      ['POST v1/osds', (question) => this.#commandOsds(question)],
+      ['GET v1/pools', () => ({ pools: this.#assess().pools })],
+      ['POST v1/pools', ({ fields }) => this.#createPool(fields)],
+      ['DELETE v1/pools', ({ rest }) => this.#removePool(rest)],
+      ['GET v1/pgs', ({ query }) => this.#pgs(query.get('pool'))],
+      ['GET v1/users', () => ({ users: options.monitor.users })],
+      ['POST v1/users', ({ fields }) => options.monitor.createUser(textField(fields, 'name'))],
+      ['DELETE v1/users', ({ rest }) => this.#removeUser(rest)],
+      ['GET v1/daemons', async () => ({ daemons: await this.#supervisor().daemons() })],
+      ['POST v1/scrub', ({ fields }) => this.#scrub(fields)],
+    ]);
+  }
+
+  async handle(request: HttpRequest): Promise<HttpResponse> {
+    try {
+      this.#authorize(request);
+      const answer = await this.#dispatch(request);
+      if (typeof answer === 'string') return textResponse(answer);
+      return jsonResponse(200, answer);
+    } catch (thrown) {
+      if (thrown instanceof BodyError)
+        return jsonResponse(400, failureOf('invalid', thrown.message));
+      try {
+        const { code, message } = asAdminError(thrown);
+        return jsonResponse(httpStatusOf[code], failureOf(code, message));
+      } catch {
+        const words = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
+        this.#env.log.write('error', 'admin request failed', {
+          target: request.target,
+          error: words,
+        });
+        return jsonResponse(
+          500,
+          failureOf('unavailable', 'the admin API failed; its log says why'),
+        );
+      }
+    }
+  }
+
+  #authorize({ headers }: HttpRequest): void {
+    const given = headers.find(([name]) => name.toLowerCase() === 'authorization')?.[1] ?? '';
+    if (!sameText(given, `Bearer ${this.#options.token}`))
+      throw new AdminError('unauthorized', 'the token is missing or is not this cluster’s');
+  }
+
+  async #dispatch({ method, target, body }: HttpRequest): Promise<Answer> {
+    const [path = '', search = ''] = target.split('?', 2);
+    const parts = path.split('/').slice(1).map(decodePart);
+    // The first two parts name the resource, what follows is in it.
+    const rest = parts[0] === 'v1' ? parts.slice(2) : parts.slice(1);
+    const resource = parts.slice(0, parts.length - rest.length).join('/');
+    const route = this.#routes.get(`${method} ${resource}`);
+    if (route === undefined) throw new AdminError('not-found', `no ${method} ${path}`);
+    const fields = method === 'POST' ? await readFields(body) : {};
+    return route({ rest, query: parseQuery(search), fields });
+  }
+
+  #assess(): Assessment {
+    return assess(this.#options.monitor, this.#env.clock.now());
+  }
+
+  async #health(assessment: Assessment): Promise<Health> {
+    return computeHealth(this.#options.monitor.map, assessment, await this.#options.crashes());
+  }
+
+  async #status(): Promise<Status> {
+    const { monitor, notes, version } = this.#options;
+    const assessment = this.#assess();
+    const { osds, pgs, pools } = assessment;
+    const byState: Record<string, number> = {};
+    for (const { state } of pgs) byState[state] = (byState[state] ?? 0) + 1;
+    return {
+      fsid: monitor.map.fsid,
+      version,
+      epoch: monitor.map.epoch,
+      ready: pgs.length > 0 && pgs.every((pg) => pg.writable),
+      health: await this.#health(assessment),
+      osds: {
+        total: osds.length,
+        up: osds.filter((osd) => osd.up).length,
+        in: osds.filter((osd) => osd.in).length,
+      },
+      pgs: {
+        total: pgs.length,
+        serving: pgs.filter((pg) => pg.serving).length,
+        clean: pgs.filter((pg) => pg.clean && pg.serving).length,
+        byState,
+      },
+      pools,
+      usage: {
+        capacityBytes: osds.reduce((sum, osd) => sum + osd.capacityBytes, 0),
+        usedBytes: osds.reduce((sum, osd) => sum + osd.usedBytes, 0),
+      },
+      recovery: {
+        pgs: pgs.filter((pg) => pg.missing > 0).length,
+        missing: pgs.reduce((sum, pg) => sum + pg.missing, 0),
+      },
+      margin: worstMargin(pgs.map((pg) => pg.margin)),
+      notes,
+    };
+  }
+
+  async #metrics(): Promise<string> {
+    const assessment = this.#assess();
+    return formatMetrics(assessment, await this.#health(assessment));
+  }
+
+  #pgs(pool: string | undefined): Answer {
+    const { pgs, pools } = this.#assess();
+    if (pool === undefined) return { pgs };
+    if (!pools.some(({ name }) => name === pool))
+      throw new AdminError('not-found', `no pool ${pool}`);
+    return { pgs: pgs.filter((pg) => pg.pool === pool) };
+  }
+
+  // ——— commands ———
+
+  async #commandOsds({ rest, fields }: Question): Promise<Answer> {
+    const { monitor } = this.#options;
+    const [command, ...more] = rest;
+    if (more.length > 0) throw new AdminError('not-found', `no /v1/osds/${rest.join('/')}`);
+    switch (command) {
+      case 'replace':
+        return this.#replaceDisk(fields);
+      case 'failed': {
+        const osd = this.#requireOsd(fields.osd);
+        monitor.daemonFailed(osd, textField(fields, 'reason'));
+        return {};
+      }
+      case 'out':
+      case 'in':
+      case 'down':
+      case 'start':
+      case 'stop': {
+        const ids = [...osdsField(fields)].map((id) => this.#requireOsd(id));
+        return this.#applyToOsds(command, new Set(ids), fields);
+      }
+      default:
+        throw new AdminError('not-found', `no command ${command} for OSDs`);
+    }
+  }
+
+  async #applyToOsds(
+    command: 'out' | 'in' | 'down' | 'start' | 'stop',
+    ids: ReadonlySet<OsdId>,
+    fields: Fields,
+  ): Promise<Answer> {
+    const { monitor } = this.#options;
+    if ((command === 'stop' || command === 'down') && !flagField(fields, 'evenIfUnavailable'))
+      this.#refuseUnavailability(command, ids);
+    const roomless = command === 'out' ? poolsWithoutRoom(monitor.map, ids) : [];
+    const supervisor = command === 'start' || command === 'stop' ? this.#supervisor() : undefined;
+    for (const id of ids)
+      switch (command) {
+        case 'out':
+          await monitor.markOut(id);
+          break;
+        case 'in':
+          await monitor.markIn(id);
+          break;
+        case 'down':
+          await monitor.markDownByOperator(id);
+          break;
+        case 'start':
+          await supervisor?.startOsd(id);
+          break;
+        case 'stop':
+          await supervisor?.stopOsd(id);
+          break;
+      }
+    const warnings = roomless.map(
+      (pool) =>
+        `pool ${pool} has no other failure domain to move to: its data stays until there is one`,
+    );
+    return { osds: [...ids], warnings };
+  }
+
+  #refuseUnavailability(command: string, ids: ReadonlySet<OsdId>): void {
+    const { unreadable, unwritable } = impactOfStopping(this.#options.monitor, ids);
+    if (unreadable.length === 0 && unwritable.length === 0) return;
+    const names = [...ids].map((id) => `osd.${id}`).join(' ');
+    const parts = [
+      ...(unreadable.length === 0 ? [] : [`reads and writes of ${listed(unreadable)} would stop`]),
+      ...(unwritable.length === 0 ? [] : [`writes to ${listed(unwritable)} would wait`]),
+    ];
+    throw new AdminError('unsafe', `${command} ${names}: ${parts.join(', ')}`);
+  }
+
+  async #replaceDisk(fields: Fields): Promise<Answer> {
+    const osd = this.#requireOsd(fields.osd);
+    const uuid = textField(fields, 'uuid');
+    if (!isUuid(uuid))
+      throw new AdminError('invalid', `uuid: ${uuid} is not 32 hexadecimal digits`);
+    await this.#options.monitor.replaceDisk(osd, uuid);
+    return {};
+  }
+
+  #requireOsd(id: unknown): OsdId {
+    if (typeof id !== 'number')
+      throw new AdminError('invalid', `osd: ${String(id)} is not a number`);
+    const osd = findOsd(this.#options.monitor.map, id);
+    if (osd === undefined) throw new AdminError('not-found', `no osd.${id}`);
+    return osd.id;
+  }
+
+  async #createPool(fields: Fields): Promise<Answer> {
+    const { id, name } = await this.#options.monitor.createPool(poolField(fields));
+    return { id, name };
+  }
+
+  async #removePool(rest: readonly string[]): Promise<Answer> {
+    const name = onlyPart(rest);
+    try {
+      await this.#options.monitor.removePool(name);
+    } catch (error) {
+      const refusal = asAdminError(error);
+      // The only reason there is: the pool holds something, or may.
+      throw refusal.code === 'refused' ? new AdminError('unsafe', refusal.message) : refusal;
+    }
+    return {};
+  }
+
+  async #removeUser(rest: readonly string[]): Promise<Answer> {
+    await this.#options.monitor.removeUser(onlyPart(rest));
+    return {};
+  }
+
+  #scrub(fields: Fields): ScrubStarted {
+    const { monitor } = this.#options;
+    const all = this.#assess().pgs;
+    const named = textsField(fields, 'pgs');
+    const pool = fields.pool === undefined ? undefined : textField(fields, 'pool');
+    const unknown = named?.find((name) => !all.some((pg) => pg.pg === name));
+    if (unknown !== undefined) throw new AdminError('not-found', `no placement group ${unknown}`);
+    const chosen =
+      named ??
+      all
+        .filter((pg) => (pool === undefined ? flagField(fields, 'all') : pg.pool === pool))
+        .map((pg) => pg.pg);
+    if (chosen.length === 0)
+      throw pool === undefined
+        ? new AdminError('invalid', 'name placement groups, a pool, or all')
+        : new AdminError('not-found', `no pool ${pool}`);
+    const atMs = this.#env.wall.nowMs();
+    const asked = monitor.scrub(chosen as readonly PgId[], flagField(fields, 'deep'));
+    return { pgs: chosen, asked, atMs };
+  }
+
+  #supervisor(): SupervisorControl {
+    const { supervisor } = this.#options;
+    if (supervisor === undefined)
+      throw new AdminError('unavailable', 'nobody here starts and stops daemons');
+    return supervisor;
+  }
+}
+
+function listed(pgs: readonly string[]): string {
+  const shown = pgs.slice(0, 10).join(' ');
+  const more = pgs.length > 10 ? ` and ${pgs.length - 10} more` : '';
+  return `${pgs.length === 1 ? 'placement group' : 'placement groups'} ${shown}${more}`;
+}
+
+function onlyPart(rest: readonly string[]): string {
+  const [name, ...more] = rest;
+  if (name === undefined || name === '' || more.length > 0)
+    throw new AdminError('not-found', 'one name is needed behind the path');
+  return name;
+}
+
+function decodePart(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    throw new AdminError('invalid', `"${part}" is not percent-encoded text`);
+  }
+}
+
+function parseQuery(search: string): ReadonlyMap<string, string> {
+  const pairs = search.split('&').filter((pair) => pair !== '');
+  return new Map(
+    pairs.map((pair) => {
+      const [name = '', value = ''] = pair.split('=', 2);
+      return [decodePart(name), decodePart(value)] as const;
+    }),
+  );
+}
+
+/** Takes as long for a wrong text as for the right one of that length. */
+function sameText(given: string, expected: string): boolean {
+  let difference = given.length ^ expected.length;
+  for (let at = 0; at < given.length; at++)
+    difference |= given.charCodeAt(at) ^ expected.charCodeAt(at % expected.length);
+  return difference === 0;
+}
+
+function failureOf(code: AdminFailure['error']['code'], message: string): AdminFailure {
+  return { error: { code, message } };
+}
+
+function jsonResponse(status: number, body: object): HttpResponse {
+  return {
+    status,
+    headers: [['Content-Type', 'application/json; charset=utf-8']],
+    body: encodeUtf8(`${JSON.stringify(body)}\n`),
+  };
+}
+
+function textResponse(body: string): HttpResponse {
+  return {
+    status: 200,
+    headers: [['Content-Type', 'text/plain; version=0.0.4; charset=utf-8']],
+    body: encodeUtf8(body),
+  };
+}

@@ -1,0 +1,182 @@
+// What the monitor knows, turned into what people are shown. Pure. A slot counts as live only when its
+// disk is the one the map names and is up: a record that still calls a wiped disk in-sync fools nobody.
+
+import type { OsdId } from '../base/ids.ts';
+import { parsePgId } from '../base/ids.ts';
+import type { Instant } from '../env/clock.ts';
+import {
+  activeLayout,
+  type ClusterMap,
+  findLayout,
+  type Layout,
+  type OsdEntry,
+  type Pool,
+} from '../map/cluster-map.ts';
+import { formatGeometry, slotCount } from '../map/geometry.ts';
+import {
+  hasRecordFloor,
+  hasWriteFloor,
+  isClean,
+  isWhole,
+  type PgRecord,
+  type Slot,
+} from '../map/pg-record.ts';
+import type { HeardPgReport, MonitorKnowledge } from './control.ts';
+import { computeMargin, type Margin, smallerMargin } from './margin.ts';
+import type { OsdView, PgView, PoolView } from './views.ts';
+
+/** Primaries report each second; a word older than this says nothing about now. */
+const reportLifeMs = 5000;
+
+export interface Assessment {
+  readonly pgs: readonly PgView[];
+  readonly osds: readonly OsdView[];
+  readonly pools: readonly PoolView[];
+}
+
+export function assess(knowledge: MonitorKnowledge, now: Instant): Assessment {
+  const { map } = knowledge;
+  const pgs = [...knowledge.records.values()]
+    .map((record) => assessPg(knowledge, record, now))
+    .filter((view) => view !== undefined)
+    .sort((a, b) => comparePgs(a.pg, b.pg));
+  return {
+    pgs,
+    osds: map.osds.map((osd) => assessOsd(knowledge, osd, pgs)).sort((a, b) => a.id - b.id),
+    pools: map.pools.map((pool) => assessPool(pool, pgs)),
+  };
+}
+
+function comparePgs(a: string, b: string): number {
+  const left = a.split('.').map(Number);
+  const right = b.split('.').map(Number);
+  for (const [at, number] of left.entries()) {
+    const difference = number - (right[at] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}
+
+function assessPg(knowledge: MonitorKnowledge, record: PgRecord, now: Instant): PgView | undefined {
+  const { map } = knowledge;
+  const { pool: poolId, layout: layoutId } = parsePgId(record.pg);
+  const pool = map.pools.find((each) => each.id === poolId);
+  const layout = findLayout(map, poolId, layoutId);
+  if (pool === undefined || layout === undefined) return undefined;
+  const primary = map.osds.find((osd) => osd.uuid === record.primary);
+  const report = currentReport(knowledge, record, primary, now);
+  const live = record.slots.filter((slot) => slot.state === 'in-sync' && isLive(map, slot));
+  const serving = report?.serving === true;
+  return {
+    pg: record.pg,
+    pool: pool.name,
+    geometry: formatGeometry(layout.geometry),
+    state: stateOf({ record, layout, live, serving, report }),
+    serving,
+    writable: serving && hasWriteFloor(record, layout, map),
+    clean: isClean(record, layout) && live.length === slotCount(layout.geometry),
+    primary: primary?.id ?? null,
+    slots: record.slots.map((slot) => ({
+      osd: slot.osd,
+      index: slot.index,
+      state: slot.state,
+      live: isLive(map, slot),
+    })),
+    target: record.target,
+    objects: report?.objects ?? 0,
+    bytes: report?.bytes ?? 0,
+    missing: report?.missing ?? 0,
+    damaged: report?.damaged ?? 0,
+    waiting: report === undefined ? 'no word from its primary' : report.waiting,
+    scrubbing: report?.scrubbing === true,
+    scrubbedMs: report?.scrubbedWallMs ?? 0,
+    deepScrubbedMs: report?.deepScrubbedWallMs ?? 0,
+    margin: computeMargin(live, layout, map),
+  };
+}
+
+/** The report of the OSD that is primary now, when it is alive and the report is not old. */
+function currentReport(
+  knowledge: MonitorKnowledge,
+  record: PgRecord,
+  primary: OsdEntry | undefined,
+  now: Instant,
+): HeardPgReport | undefined {
+  const report = knowledge.reportOf(record.pg);
+  if (report === undefined || primary === undefined || !primary.up) return undefined;
+  if (report.osd !== primary.id || now - report.at > reportLifeMs) return undefined;
+  return knowledge.sightOf(primary)?.heard === true ? report : undefined;
+}
+
+function isLive(map: ClusterMap, slot: Slot): boolean {
+  return map.osds.some((osd) => osd.uuid === slot.uuid && osd.up && !osd.destroyed);
+}
+
+interface PgFacts {
+  readonly record: PgRecord;
+  readonly layout: Layout;
+  readonly live: readonly Slot[];
+  readonly serving: boolean;
+  readonly report: HeardPgReport | undefined;
+}
+
+function stateOf({ record, layout, live, serving, report }: PgFacts): string {
+  const whole = isWhole(record, layout) && live.length >= slotCount(layout.geometry);
+  const words: string[] = [];
+  if (serving) words.push('active');
+  else words.push(hasRecordFloor(live, layout) ? 'peering' : 'down');
+  if (whole && isClean(record, layout)) words.push('clean');
+  else if (!whole) {
+    words.push('degraded');
+    if (record.target.length < slotCount(layout.geometry)) words.push('undersized');
+  } else words.push('remapped');
+  if (serving && record.slots.some((slot) => slot.state === 'joining')) words.push('recovering');
+  if ((report?.damaged ?? 0) > 0) words.push('inconsistent');
+  if (report?.scrubbing === true) words.push('scrubbing');
+  return words.join('+');
+}
+
+function assessOsd(knowledge: MonitorKnowledge, osd: OsdEntry, pgs: readonly PgView[]): OsdView {
+  const sight = knowledge.sightOf(osd);
+  return {
+    id: osd.id,
+    uuid: osd.uuid,
+    host: osd.host,
+    deviceClass: osd.deviceClass,
+    weight: osd.weight,
+    up: osd.up,
+    in: osd.in,
+    address: osd.address,
+    capacityBytes: sight?.usage.capacityBytes ?? osd.capacityBytes,
+    usedBytes: sight?.usage.usedBytes ?? 0,
+    pgs: pgs.filter((pg) => pg.slots.some((slot) => slot.osd === (osd.id as OsdId))).length,
+    primaries: pgs.filter((pg) => pg.primary === osd.id).length,
+    failure: sight?.failure ?? '',
+    stopped: sight?.stopped ?? [],
+  };
+}
+
+function assessPool(pool: Pool, pgs: readonly PgView[]): PoolView {
+  const layout = activeLayout(pool);
+  const own = pgs.filter((pg) => pg.pool === pool.name);
+  const sum = (measure: (pg: PgView) => number): number =>
+    own.reduce((total, pg) => total + measure(pg), 0);
+  return {
+    id: pool.id,
+    name: pool.name,
+    geometry: formatGeometry(layout.geometry),
+    failureDomain: layout.rule.failureDomain,
+    deviceClass: layout.rule.deviceClass ?? null,
+    pgs: own.length,
+    objects: sum((pg) => pg.objects),
+    bytes: sum((pg) => pg.bytes),
+    inlineBytesMax: pool.inlineBytesMax,
+    margin: worstMargin(own.map((pg) => pg.margin)),
+  };
+}
+
+/** Of nothing: no margin. */
+export function worstMargin(margins: readonly Margin[]): Margin {
+  const [first, ...others] = margins;
+  return first === undefined ? { writes: 0, reads: 0 } : others.reduce(smallerMargin, first);
+}

@@ -1,0 +1,77 @@
+// What the admin API is given: the monitor's knowledge and commands, and those of whoever runs the
+// daemons. Interfaces, because this folder stands beside the monitor, not above it.
+
+import type { OsdId, PgId, Uuid } from '../base/ids.ts';
+import type { Instant } from '../env/clock.ts';
+import type { ClusterMap, OsdEntry, Pool } from '../map/cluster-map.ts';
+import type { PgRecord } from '../map/pg-record.ts';
+import type { OsdUsage, PgReport } from '../wire/messages.ts';
+
+export interface S3User {
+  readonly name: string;
+  readonly accessKey: string;
+  readonly secretKey: string;
+}
+
+/** What a primary told of its PG, by whom and when. */
+export type HeardPgReport = PgReport & { readonly osd: OsdId; readonly at: Instant };
+
+/** What the monitor has seen of an OSD since it started. */
+export interface OsdSight {
+  readonly usage: OsdUsage;
+  /** `PG: reason` for each PG that can't be started there. */
+  readonly stopped: readonly string[];
+  /** Why its daemon could not run; empty when it can. */
+  readonly failure: string;
+  /** There is a session with it now. */
+  readonly heard: boolean;
+}
+
+/** What can be known; enough to judge the cluster's health. */
+export interface MonitorKnowledge {
+  readonly map: ClusterMap;
+  readonly records: ReadonlyMap<PgId, PgRecord>;
+  reportOf(pg: PgId): HeardPgReport | undefined;
+  sightOf(osd: OsdEntry): OsdSight | undefined;
+}
+
+/** Commands throw errors with a `code` of `not-found`, `refused` or `invalid` and words to show. */
+export interface MonitorControl extends MonitorKnowledge {
+  readonly users: readonly S3User[];
+  markOut(id: OsdId): Promise<void>;
+  markIn(id: OsdId): Promise<void>;
+  markDownByOperator(id: OsdId): Promise<void>;
+  daemonFailed(id: OsdId, reason: string): void;
+  replaceDisk(id: OsdId, uuid: Uuid): Promise<void>;
+  createPool(pool: Omit<Pool, 'id'>): Promise<Pool>;
+  removePool(name: string): Promise<void>;
+  createUser(name: string): Promise<S3User>;
+  removeUser(name: string): Promise<void>;
+  scrub(pgs: readonly PgId[], deep: boolean): number;
+}
+
+export interface DaemonState {
+  /** `osd.3`. */
+  readonly name: string;
+  readonly pid: number | undefined;
+  readonly state: 'running' | 'starting' | 'waiting' | 'stopped' | 'failed';
+  readonly restarts: number;
+  /** Why it does not run; empty when it does. */
+  readonly reason: string;
+}
+
+/** Runs the daemons of this machine. */
+export interface SupervisorControl {
+  startOsd(id: OsdId): Promise<void>;
+  stopOsd(id: OsdId): Promise<void>;
+  daemons(): Promise<readonly DaemonState[]>;
+}
+
+/** A daemon that ended because it found itself wrong. */
+export interface Crash {
+  readonly daemon: string;
+  readonly at: string;
+  readonly message: string;
+  /** The file that says so; removing it acknowledges the crash. */
+  readonly path: string;
+}

@@ -1,0 +1,211 @@
+// Is everything as it was promised? A pure function of the assessment. The rule over all others: never
+// OK while anything has less redundancy than its geometry promises.
+
+import { activeLayout, type ClusterMap } from '../map/cluster-map.ts';
+import { formatGeometry, slotCount } from '../map/geometry.ts';
+import { domainCount } from '../map/placement.ts';
+import type { Assessment } from './assess.ts';
+import type { Crash } from './control.ts';
+import type { Health, HealthCheck, HealthCode, OsdView, PgView } from './views.ts';
+
+export const nearlyFullPermille = 850;
+export const fullPermille = 950;
+
+/** Longer lists help nobody on a terminal; `pg ls` has all. */
+const detailMax = 20;
+
+interface Finding {
+  readonly code: HealthCode;
+  readonly severity: 'WARN' | 'ERR';
+  /** What is said when `lines` has any, given how many there are. */
+  readonly summary: (count: number) => string;
+  readonly lines: readonly string[];
+}
+
+export function computeHealth(
+  map: ClusterMap,
+  assessment: Assessment,
+  crashes: readonly Crash[],
+): Health {
+  const findings = [
+    ...pgFindings(assessment.pgs),
+    ...osdFindings(assessment.osds),
+    ...poolFindings(map),
+    crashFinding(crashes),
+  ];
+  const checks = findings
+    .filter((finding) => finding.lines.length > 0)
+    .map(asCheck)
+    .sort((a, b) => rank(a) - rank(b));
+  const worst = checks[0]?.severity;
+  return { status: worst === undefined ? 'HEALTH_OK' : `HEALTH_${worst}`, checks };
+}
+
+function rank(check: HealthCheck): number {
+  return check.severity === 'ERR' ? 0 : 1;
+}
+
+function asCheck({ code, severity, summary, lines }: Finding): HealthCheck {
+  const more = lines.length - detailMax;
+  const detail = lines.slice(0, detailMax);
+  if (more > 0) detail.push(`and ${more} more`);
+  return { code, severity, summary: summary(lines.length), detail };
+}
+
+export function countOf(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
+
+function pgFindings(pgs: readonly PgView[]): Finding[] {
+  const lines = (
+    wanted: (pg: PgView) => boolean,
+    words: (pg: PgView) => string,
+  ): readonly string[] => pgs.filter(wanted).map((pg) => `pg ${pg.pg} (${pg.pool}): ${words(pg)}`);
+  const isDegraded = (pg: PgView): boolean => pg.state.includes('degraded');
+  return [
+    {
+      code: 'PG_NOT_SERVING',
+      severity: 'ERR',
+      summary: (count) => `${countOf(count, 'placement group')} not serving`,
+      lines: lines(
+        (pg) => !pg.serving,
+        (pg) => `${pg.state}; waits for ${pg.waiting === '' ? 'its primary' : pg.waiting}`,
+      ),
+    },
+    {
+      code: 'PG_BELOW_FLOOR',
+      severity: 'ERR',
+      summary: (count) => `${countOf(count, 'placement group')} below the write floor: writes wait`,
+      lines: lines(
+        (pg) => pg.serving && !pg.writable,
+        (pg) => `${describeInSync(pg)} (${pg.geometry})`,
+      ),
+    },
+    {
+      code: 'PG_DEGRADED',
+      severity: 'WARN',
+      summary: (count) => `${countOf(count, 'placement group')} with less redundancy than promised`,
+      lines: lines(isDegraded, (pg) => {
+        const recovering = pg.missing > 0 ? `, ${countOf(pg.missing, 'item')} to recover` : '';
+        return `${describeInSync(pg)} (${pg.geometry})${recovering}`;
+      }),
+    },
+    {
+      code: 'PG_NOT_CLEAN',
+      severity: 'WARN',
+      summary: (count) => `${countOf(count, 'placement group')} moving to where they belong`,
+      lines: lines(
+        (pg) => !pg.clean && !isDegraded(pg),
+        (pg) => `${pg.state}, on ${describeOsds(pg.slots.map((slot) => slot.osd))}`,
+      ),
+    },
+    {
+      code: 'OBJECTS_DAMAGED',
+      severity: 'ERR',
+      summary: (count) => `damaged copies in ${countOf(count, 'placement group')}`,
+      lines: lines(
+        (pg) => pg.damaged > 0,
+        (pg) => `${countOf(pg.damaged, 'object')} with a copy that does not check`,
+      ),
+    },
+  ];
+}
+
+function describeInSync(pg: PgView): string {
+  const live = pg.slots.filter((slot) => slot.state === 'in-sync' && slot.live);
+  return `${pg.state}, in sync on ${describeOsds(live.map((slot) => slot.osd))}`;
+}
+
+function describeOsds(ids: readonly number[]): string {
+  return ids.length === 0 ? 'no OSD' : ids.map((id) => `osd.${id}`).join(' ');
+}
+
+function osdFindings(osds: readonly OsdView[]): Finding[] {
+  const permille = (osd: OsdView): number =>
+    osd.capacityBytes === 0 ? 0 : (osd.usedBytes * 1000) / osd.capacityBytes;
+  const fullness = (osd: OsdView): string =>
+    `osd.${osd.id} is ${(permille(osd) / 10).toFixed(1)} % full`;
+  return [
+    {
+      code: 'OSD_DOWN',
+      severity: 'WARN',
+      summary: (count) => `${countOf(count, 'OSD')} down`,
+      lines: osds.filter((osd) => !osd.up).map((osd) => `osd.${osd.id} on ${osd.host}`),
+    },
+    {
+      code: 'OSD_OUT',
+      severity: 'WARN',
+      summary: (count) => `${countOf(count, 'OSD')} out`,
+      lines: osds
+        .filter((osd) => !osd.in)
+        .map(
+          (osd) => `osd.${osd.id} on ${osd.host}, still in ${countOf(osd.pgs, 'placement group')}`,
+        ),
+    },
+    {
+      code: 'DAEMON_FAILED',
+      severity: 'WARN',
+      summary: (count) => `${countOf(count, 'daemon')} could not run`,
+      lines: osds.filter((osd) => osd.failure !== '').map((osd) => `osd.${osd.id}: ${osd.failure}`),
+    },
+    {
+      code: 'PG_STOPPED',
+      severity: 'ERR',
+      summary: (count) => `${countOf(count, 'placement group')} stopped on an OSD`,
+      lines: osds.flatMap((osd) => osd.stopped.map((words) => `osd.${osd.id}: ${words}`)),
+    },
+    {
+      code: 'OSD_NEARLY_FULL',
+      severity: 'WARN',
+      summary: (count) => `${countOf(count, 'OSD')} nearly full`,
+      lines: osds
+        .filter((osd) => permille(osd) >= nearlyFullPermille && permille(osd) < fullPermille)
+        .map(fullness),
+    },
+    {
+      code: 'OSD_FULL',
+      severity: 'ERR',
+      summary: (count) => `${countOf(count, 'OSD')} full: writes there are refused`,
+      lines: osds.filter((osd) => permille(osd) >= fullPermille).map(fullness),
+    },
+  ];
+}
+
+function poolFindings(map: ClusterMap): Finding[] {
+  const needy = map.pools.filter((pool) => {
+    const layout = activeLayout(pool);
+    return domainCount(map, layout) < slotCount(layout.geometry);
+  });
+  return [
+    {
+      code: 'POOL_TOO_FEW_DOMAINS',
+      severity: 'WARN',
+      summary: (count) => `${countOf(count, 'pool')} with fewer failure domains than needed`,
+      lines: needy.map((pool) => {
+        const layout = activeLayout(pool);
+        const { failureDomain } = layout.rule;
+        return `pool ${pool.name} (${formatGeometry(layout.geometry)}) needs ${slotCount(layout.geometry)} of level ${failureDomain}, ${domainCount(map, layout)} can be used`;
+      }),
+    },
+    {
+      code: 'POOL_NO_REDUNDANCY',
+      severity: 'WARN',
+      summary: (count) => `${countOf(count, 'pool')} without redundancy`,
+      lines: map.pools
+        .filter((pool) => slotCount(activeLayout(pool).geometry) === 1)
+        .map((pool) => `pool ${pool.name} keeps one copy: any disk lost is data lost`),
+    },
+  ];
+}
+
+function crashFinding(crashes: readonly Crash[]): Finding {
+  return {
+    code: 'DAEMON_CRASHED',
+    severity: 'WARN',
+    summary: (count) => `${countOf(count, 'daemon')} crashed`,
+    lines: crashes.map(
+      ({ daemon, at, message, path }) =>
+        `${daemon} at ${at}: ${message.slice(0, 200)} (acknowledge by removing ${path})`,
+    ),
+  };
+}

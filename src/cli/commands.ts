@@ -1,0 +1,371 @@
+// The commands that talk to a running cluster. Each asks the admin API, shows the answer, or with --json
+// prints it as it came.
+
+import { type Command, Option } from 'commander';
+import type { DaemonState, S3User } from '../admin/control.ts';
+import { countOf } from '../admin/health.ts';
+import type { Health, OsdView, PgView, PoolView, ScrubStarted, Status } from '../admin/views.ts';
+import type { AdminClient } from './admin-client.ts';
+import { type LocationFlags, locateAdmin } from './admin-location.ts';
+import { CliError } from './errors.ts';
+import { Progress } from './progress.ts';
+import { showHealth, showOsdTree, showOsdUsage, showPgs, showPools, showStatus } from './show.ts';
+import { formatTable, paint } from './text.ts';
+import { parseCopies, parseErasure, parseOsdName, parseWhole } from './values.ts';
+
+interface CommonFlags extends LocationFlags {
+  readonly json: boolean;
+}
+
+interface WaitFlags extends CommonFlags {
+  readonly wait?: boolean;
+  readonly timeout: number;
+}
+
+/** How often a waiting command looks. */
+const pollMs = 250;
+
+/** A rebuild of a large disk takes hours; who waits says how long. */
+const waitSecondsDefault = 3600;
+
+export function addClusterCommands(program: Command, dataOption: () => Option): void {
+  const common = (command: Command): Command =>
+    command
+      .addOption(dataOption())
+      .option('--admin <url>', 'the admin API (default: that of the cluster in --data)')
+      .option('--json', 'print the answer as JSON', false);
+  const waiting = (command: Command, what: string): Command =>
+    common(command)
+      .option('--wait', what)
+      .addOption(
+        new Option('--timeout <seconds>', 'give up waiting after this long')
+          .argParser(parseWhole(1, 1_000_000))
+          .default(waitSecondsDefault),
+      );
+  addOverview(program, common, waiting);
+  addOsdCommands(program.command('osd').description('disks and their daemons'), common, waiting);
+  addPoolCommands(program.command('pool').description('pools'), common);
+  addUserCommands(program.command('user').description('S3 users'), common);
+  const pg = program.command('pg').description('placement groups');
+  common(pg.command('ls').description('list placement groups'))
+    .option('--pool <name>', 'only those of one pool')
+    .action((flags: CommonFlags & { readonly pool?: string }) =>
+      withAdmin(flags, async (admin) => {
+        const query = flags.pool === undefined ? '' : `?pool=${encodeURIComponent(flags.pool)}`;
+        const answer = await admin.get<{ pgs: readonly PgView[] }>(`/v1/pgs${query}`);
+        print(flags, answer, ({ pgs }) => showPgs(pgs, Date.now()));
+      }),
+    );
+  waiting(
+    program
+      .command('scrub')
+      .description('compare copies, and with --deep their bytes; repair what differs')
+      .argument('[pgs...]', 'placement groups, for example 2.1.7'),
+    'until the scrubs have ended',
+  )
+    .option('--deep', 'read and verify every byte', false)
+    .option('--pool <name>', 'all of one pool')
+    .option('--all', 'all there are', false)
+    .action((pgs: readonly string[], flags: ScrubFlags) =>
+      withAdmin(flags, (admin) => scrub(admin, pgs, flags)),
+    );
+}
+
+type Decorate = (command: Command) => Command;
+type DecorateWaiting = (command: Command, what: string) => Command;
+
+function addOverview(program: Command, common: Decorate, waiting: DecorateWaiting): void {
+  waiting(
+    program.command('status').description('the cluster at a glance'),
+    'until every placement group is active and clean',
+  ).action((flags: WaitFlags) =>
+    withAdmin(flags, async (admin) => {
+      if (flags.wait === true) await untilClean(admin, flags);
+      print(flags, await admin.get<Status>('/v1/status'), (status) =>
+        showStatus(status, paint(process.stdout)),
+      );
+    }),
+  );
+  common(program.command('health').description('what is not as it should be')).action(
+    (flags: CommonFlags) =>
+      withAdmin(flags, async (admin) => {
+        print(flags, await admin.get<Health>('/v1/health'), (health) =>
+          showHealth(health, paint(process.stdout)),
+        );
+      }),
+  );
+  common(program.command('daemons').description('the processes of this machine')).action(
+    (flags: CommonFlags) =>
+      withAdmin(flags, async (admin) => {
+        const answer = await admin.get<{ daemons: readonly DaemonState[] }>('/v1/daemons');
+        print(flags, answer, ({ daemons }) =>
+          formatTable(
+            [
+              { title: 'DAEMON' },
+              { title: 'STATE' },
+              { title: 'PID', align: 'right' },
+              { title: 'RESTARTS', align: 'right' },
+              { title: '' },
+            ],
+            daemons.map((each) => [
+              each.name,
+              each.state,
+              String(each.pid ?? '–'),
+              String(each.restarts),
+              each.reason,
+            ]),
+          ),
+        );
+      }),
+  );
+}
+
+function addOsdCommands(osd: Command, common: Decorate, waiting: DecorateWaiting): void {
+  type Osds = { readonly osds: readonly OsdView[] };
+  common(osd.command('tree').description('hosts and the OSDs in them')).action(
+    (flags: CommonFlags) =>
+      withAdmin(flags, async (admin) => {
+        print(flags, await admin.get<Osds>('/v1/osds'), ({ osds }) =>
+          showOsdTree(osds, paint(process.stdout)),
+        );
+      }),
+  );
+  common(osd.command('df').description('how full each OSD is')).action((flags: CommonFlags) =>
+    withAdmin(flags, async (admin) => {
+      print(flags, await admin.get<Osds>('/v1/osds'), ({ osds }) => showOsdUsage(osds));
+    }),
+  );
+  const commands = [
+    ['out', 'move its data elsewhere', 'is out'],
+    ['in', 'let it hold data again', 'is in'],
+    ['down', 'call it down now; if it runs, it comes back', 'is down'],
+    ['start', 'start its daemon', 'is being started'],
+    ['stop', 'stop its daemon, until `osd start`', 'is being stopped'],
+  ] as const;
+  for (const [name, description, done] of commands) {
+    const command = waiting(
+      osd.command(name).description(description),
+      'until every placement group is active and clean',
+    ).argument('<osds...>', 'numbers, for example 3 or osd.3', parseOsdName);
+    if (name === 'stop' || name === 'down')
+      command.option('--even-if-unavailable', 'also when reads or writes would stop', false);
+    command.action(
+      (osds: readonly number[], flags: WaitFlags & { readonly evenIfUnavailable?: boolean }) =>
+        withAdmin(flags, async (admin) => {
+          const { evenIfUnavailable = false } = flags;
+          const answer = await admin
+            .post<{ osds: readonly number[]; warnings: readonly string[] }>(`/v1/osds/${name}`, {
+              osds,
+              evenIfUnavailable,
+            })
+            .catch((error: unknown) => {
+              throw error instanceof CliError && error.exitCode === 3
+                ? new CliError(
+                    3,
+                    `refused: ${error.message}\nTo go on all the same: --even-if-unavailable`,
+                  )
+                : error;
+            });
+          for (const warning of answer.warnings) process.stderr.write(`note: ${warning}\n`);
+          if (flags.wait === true) await untilClean(admin, flags);
+          print(flags, answer, () => answer.osds.map((id) => `osd.${id} ${done}\n`).join(''));
+        }),
+    );
+  }
+}
+
+interface PoolFlags extends CommonFlags {
+  readonly erasure?: string;
+  readonly copies?: string;
+  readonly pgs?: number;
+  readonly failureDomain: string;
+  readonly class?: string;
+}
+
+function addPoolCommands(pool: Command, common: Decorate): void {
+  common(pool.command('ls').description('list pools')).action((flags: CommonFlags) =>
+    withAdmin(flags, async (admin) => {
+      const answer = await admin.get<{ pools: readonly PoolView[] }>('/v1/pools');
+      print(flags, answer, ({ pools }) => showPools(pools));
+    }),
+  );
+  common(pool.command('create').description('make a pool').argument('<name>'))
+    .addOption(
+      new Option('--erasure <K+M>', 'cut into K parts, any K of K+M suffice')
+        .argParser(parseErasure)
+        .conflicts('copies'),
+    )
+    .addOption(
+      new Option('--copies <N/MIN>', 'N whole copies, writes need MIN').argParser(parseCopies),
+    )
+    .addOption(
+      new Option('--pgs <count>', 'number of placement groups (default: 32)').argParser(
+        parseWhole(1, 4096),
+      ),
+    )
+    .addOption(
+      new Option('--failure-domain <level>', 'what may fail at once')
+        .choices(['osd', 'host'])
+        .default('host'),
+    )
+    .addOption(new Option('--class <class>', 'only disks of this class').choices(['hdd', 'ssd']))
+    .action((name: string, flags: PoolFlags) =>
+      withAdmin(flags, async (admin) => {
+        const geometry = flags.erasure ?? flags.copies;
+        if (geometry === undefined)
+          throw new CliError(2, 'pool create: --erasure K+M or --copies N/MIN is needed');
+        if (/\+1$/.test(geometry))
+          process.stderr.write(
+            'note: with M=1, while one failure domain is away one more failure loses data\n',
+          );
+        const answer = await admin.post<object>('/v1/pools', {
+          name,
+          geometry,
+          failureDomain: flags.failureDomain,
+          deviceClass: flags.class,
+          pgs: flags.pgs,
+        });
+        print(flags, answer, () => `pool ${name} created\n`);
+      }),
+    );
+  common(pool.command('rm').description('remove an empty pool').argument('<name>')).action(
+    (name: string, flags: CommonFlags) =>
+      withAdmin(flags, async (admin) => {
+        print(
+          flags,
+          await admin.delete<object>(`/v1/pools/${encodeURIComponent(name)}`),
+          () => `pool ${name} removed\n`,
+        );
+      }),
+  );
+}
+
+function addUserCommands(user: Command, common: Decorate): void {
+  common(user.command('ls').description('list users')).action((flags: CommonFlags) =>
+    withAdmin(flags, async (admin) => {
+      const answer = await admin.get<{ users: readonly S3User[] }>('/v1/users');
+      print(flags, answer, ({ users }) =>
+        formatTable(
+          [{ title: 'USER' }, { title: 'ACCESS KEY' }],
+          users.map((each) => [each.name, each.accessKey]),
+        ),
+      );
+    }),
+  );
+  common(user.command('create').description('make a user with new keys').argument('<name>')).action(
+    (name: string, flags: CommonFlags) =>
+      withAdmin(flags, async (admin) => {
+        const answer = await admin.post<S3User>('/v1/users', { name });
+        print(
+          flags,
+          answer,
+          ({ accessKey, secretKey }) =>
+            `export AWS_ACCESS_KEY_ID=${accessKey}\nexport AWS_SECRET_ACCESS_KEY=${secretKey}\n`,
+        );
+      }),
+  );
+  common(
+    user.command('rm').description('remove a user; its keys end at once').argument('<name>'),
+  ).action((name: string, flags: CommonFlags) =>
+    withAdmin(flags, async (admin) => {
+      print(
+        flags,
+        await admin.delete<object>(`/v1/users/${encodeURIComponent(name)}`),
+        () => `user ${name} removed\n`,
+      );
+    }),
+  );
+}
+
+interface ScrubFlags extends WaitFlags {
+  readonly deep: boolean;
+  readonly pool?: string;
+  readonly all: boolean;
+}
+
+async function scrub(admin: AdminClient, pgs: readonly string[], flags: ScrubFlags): Promise<void> {
+  const { deep, pool, all } = flags;
+  if ([pgs.length > 0, pool !== undefined, all].filter(Boolean).length !== 1)
+    throw new CliError(
+      2,
+      'scrub: name placement groups, or --pool, or --all, and only one of these',
+    );
+  const named = pgs.length > 0 ? { pgs } : {};
+  const started = await admin.post<ScrubStarted>('/v1/scrub', { ...named, pool, all, deep });
+  const unasked = started.pgs.length - started.asked;
+  if (unasked > 0)
+    process.stderr.write(
+      `note: ${countOf(unasked, 'placement group')} without a primary can't be scrubbed now\n`,
+    );
+  if (flags.wait !== true) {
+    print(flags, started, () => `asked for ${countOf(started.asked, 'scrub')}\n`);
+    return;
+  }
+  const chosen = new Set(started.pgs);
+  const progress = new Progress(deep ? 'deep scrub' : 'scrub', { quiet: flags.json });
+  const ended = await until(flags, 'the scrubs', async () => {
+    const { pgs: now } = await admin.get<{ pgs: readonly PgView[] }>('/v1/pgs');
+    const own = now.filter((pg) => chosen.has(pg.pg));
+    const done = own.filter((pg) => (deep ? pg.deepScrubbedMs : pg.scrubbedMs) >= started.atMs);
+    progress.show(done.length, started.asked, '');
+    return done.length >= started.asked ? own : undefined;
+  });
+  progress.end();
+  const damaged = ended.reduce((sum, pg) => sum + pg.damaged, 0);
+  const answer = { ...started, damaged };
+  print(flags, answer, () =>
+    damaged === 0
+      ? `${countOf(started.asked, 'placement group')} scrubbed: everything checks\n`
+      : `${countOf(started.asked, 'placement group')} scrubbed: ${countOf(damaged, 'object')} damaged, see holdfast health\n`,
+  );
+}
+
+// ——— shared ———
+
+async function withAdmin(
+  flags: CommonFlags,
+  work: (admin: AdminClient) => Promise<void>,
+): Promise<void> {
+  const admin = locateAdmin(flags);
+  try {
+    await work(admin);
+  } finally {
+    admin.close();
+  }
+}
+
+function print<T extends object>(
+  { json }: CommonFlags,
+  answer: T,
+  show: (answer: T) => string,
+): void {
+  process.stdout.write(json ? `${JSON.stringify(answer)}\n` : show(answer));
+}
+
+/** Also right after a change: the first look may come before the cluster has begun to move. */
+async function untilClean(admin: AdminClient, flags: WaitFlags): Promise<void> {
+  const progress = new Progress('clean', { quiet: flags.json });
+  await until(flags, 'all placement groups to be clean', async () => {
+    const { pgs, recovery } = await admin.get<Status>('/v1/status');
+    progress.show(
+      pgs.clean,
+      pgs.total,
+      recovery.missing > 0 ? `(${recovery.missing} items missing)` : '',
+    );
+    return pgs.clean === pgs.total ? true : undefined;
+  });
+  progress.end();
+}
+
+async function until<T>(
+  { timeout }: WaitFlags,
+  what: string,
+  look: () => Promise<T | undefined>,
+): Promise<T> {
+  for (const deadline = Date.now() + timeout * 1000; ; ) {
+    const found = await look();
+    if (found !== undefined) return found;
+    if (Date.now() > deadline) throw new CliError(1, `waited ${timeout} s for ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, pollMs));
+  }
+}

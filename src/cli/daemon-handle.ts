@@ -1,0 +1,137 @@
+// A daemon as its supervisor holds it: a process of its own, or a part of this one.
+
+import { fork } from 'node:child_process';
+import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type {
+  DaemonFailure,
+  DaemonOptions,
+  DaemonReport,
+  MessageToDaemon,
+  MessageToSupervisor,
+} from './daemon-options.ts';
+import { daemonName } from './daemon-options.ts';
+import {
+  type AskSupervisor,
+  envOf,
+  failureOf,
+  type RunningDaemon,
+  startDaemon,
+} from './start-daemon.ts';
+
+export type StartOutcome =
+  | { readonly kind: 'started'; readonly report: DaemonReport }
+  | { readonly kind: 'failed'; readonly failure: DaemonFailure };
+
+export interface DaemonHandle {
+  readonly pid: number;
+  /** A daemon that ends before it started has failed. Never rejects. */
+  readonly outcome: Promise<StartOutcome>;
+  /** Resolves when it runs no more, with words how it ended. Never rejects. */
+  readonly ended: Promise<string>;
+  stop(): void;
+  kill(): void;
+}
+
+/** Starts a daemon; its options may still be on their way, so that the process starts meanwhile. */
+export type Launch = (
+  name: string,
+  options: Promise<DaemonOptions>,
+  ask: AskSupervisor,
+) => DaemonHandle;
+
+/**
+ * Limits of V8's own heap, in MiB; buffers live outside it. Half of an OSD's or a gateway's budget of
+ * 256 MiB: what a daemon keeps there is small, and without a limit garbage may grow to gigabytes.
+ */
+const heapMiBMax = 128;
+
+/** The young generation: larger ones make fewer, longer collections and cost three times their size. */
+const semiSpaceMiBMax = 8;
+
+const daemonFile = fileURLToPath(new URL('../bin/daemon.js', import.meta.url));
+
+export function launchProcess(dataDir: string): Launch {
+  return (name, options, ask) => {
+    mkdirSync(join(dataDir, 'log'), { recursive: true, mode: 0o700 });
+    // What Node itself says when it dies of memory.
+    const output = openSync(join(dataDir, 'log', `${name}.stderr`), 'a', 0o600);
+    const child = fork(daemonFile, [name], {
+      stdio: ['ignore', output, output, 'ipc'],
+      execArgv: [`--max-old-space-size=${heapMiBMax}`, `--max-semi-space-size=${semiSpaceMiBMax}`],
+    });
+    closeSync(output);
+    const tell = (message: MessageToDaemon): void => {
+      if (child.connected) child.send(message, () => undefined);
+    };
+    options.then(
+      (value) => tell({ kind: 'start', options: value }),
+      () => child.kill('SIGKILL'),
+    );
+    const ended = new Promise<string>((resolve) => {
+      child.once('error', (error) => resolve(error.message));
+      child.once('exit', (code, signal) =>
+        resolve(signal === null ? `exit code ${code}` : `killed by ${signal}`),
+      );
+    });
+    const outcome = new Promise<StartOutcome>((resolve) => {
+      child.on('message', (message: MessageToSupervisor) => {
+        switch (message.kind) {
+          case 'started':
+          case 'failed':
+            resolve(message);
+            return;
+          case 'ask':
+            ask(message.question).then(
+              (answer) => tell({ kind: 'answer', id: message.id, answer }),
+              (error: unknown) =>
+                tell({
+                  kind: 'answer',
+                  id: message.id,
+                  answer: { kind: 'refused', reason: String(error) },
+                }),
+            );
+            return;
+        }
+      });
+      ended.then((reason) => resolve({ kind: 'failed', failure: { reason, isPermanent: false } }));
+    });
+    return {
+      pid: child.pid ?? 0,
+      outcome,
+      ended,
+      stop: () => child.kill('SIGTERM'),
+      kill: () => child.kill('SIGKILL'),
+    };
+  };
+}
+
+/** All daemons in this process: less memory and no isolation, for small machines and for debugging. */
+export function launchHere(exit: (code: number) => void): Launch {
+  return (_name, options, ask) => {
+    let markEnded: (words: string) => void = () => undefined;
+    const ended = new Promise<string>((resolve) => {
+      markEnded = resolve;
+    });
+    let running: Promise<RunningDaemon> | undefined;
+    const begin = async (): Promise<StartOutcome> => {
+      const value = await options;
+      running = startDaemon(envOf(value, exit), value, ask);
+      try {
+        const { report } = await running;
+        return { kind: 'started', report };
+      } catch (error) {
+        const failure = failureOf(value, error);
+        markEnded(`${daemonName(value)} could not start`);
+        return { kind: 'failed', failure };
+      }
+    };
+    const outcome = begin();
+    const stop = (): void => {
+      const closed = outcome.then(() => running?.then((daemon) => daemon.close()));
+      closed.catch(() => undefined).finally(() => markEnded('stopped'));
+    };
+    return { pid: process.pid, outcome, ended, stop, kill: stop };
+  };
+}

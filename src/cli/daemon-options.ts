@@ -1,0 +1,80 @@
+// What a daemon is told when it starts, and what it tells back. Plain values, because they travel between
+// processes; by message and never as arguments, which every user of the machine can read.
+
+import type { DaemonState } from '../admin/control.ts';
+import type { Uuid } from '../base/ids.ts';
+import type { Address } from '../env/network.ts';
+
+interface CommonOptions {
+  /** The cluster's directory. */
+  readonly dataDir: string;
+  readonly fsid: Uuid;
+  readonly uuid: Uuid;
+  readonly listen: Address;
+}
+
+export interface MonLocation {
+  readonly address: Address;
+  readonly uuid: Uuid;
+}
+
+export interface MonDaemonOptions extends CommonOptions {
+  readonly role: 'mon';
+  readonly masterKeyHex: string;
+  readonly admin: Address;
+  readonly adminToken: string;
+  readonly notes: readonly string[];
+}
+
+export interface OsdDaemonOptions extends CommonOptions {
+  readonly role: 'osd';
+  readonly osd: number;
+  readonly keyHex: string;
+  readonly mon: MonLocation;
+  readonly capacityBytes: number;
+}
+
+export interface S3DaemonOptions extends CommonOptions {
+  readonly role: 's3';
+  readonly keyHex: string;
+  readonly mon: MonLocation;
+}
+
+export type DaemonOptions = MonDaemonOptions | OsdDaemonOptions | S3DaemonOptions;
+
+export interface DaemonReport {
+  readonly address: Address;
+  /** Of the admin API; the mon's only. */
+  readonly admin?: Address;
+}
+
+/** Why a daemon could not start. */
+export interface DaemonFailure {
+  readonly reason: string;
+  /** Trying again changes nothing: the disk can't be read, or is not the one. */
+  readonly isPermanent: boolean;
+}
+
+/** What a daemon may ask of its supervisor. */
+export type SupervisorQuestion =
+  | { readonly kind: 'start-osd'; readonly osd: number }
+  | { readonly kind: 'stop-osd'; readonly osd: number }
+  | { readonly kind: 'daemons' };
+
+export type SupervisorAnswer =
+  | { readonly kind: 'done'; readonly daemons: readonly DaemonState[] }
+  | { readonly kind: 'refused'; readonly reason: string };
+
+export type MessageToDaemon =
+  | { readonly kind: 'start'; readonly options: DaemonOptions }
+  | { readonly kind: 'stop' }
+  | { readonly kind: 'answer'; readonly id: number; readonly answer: SupervisorAnswer };
+
+export type MessageToSupervisor =
+  | { readonly kind: 'started'; readonly report: DaemonReport }
+  | { readonly kind: 'failed'; readonly failure: DaemonFailure }
+  | { readonly kind: 'ask'; readonly id: number; readonly question: SupervisorQuestion };
+
+export function daemonName(options: DaemonOptions): string {
+  return options.role === 'osd' ? `osd.${options.osd}` : `${options.role}.0`;
+}

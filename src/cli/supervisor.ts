@@ -1,0 +1,401 @@
+// Runs the daemons of one machine: starts them side by side, starts again what died, and tells the monitor
+// what it knows that nobody else can: that a process is gone, that a disk is new, that one can't be read.
+//
+// A daemon's life: starting → running → (ended) → waiting → starting …; `stopped` when it was asked to
+// stop, `failed` when trying again would end the same way or restarts are off.
+
+import type { DaemonState } from '../admin/control.ts';
+import type { OsdView, Status } from '../admin/views.ts';
+import { formatHex } from '../base/bytes.ts';
+import type { Uuid } from '../base/ids.ts';
+import type { Log } from '../env/log.ts';
+import { requireHostPort } from '../host/addresses.ts';
+import { HostFiles } from '../host/host-files.ts';
+import { daemonKey } from '../net/keys.ts';
+import { ObjectStore } from '../store/object-store.ts';
+import { AdminClient } from './admin-client.ts';
+import type { DaemonHandle, Launch, StartOutcome } from './daemon-handle.ts';
+import type { DaemonOptions, SupervisorAnswer, SupervisorQuestion } from './daemon-options.ts';
+import { type Config, type Daemons, type DataDir, type Keys, wordsOf } from './data-dir.ts';
+import { CliError } from './errors.ts';
+import { formatDisk, hostOf, newUuid } from './initialise.ts';
+import { chooseLoopback, urlOf } from './ports.ts';
+
+export interface SupervisorParts {
+  readonly dir: DataDir;
+  readonly config: Config;
+  readonly daemons: Daemons;
+  readonly keys: Keys;
+  readonly launch: Launch;
+  readonly log: Log;
+  readonly restart: boolean;
+  /** Standing warnings, shown with every status. */
+  readonly notes: readonly string[];
+  /** Called when the set of processes changes. */
+  readonly pidsChanged: (pids: readonly number[]) => void;
+}
+
+export interface RunningOsd {
+  readonly id: number;
+  readonly pid: number;
+  readonly host: string;
+  readonly dir: string;
+}
+
+/** Restarts wait 0.2 s, doubling to 10 s, so that a daemon that can't live costs little. */
+const backoffMsMin = 200;
+const backoffMsMax = 10_000;
+
+/** Alive for this long, a daemon is forgiven its past. */
+const forgivenAfterMs = 30_000;
+
+/** How often readiness is asked for while starting. */
+const pollMs = 25;
+
+/** A clean stop within this; then the rest is killed. The promise is five seconds. */
+const stopMs = 4000;
+
+interface Daemon {
+  readonly name: string;
+  readonly build: () => Promise<DaemonOptions>;
+  state: DaemonState['state'];
+  reason: string;
+  restarts: number;
+  backoffMs: number;
+  handle: DaemonHandle | undefined;
+  timer: NodeJS.Timeout | undefined;
+}
+
+export class Supervisor {
+  readonly #parts: SupervisorParts;
+  readonly #daemons = new Map<string, Daemon>();
+  #kept: Daemons;
+  #monAddress = '';
+  /** As bound: kept over restarts of the daemon within this run, also when port 0 was asked for. */
+  #s3Address: string;
+  #adminAddress: string;
+  #admin: AdminClient | undefined;
+  #stopping = false;
+
+  constructor(parts: SupervisorParts) {
+    this.#parts = parts;
+    this.#kept = parts.daemons;
+    this.#s3Address = parts.config.s3;
+    this.#adminAddress = parts.config.admin;
+  }
+
+  get s3Url(): string {
+    return urlOf(this.#s3Address);
+  }
+
+  get admin(): AdminClient {
+    if (this.#admin === undefined) throw new CliError(1, 'the monitor does not run');
+    return this.#admin;
+  }
+
+  osds(): readonly RunningOsd[] {
+    return Array.from({ length: this.#parts.config.osds }, (_, id) => ({
+      id,
+      pid: this.#daemons.get(`osd.${id}`)?.handle?.pid ?? 0,
+      host: hostOf(id),
+      dir: this.#parts.dir.osdPath(id),
+    }));
+  }
+
+  /** Starts everything; resolves when every PG serves and the gateway listens. Throws `CliError`. */
+  async start(waitingFor: (words: string) => void): Promise<void> {
+    const { config } = this.#parts;
+    // Everybody is told where the monitor will be, so that all can start at once.
+    this.#monAddress = await chooseLoopback(this.#kept.ports['mon.0']);
+    this.#keepPort('mon.0', this.#monAddress);
+    const mon = this.#add('mon.0', async () => this.#monOptions());
+    const s3 = this.#add('s3.0', async () => this.#s3Options());
+    for (let id = 0; id < config.osds; id++) this.#add(`osd.${id}`, () => this.#osdOptions(id));
+    for (const daemon of this.#daemons.values()) this.#launch(daemon);
+    await this.#require(mon);
+    await this.#require(s3);
+    await this.#untilReady(waitingFor);
+  }
+
+  /** The first start of these must succeed: without them there is nothing to talk to. */
+  async #require(daemon: Daemon): Promise<void> {
+    const outcome = await daemon.handle?.outcome;
+    if (outcome?.kind === 'failed')
+      throw new CliError(1, `${daemon.name} could not start: ${outcome.failure.reason}`);
+  }
+
+  async #untilReady(waitingFor: (words: string) => void): Promise<void> {
+    while (!this.#stopping) {
+      const status = await this.admin.get<Status>('/v1/status').catch(() => undefined);
+      if (status?.ready === true) return;
+      waitingFor(status === undefined ? 'the monitor' : describeWaiting(status));
+      await sleep(pollMs);
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    const deadline = Date.now() + stopMs;
+    // Those who ask before those who answer, so that nothing fails on the way down.
+    for (const role of ['s3', 'osd', 'mon']) {
+      const going = [...this.#daemons.values()].filter(({ name }) => name.startsWith(role));
+      for (const daemon of going) this.#end(daemon, 'stopped', 'the cluster stops');
+      const ends = going.map(({ handle }) => handle?.ended);
+      await Promise.race([Promise.all(ends), sleep(Math.max(0, deadline - Date.now()))]);
+    }
+    for (const { handle } of this.#daemons.values()) handle?.kill();
+    this.#admin?.close();
+  }
+
+  // ——— asked by the monitor's admin API ———
+
+  async answer(question: SupervisorQuestion): Promise<SupervisorAnswer> {
+    if (question.kind !== 'daemons') {
+      const daemon = this.#daemons.get(`osd.${question.osd}`);
+      if (daemon === undefined)
+        return { kind: 'refused', reason: `osd.${question.osd} does not run on this machine` };
+      if (question.kind === 'start-osd') this.#startAgain(daemon);
+      else this.#end(daemon, 'stopped', 'stopped by the operator');
+    }
+    return { kind: 'done', daemons: this.#states() };
+  }
+
+  #states(): readonly DaemonState[] {
+    return [...this.#daemons.values()].map(({ name, handle, state, restarts, reason }) => ({
+      name,
+      pid: handle?.pid,
+      state,
+      restarts,
+      reason,
+    }));
+  }
+
+  #startAgain(daemon: Daemon): void {
+    if (daemon.handle !== undefined || this.#stopping) return;
+    daemon.backoffMs = backoffMsMin;
+    this.#launch(daemon);
+  }
+
+  // ——— one daemon's life ———
+
+  #add(name: string, build: () => Promise<DaemonOptions>): Daemon {
+    const daemon: Daemon = {
+      name,
+      build,
+      state: 'starting',
+      reason: '',
+      restarts: 0,
+      backoffMs: backoffMsMin,
+      handle: undefined,
+      timer: undefined,
+    };
+    this.#daemons.set(name, daemon);
+    return daemon;
+  }
+
+  #launch(daemon: Daemon): void {
+    clearTimeout(daemon.timer);
+    daemon.timer = undefined;
+    daemon.state = 'starting';
+    daemon.reason = '';
+    const options = daemon.build();
+    // What stands in the way of starting it is told like a failure of the daemon itself.
+    let obstacle: string | undefined;
+    options.catch((error: unknown) => {
+      obstacle = wordsOf(error);
+    });
+    const handle = this.#parts.launch(daemon.name, options, (question) => this.answer(question));
+    daemon.handle = handle;
+    const startedAt = Date.now();
+    let failure: (StartOutcome & { kind: 'failed' }) | undefined;
+    const started = handle.outcome.then((outcome) => {
+      if (outcome.kind === 'failed') failure = outcome;
+      else this.#onStarted(daemon, outcome.report);
+    });
+    handle.ended.then(async (how) => {
+      await started;
+      const reason = obstacle ?? failure?.failure.reason ?? how;
+      const isPermanent = obstacle !== undefined || failure?.failure.isPermanent === true;
+      const livedMs = Date.now() - startedAt;
+      this.#onEnded(daemon, { reason, isPermanent, livedMs, neverRan: failure !== undefined });
+    });
+    this.#tellPids();
+  }
+
+  #onStarted(daemon: Daemon, report: { readonly address: string; readonly admin?: string }): void {
+    if (daemon.state === 'starting') daemon.state = 'running';
+    this.#parts.log.write('info', 'daemon runs', { daemon: daemon.name, address: report.address });
+    if (daemon.name === 's3.0') this.#s3Address = report.address;
+    else this.#keepPort(daemon.name, report.address);
+    if (report.admin === undefined) return;
+    this.#adminAddress = report.admin;
+    this.#admin?.close();
+    this.#admin = new AdminClient({
+      url: urlOf(report.admin),
+      token: this.#parts.keys.adminToken,
+    });
+    // A monitor that was started again knows nothing of those that could not run.
+    for (const each of this.#daemons.values()) if (each.state === 'failed') this.#tellFailed(each);
+  }
+
+  #onEnded(
+    daemon: Daemon,
+    end: { reason: string; isPermanent: boolean; livedMs: number; neverRan: boolean },
+  ): void {
+    daemon.handle = undefined;
+    this.#tellPids();
+    if (this.#stopping || daemon.state === 'stopped') return;
+    daemon.reason = end.reason;
+    this.#parts.log.write('warn', 'daemon ended', { daemon: daemon.name, reason: end.reason });
+    const again = !end.isPermanent && this.#parts.restart;
+    daemon.state = again ? 'waiting' : 'failed';
+    if (end.neverRan) this.#tellFailed(daemon);
+    else this.#tellGone(daemon);
+    if (!again) return;
+    if (end.livedMs >= forgivenAfterMs) daemon.backoffMs = backoffMsMin;
+    daemon.timer = setTimeout(() => {
+      if (this.#stopping) return;
+      daemon.restarts++;
+      this.#launch(daemon);
+    }, daemon.backoffMs);
+    daemon.backoffMs = Math.min(backoffMsMax, daemon.backoffMs * 2);
+  }
+
+  #end(daemon: Daemon, state: 'stopped' | 'failed', reason: string): void {
+    clearTimeout(daemon.timer);
+    daemon.timer = undefined;
+    daemon.state = state;
+    daemon.reason = reason;
+    daemon.handle?.stop();
+  }
+
+  /** Sure knowledge, and quicker than any detector: its place can be taken at once. */
+  #tellGone(daemon: Daemon): void {
+    const id = osdOf(daemon);
+    if (id === undefined) return;
+    this.#tell('/v1/osds/down', { osds: [id], evenIfUnavailable: true });
+  }
+
+  #tellFailed(daemon: Daemon): void {
+    const id = osdOf(daemon);
+    if (id !== undefined) this.#tell('/v1/osds/failed', { osd: id, reason: daemon.reason });
+  }
+
+  #tell(path: string, fields: object): void {
+    this.#admin?.post(path, fields).catch((error: unknown) => {
+      this.#parts.log.write('warn', 'monitor could not be told', { path, error: wordsOf(error) });
+    });
+  }
+
+  #tellPids(): void {
+    const pids = [...this.#daemons.values()].flatMap(({ handle }) => handle?.pid ?? []);
+    this.#parts.pidsChanged(pids.filter((pid) => pid !== process.pid));
+  }
+
+  // ——— options ———
+
+  #monOptions(): DaemonOptions {
+    const { dir, config, keys, notes } = this.#parts;
+    return {
+      role: 'mon',
+      dataDir: dir.path,
+      fsid: config.fsid,
+      uuid: this.#kept.mon,
+      listen: this.#monAddress,
+      masterKeyHex: formatHex(keys.master),
+      admin: this.#adminAddress,
+      adminToken: keys.adminToken,
+      notes,
+    };
+  }
+
+  #s3Options(): DaemonOptions {
+    const { dir, config, keys } = this.#parts;
+    const uuid = this.#kept.s3;
+    return {
+      role: 's3',
+      dataDir: dir.path,
+      fsid: config.fsid,
+      uuid,
+      listen: this.#s3Address,
+      keyHex: formatHex(daemonKey(keys.master, 's3', uuid)),
+      mon: { address: this.#monAddress, uuid: this.#kept.mon },
+    };
+  }
+
+  /** Looks at the disk before its daemon does. Throws what makes it unfit. */
+  async #osdOptions(id: number): Promise<DaemonOptions> {
+    const { dir, config, keys } = this.#parts;
+    const uuid = await this.#diskOf(id);
+    return {
+      role: 'osd',
+      dataDir: dir.path,
+      fsid: config.fsid,
+      uuid,
+      osd: id,
+      listen: `127.0.0.1:${this.#kept.ports[`osd.${id}`] ?? 0}`,
+      keyHex: formatHex(daemonKey(keys.master, 'osd', uuid)),
+      mon: { address: this.#monAddress, uuid: this.#kept.mon },
+      capacityBytes: config.osdCapacityBytes ?? this.#kept.osdCapacityBytes,
+    };
+  }
+
+  /**
+   * The uuid of the disk in the OSD's folder. An empty folder is a new disk: the monitor is told before
+   * it is formatted, so that a crash in between leaves an empty folder again. Anything that is neither
+   * empty nor ours is left alone.
+   */
+  async #diskOf(id: number): Promise<Uuid> {
+    const { dir, config } = this.#parts;
+    const found = await ObjectStore.inspect(new HostFiles(dir.osdPath(id)));
+    if (found.kind === 'unreadable')
+      throw new CliError(1, `${dir.osdPath(id)} can't be read: ${found.reason}`);
+    if (found.kind === 'formatted') {
+      const { fsid, osdId, osdUuid } = found.superblock;
+      if (fsid !== config.fsid)
+        throw new CliError(1, `${dir.osdPath(id)} belongs to cluster ${fsid}, not ${config.fsid}`);
+      if (osdId !== id) throw new CliError(1, `${dir.osdPath(id)} is the disk of osd.${osdId}`);
+      return osdUuid;
+    }
+    const admin = await this.#untilAdmin();
+    const uuid = newUuid();
+    const { osds } = await admin.get<{ osds: readonly OsdView[] }>('/v1/osds');
+    if (osds.find((osd) => osd.id === id)?.up === true)
+      await admin.post('/v1/osds/down', { osds: [id], evenIfUnavailable: true });
+    await admin.post('/v1/osds/replace', { osd: id, uuid });
+    await formatDisk(dir, config.fsid, id, uuid);
+    this.#parts.log.write('warn', 'new disk', { osd: id, uuid });
+    return uuid;
+  }
+
+  async #untilAdmin(): Promise<AdminClient> {
+    while (this.#admin === undefined) {
+      if (this.#stopping) throw new CliError(1, 'the cluster stops');
+      await sleep(pollMs);
+    }
+    return this.#admin;
+  }
+
+  #keepPort(name: string, address: string): void {
+    const { port } = requireHostPort(address);
+    if (this.#kept.ports[name] === port) return;
+    this.#kept = { ...this.#kept, ports: { ...this.#kept.ports, [name]: port } };
+    this.#parts.dir.writeDaemons(this.#kept).catch((error: unknown) => {
+      this.#parts.log.write('warn', 'port not kept', { daemon: name, error: wordsOf(error) });
+    });
+  }
+}
+
+function osdOf({ name }: Daemon): number | undefined {
+  return name.startsWith('osd.') ? Number(name.slice(4)) : undefined;
+}
+
+function describeWaiting({ osds, pgs }: Status): string {
+  return `${osds.up} of ${osds.total} OSDs up, ${pgs.serving} of ${pgs.total} placement groups serving`;
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms);
+  });
+}
