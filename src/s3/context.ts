@@ -44,6 +44,11 @@ export interface GatewayParts {
   readonly hostId: string;
 }
 
+/** The wall clock in whole milliseconds, as formats keep it. */
+export function wholeNowMs(parts: GatewayParts): number {
+  return Math.floor(parts.env.wall.nowMs());
+}
+
 export interface OperationContext {
   readonly parts: GatewayParts;
   readonly request: S3Request;

@@ -5,7 +5,12 @@ import { createHash } from 'node:crypto';
 import { ClientError } from '../client/errors.ts';
 import type { BodySource } from '../env/http.ts';
 import { BlobStream, loadExtents, PieceCursor } from './blob-reader.ts';
-import { checkExpectedOwner, checkVersionId, type OperationContext } from './context.ts';
+import {
+  checkExpectedOwner,
+  checkVersionId,
+  type OperationContext,
+  wholeNowMs,
+} from './context.ts';
 import type { Entry } from './index/format.ts';
 import type { BucketAccess } from './index/index-client.ts';
 import { checkBucketName } from './protocol/bucket-name.ts';
@@ -77,7 +82,7 @@ export async function copyBytes(
       'InvalidRequest',
       'The specified copy source is larger than the maximum allowable size for a copy source: 5368709120',
     );
-  const endRead = parts.reads.begin(parts.env.wall.nowMs());
+  const endRead = parts.reads.begin(wholeNowMs(parts));
   try {
     const body = await openSource(context, source.entry, order);
     const md5 = createHash('md5');

@@ -139,7 +139,7 @@ export class GarbageCollector {
     const beforeWallMs = Math.max(
       0,
       Math.min(
-        env.wall.nowMs() - this.#options.graceMs,
+        Math.floor(env.wall.nowMs() - this.#options.graceMs),
         reads.oldestMs() ?? Number.MAX_SAFE_INTEGER,
       ),
     );
@@ -200,7 +200,7 @@ export class GarbageCollector {
   async #pace(deletedCount: number): Promise<void> {
     this.#unpaced += deletedCount;
     if (this.#unpaced < deletesPerPause) return;
-    const delayMs = (1000 * this.#unpaced) / this.#options.blobsPerSecond;
+    const delayMs = Math.ceil((1000 * this.#unpaced) / this.#options.blobsPerSecond);
     this.#unpaced = 0;
     await this.#pause(delayMs);
   }

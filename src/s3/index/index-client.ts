@@ -4,6 +4,7 @@
 // shard method refuses when its shard is not open: a remembered bucket that is gone is noticed by the first call,
 // looked up again, and the call repeated once on what the name means now.
 
+import { assert } from '../../base/assert.ts';
 import { compareBytes, emptyBytes, encodeUtf8 } from '../../base/bytes.ts';
 import { decode } from '../../base/codec.ts';
 import type { Cluster } from '../../client/cluster.ts';
@@ -137,6 +138,7 @@ export class IndexClient {
     if (answer.reason !== 'no-bucket') return answer;
     const { record } = await this.access(bucket.name, bucket.userName, 'looked-up');
     if (record.bucketId === bucket.record.bucketId) {
+      assert(record.ranges.length === 1, 'only a shard that is a whole bucket is ever sealed');
       // Sealed but still registered: whoever was removing it did not get to the end.
       await this.unregister(bucket.name, record.bucketId);
       throw refusalError('no-bucket', bucket.name);

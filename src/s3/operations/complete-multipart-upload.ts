@@ -7,7 +7,7 @@
 import { encodeUtf8 } from '../../base/bytes.ts';
 import { encode } from '../../base/codec.ts';
 import type { HttpResponse } from '../../env/http.ts';
-import { accessBucket, keyOf, type OperationContext, readXml } from '../context.ts';
+import { accessBucket, keyOf, type OperationContext, readXml, wholeNowMs } from '../context.ts';
 import {
   type Content,
   decodeEntry,
@@ -245,7 +245,7 @@ async function complete(
     const entry: EntryBody = {
       sizeBytes,
       etag: multipartEtag(chosen.map(({ part }) => part.etag)),
-      wallMs: gateway.env.wall.nowMs(),
+      wallMs: wholeNowMs(gateway),
       checksum: joinChecksums(request.headers, upload, chosen),
       headers: upload.headers,
       metadata: upload.metadata,

@@ -1,7 +1,7 @@
 // CopyObject: bytes are rewritten, metadata and tags copied or replaced as the directives say.
 
 import type { HttpResponse } from '../../env/http.ts';
-import { accessBucket, keyOf, type OperationContext } from '../context.ts';
+import { accessBucket, keyOf, type OperationContext, wholeNowMs } from '../context.ts';
 import { type CopySource, copyBytes, withCopySource } from '../copy-source.ts';
 import type { BucketAccess } from '../index/index-client.ts';
 import { checksumElement, parseChecksumAlgorithm } from '../protocol/checksums.ts';
@@ -73,7 +73,7 @@ async function copy(
     algorithm,
   });
   const { md5, checksum } = stored.proof;
-  const wallMs = parts.env.wall.nowMs();
+  const wallMs = wholeNowMs(parts);
   await commitEntry(context, access, key, parseWriteConditions(headers), {
     sizeBytes: entry.sizeBytes,
     etag: md5,

@@ -3,7 +3,13 @@
 
 import { formatBlobId } from '../../base/ids.ts';
 import type { HttpResponse } from '../../env/http.ts';
-import { bucketOf, emptyResponse, type OperationContext, readBody } from '../context.ts';
+import {
+  bucketOf,
+  emptyResponse,
+  type OperationContext,
+  readBody,
+  wholeNowMs,
+} from '../context.ts';
 import { bucketFormat } from '../index/format.ts';
 import { bucketsObject, firstRanges } from '../index/index-client.ts';
 import * as messages from '../index/messages.ts';
@@ -48,7 +54,7 @@ export async function createBucket(context: OperationContext): Promise<HttpRespo
     record: bucketFormat.encode({
       bucketId,
       owner: user.name,
-      createdWallMs: parts.env.wall.nowMs(),
+      createdWallMs: wholeNowMs(parts),
       location,
       ranges,
     }),

@@ -2,7 +2,7 @@
 
 import { encodeUtf8, formatHex } from '../../base/bytes.ts';
 import type { HttpResponse } from '../../env/http.ts';
-import { accessBucket, keyOf, type OperationContext, xmlResponse } from '../context.ts';
+import { accessBucket, keyOf, type OperationContext, wholeNowMs, xmlResponse } from '../context.ts';
 import { uploadFormat } from '../index/format.ts';
 import { refusalError } from '../index/index-client.ts';
 import { createUpload } from '../index/messages.ts';
@@ -43,8 +43,8 @@ function parseChecksum(headers: HeaderMap): {
 
 /** Rises with time, so that uploads of one key list in the order they began; the rest is chance. */
 function newUploadId(context: OperationContext): string {
-  const { wall, secrets } = context.parts.env;
-  const time = wall.nowMs().toString(16).padStart(12, '0').slice(-12);
+  const { secrets } = context.parts.env;
+  const time = wholeNowMs(context.parts).toString(16).padStart(12, '0').slice(-12);
   return time + formatHex(secrets.bytes(10));
 }
 
@@ -54,7 +54,7 @@ export async function createMultipartUpload(context: OperationContext): Promise<
   const key = keyOf(context);
   refuseUnsupportedHeaders(headers);
   const upload = {
-    wallMs: parts.env.wall.nowMs(),
+    wallMs: wholeNowMs(parts),
     headers: collectContentHeaders(headers),
     metadata: collectMetadata(headers),
     tags: parseTaggingHeader(headers.get('x-amz-tagging')),

@@ -10,6 +10,7 @@ import {
   headerValue,
   keyOf,
   type OperationContext,
+  wholeNowMs,
 } from '../context.ts';
 import type { Entry } from '../index/format.ts';
 import { checksumHeader } from '../protocol/checksums.ts';
@@ -157,7 +158,7 @@ async function openBody(
   const { content } = entry;
   if (content.kind === 'inline') return content.bytes.subarray(part.beginBytes, part.endBytes);
   if (part.beginBytes === part.endBytes) return new Uint8Array(0);
-  const endRead = parts.reads.begin(parts.env.wall.nowMs());
+  const endRead = parts.reads.begin(wholeNowMs(parts));
   let stream: BlobStream | undefined;
   try {
     const extents = await loadExtents(parts.cluster, content);

@@ -2,7 +2,13 @@
 
 import { encodeUtf8 } from '../../base/bytes.ts';
 import type { HttpResponse } from '../../env/http.ts';
-import { accessBucket, emptyResponse, keyOf, type OperationContext } from '../context.ts';
+import {
+  accessBucket,
+  emptyResponse,
+  keyOf,
+  type OperationContext,
+  wholeNowMs,
+} from '../context.ts';
 import { type Content, type EntryBody, encodeEntryDraft } from '../index/format.ts';
 import { type BucketAccess, refusalError } from '../index/index-client.ts';
 import { putEntry } from '../index/messages.ts';
@@ -49,7 +55,7 @@ export async function putObject(context: OperationContext): Promise<HttpResponse
   await commitEntry(context, access, key, conditions, {
     sizeBytes: payload.sizeBytes,
     etag: md5,
-    wallMs: parts.env.wall.nowMs(),
+    wallMs: wholeNowMs(parts),
     checksum: checksum === undefined ? undefined : { ...checksum, type: 'FULL_OBJECT' },
     ...described,
     uploadId: undefined,

@@ -2,7 +2,13 @@
 
 import { encodeUtf8 } from '../../base/bytes.ts';
 import type { HttpResponse } from '../../env/http.ts';
-import { accessBucket, emptyResponse, keyOf, type OperationContext } from '../context.ts';
+import {
+  accessBucket,
+  emptyResponse,
+  keyOf,
+  type OperationContext,
+  wholeNowMs,
+} from '../context.ts';
 import { copyBytes, withCopySource } from '../copy-source.ts';
 import { type Upload, uploadFormat } from '../index/format.ts';
 import { type BucketAccess, refusalError } from '../index/index-client.ts';
@@ -69,7 +75,7 @@ async function commitPart(
 ): Promise<number> {
   const key = keyOf(context);
   const { checksum, md5 } = stored.proof;
-  const wallMs = context.parts.env.wall.nowMs();
+  const wallMs = wholeNowMs(context.parts);
   const answer = await context.parts.index.callKey(place.access, key, putPart, {
     key: encodeUtf8(key),
     uploadId: place.uploadId,
