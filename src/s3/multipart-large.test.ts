@@ -5,8 +5,8 @@ import { createHash, randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { encode } from '../base/codec.ts';
 import { blobBytesMax } from '../client/cluster.ts';
-import { decodeEntry } from './index/format.ts';
-import { putPart } from './index/messages.ts';
+import { decodeEntry, encodeEntryDraft } from './index/format.ts';
+import { putEntry, putPart } from './index/messages.ts';
 import { entryRow } from './index/rows.ts';
 import { bodyBytes, bodyText, headerOf, sign, startTestGateway } from './testing/gateway-suite.ts';
 
@@ -91,4 +91,63 @@ test('an object of 10,000 parts is completed, read by part and collected to the 
   equal(deleted, 2 * partCount + 1);
   deepEqual(gateway.failures, []);
   await gateway.gateway.close();
+});
+
+test('deleting many objects of many parts goes in as many calls as it needs', async () => {
+  const gateway = await startTestGateway({ time: 'manual', garbageBlobsPerSecond: 1_000_000 });
+  const { cluster } = gateway;
+  const send = (method: string, path: string, query = {}, body?: string) =>
+    gateway.handle(
+      sign({
+        method,
+        path,
+        query,
+        wallMs: gateway.wallMs,
+        ...(body === undefined ? {} : { body }),
+      }),
+    );
+  await send('PUT', '/bucket');
+  const shard =
+    cluster
+      .objectNames()
+      .find((name) => name.startsWith('.index/index/'))
+      ?.slice(7) ?? '';
+  let objects = '';
+  for (let i = 0; i < 300; i++) {
+    const extents = [];
+    for (let n = 0; n < 600; n++) {
+      const first = await cluster.allocateBlobs(1);
+      const run = { layout: { pool: 2, layout: 1 }, first, count: 1, blobBytes: 9, lastBytes: 9 };
+      extents.push({ sizeBytes: 9, runs: [run], checksum: undefined });
+    }
+    const key = Buffer.from(`key-${i}`);
+    objects += `<Object><Key>key-${i}</Key></Object>`;
+    await cluster.call(
+      '.index',
+      shard,
+      putEntry.name,
+      encode(putEntry.argument, {
+        key,
+        conditions: { ifMatch: undefined, ifNoneMatch: undefined },
+        hasBlobs: true,
+        entry: encodeEntryDraft({
+          sizeBytes: 5400,
+          etag: 'e-600',
+          wallMs: 1,
+          checksum: undefined,
+          headers: [],
+          metadata: [],
+          tags: [],
+          uploadId: undefined,
+          partCount: 600,
+          content: { kind: 'direct', extents },
+        }),
+      }),
+    );
+  }
+  const callsBefore = cluster.callCount;
+  const answer = await send('POST', '/bucket', { delete: '' }, `<Delete>${objects}</Delete>`);
+  equal((await bodyText(answer)).match(/<Deleted>/g)?.length, 300);
+  equal(cluster.callCount - callsBefore, 3, 'one that was too large, and its halves');
+  equal(cluster.rows(shard).filter(([key]) => key[0] === 0x6b).length, 0);
 });

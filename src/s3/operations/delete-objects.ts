@@ -1,10 +1,12 @@
-// DeleteObjects: up to 1,000 keys, one call on each index shard they are on, an answer for each key.
+// DeleteObjects: up to 1,000 keys, a call on each index shard they are on, an answer for each key.
 
 import { compareBytes, encodeUtf8 } from '../../base/bytes.ts';
+import type { Carried } from '../../base/codec.ts';
+import { ClientError } from '../../client/errors.ts';
 import type { HttpResponse } from '../../env/http.ts';
 import { accessBucket, type OperationContext, readXml, xmlResponse } from '../context.ts';
-import { nextRangeKey, refusalError } from '../index/index-client.ts';
-import { deleteEntries } from '../index/messages.ts';
+import { type BucketAccess, nextRangeKey, refusalError } from '../index/index-client.ts';
+import { deleteEntries, type deleteOutcome } from '../index/messages.ts';
 import { S3Error, type S3ErrorCode, s3ErrorOf } from '../protocol/errors.ts';
 import { parseEtags } from '../protocol/etag.ts';
 import { keysPerRequestMax } from '../protocol/limits.ts';
@@ -52,8 +54,35 @@ function errorElement(key: string, code: S3ErrorCode, message: string): string {
   );
 }
 
+type Outcome = Carried<typeof deleteOutcome>;
+
+/**
+ * One call when it can be: the runs of a thousand objects of many parts each may be more garbage than a
+ * call may write, and then the batch goes in halves.
+ */
+async function deleteBatch(
+  context: OperationContext,
+  access: BucketAccess,
+  items: readonly Item[],
+): Promise<readonly Outcome[]> {
+  const [first] = items;
+  if (first === undefined) return [];
+  try {
+    const answer = await context.parts.index.callRange(access, first.bytes, deleteEntries, {
+      items: items.map(({ bytes, ifMatch }) => ({ key: bytes, ifMatch })),
+    });
+    if (answer.kind === 'refused') throw refusalError(answer.reason, access.name);
+    return answer.outcomes;
+  } catch (error) {
+    const tooLarge = error instanceof ClientError && error.code === 'too-large';
+    if (!tooLarge || items.length === 1) throw error;
+    const middle = items.length >> 1;
+    const before = await deleteBatch(context, access, items.slice(0, middle));
+    return [...before, ...(await deleteBatch(context, access, items.slice(middle)))];
+  }
+}
+
 export async function deleteObjects(context: OperationContext): Promise<HttpResponse> {
-  const { parts } = context;
   const root = await readXml(context, 'Delete');
   const quiet = childText(root, 'Quiet')?.trim().toLowerCase() === 'true';
   const nodes = childrenOf(root, 'Object');
@@ -74,12 +103,9 @@ export async function deleteObjects(context: OperationContext): Promise<HttpResp
     );
     const shardItems = items.splice(0, count < 0 ? items.length : count);
     try {
-      const answer = await parts.index.callRange(access, first.bytes, deleteEntries, {
-        items: shardItems.map(({ bytes, ifMatch }) => ({ key: bytes, ifMatch })),
-      });
-      if (answer.kind === 'refused') throw refusalError(answer.reason, access.name);
+      const outcomes = await deleteBatch(context, access, shardItems);
       for (const [i, { key, ifMatch }] of shardItems.entries()) {
-        const outcome = answer.outcomes[i];
+        const outcome = outcomes[i];
         const missed = outcome === 'absent' && ifMatch !== undefined;
         if (outcome === 'precondition' || missed) {
           const error = refusalError(missed ? 'no-key' : 'precondition', access.name);
