@@ -28,11 +28,60 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   admin: ['base', 'env', 'map', 'wire', 'client'],
   rescue: ['base', 'env', 'erasure', 'map', 'store'],
   web: ['admin'],
-  sim: ['base', 'env', 'erasure', 'map', 'testing', 'store', 'wire', 'net', 'mon', 'osd', 'client', 's3', 'block', 'admin'],
-  cli: ['base', 'env', 'erasure', 'map', 'host', 'store', 'wire', 'net', 'mon', 'osd', 'client', 's3', 'block', 'admin', 'rescue', 'web'],
+  sim: [
+    'base',
+    'env',
+    'erasure',
+    'map',
+    'testing',
+    'store',
+    'wire',
+    'net',
+    'mon',
+    'osd',
+    'client',
+    's3',
+    'block',
+    'admin',
+  ],
+  cli: [
+    'base',
+    'env',
+    'erasure',
+    'map',
+    'host',
+    'store',
+    'wire',
+    'net',
+    'mon',
+    'osd',
+    'client',
+    's3',
+    'block',
+    'admin',
+    'rescue',
+    'web',
+  ],
   bin: ['cli', 'sim', 'base', 'host'],
   // System tests drive the real program from outside and may look at everything.
-  test: ['base', 'env', 'erasure', 'map', 'host', 'testing', 'store', 'wire', 'net', 'mon', 'osd', 'client', 's3', 'admin', 'cli', 'sim'],
+  test: [
+    'base',
+    'env',
+    'erasure',
+    'map',
+    'host',
+    'testing',
+    'store',
+    'wire',
+    'net',
+    'mon',
+    'osd',
+    'client',
+    's3',
+    'admin',
+    'cli',
+    'sim',
+  ],
 };
 
 /** Folders that meet the real world; all others are core. */
@@ -70,10 +119,13 @@ const files = filesBelow(root)
   .map((path) => ({ path: relative(root, path), text: readFileSync(path, 'utf8') }))
   .filter(({ path }) => !path.endsWith('.d.ts') && !path.endsWith('.generated.ts'));
 
-const isTest = (path: string): boolean => /\.(test|fuzz|bench)\.ts$|-suite\.ts$/.test(path) || path.includes('/testing/');
+const isTest = (path: string): boolean =>
+  /\.(test|fuzz|bench)\.ts$|-suite\.ts$/.test(path) || path.includes('/testing/');
 
 function importsOf(text: string): string[] {
-  return [...text.matchAll(/^(?:import|export)\s[^;'"]*?from\s+'([^']+)'/gms)].map((match) => match[1] as string);
+  return [...text.matchAll(/^(?:import|export)\s[^;'"]*?from\s+'([^']+)'/gms)].map(
+    (match) => match[1] as string,
+  );
 }
 
 function withoutComments(text: string): string {
@@ -132,7 +184,8 @@ test('the core reaches time, chance, disk and network only through env', () => {
     }
     for (const target of importsOf(text)) {
       if (target.startsWith('.') || target === 'node:crypto') continue;
-      if (!(libraries[folderOf(path)] ?? []).includes(target)) wrong.push(`${path} imports ${target}`);
+      if (!(libraries[folderOf(path)] ?? []).includes(target))
+        wrong.push(`${path} imports ${target}`);
     }
   }
   deepEqual(wrong, []);
@@ -142,7 +195,8 @@ test('names, types and leftovers are as STYLE says', () => {
   const wrong: string[] = [];
   for (const { path, text } of files) {
     const name = path.split('/').at(-1) as string;
-    if (!/^[a-z0-9-]+(\.(test|fuzz|bench|clients))?\.ts$/.test(name)) wrong.push(`${path}: not kebab-case`);
+    if (!/^[a-z0-9-]+(\.(test|fuzz|bench|clients))?\.ts$/.test(name))
+      wrong.push(`${path}: not kebab-case`);
     if (name === 'index.ts') wrong.push(`${path}: a barrel`);
     if (path === 'tidy.test.ts') continue;
     const code = withoutComments(text);

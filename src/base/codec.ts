@@ -26,6 +26,11 @@ export class Writer {
     return this.#length;
   }
 
+  /** Begins anew in the same memory: what `finish` gave out before is overwritten. */
+  reset(): void {
+    this.#length = 0;
+  }
+
   #reserve(bytes: number): number {
     const at = this.#length;
     const needed = at + bytes;
@@ -77,6 +82,30 @@ export class Writer {
   raw(bytes: Uint8Array): void {
     const at = this.#reserve(bytes.length);
     this.#buffer.set(bytes, at);
+  }
+
+  /** Length, then UTF-8. */
+  text(value: string): void {
+    const length = value.length;
+    // Almost every text here is a short ASCII name: written without a detour through an encoder.
+    if (length < 128) {
+      const at = this.#reserve(1 + length);
+      const buffer = this.#buffer;
+      let i = 0;
+      for (; i < length; i++) {
+        const code = value.charCodeAt(i);
+        if (code >= 0x80) break;
+        buffer[at + 1 + i] = code;
+      }
+      if (i === length) {
+        buffer[at] = length;
+        return;
+      }
+      this.#length = at;
+    }
+    const encoded = encodeUtf8(value);
+    this.uint(encoded.length);
+    this.raw(encoded);
   }
 
   /** A view of what was written; valid until the next write. */
@@ -181,9 +210,20 @@ export const bytes: Codec<Uint8Array> = {
 };
 
 export const text: Codec<string> = {
-  write: (w, v) => bytes.write(w, encodeUtf8(v)),
-  read: (r) => decodeUtf8(bytes.read(r)),
+  write: (w, v) => w.text(v),
+  read: (r) => decodeShortUtf8(bytes.read(r)),
 };
+
+/** The same as `decodeUtf8`, cheaper for short ASCII. */
+function decodeShortUtf8(source: Uint8Array): string {
+  if (source.length > 40) return decodeUtf8(source);
+  let value = '';
+  for (const byte of source) {
+    if (byte >= 0x80) return decodeUtf8(source);
+    value += String.fromCharCode(byte);
+  }
+  return value;
+}
 
 /** A string type narrowed by a brand or a pattern; `check` says whether a decoded text is one. */
 export function brandedText<T extends string>(
@@ -296,11 +336,27 @@ export function union<const C extends Readonly<Record<string, readonly [number, 
   } as never;
 }
 
+/** Larger memory than this is not kept between two `encode`. */
+const scratchBytesMax = 256 * 1024;
+
+let scratch = new Writer(16 * 1024);
+let scratchIsFree = true;
+
 /** A copy of exactly the encoded bytes. */
 export function encode<T>(codec: Codec<T>, value: T): Uint8Array {
-  const writer = new Writer();
-  codec.write(writer, value);
-  return writer.finish().slice();
+  // A codec may call `encode` inside: only the outermost uses the shared memory.
+  const isOurs = scratchIsFree;
+  const writer = isOurs ? scratch : new Writer();
+  scratchIsFree = false;
+  try {
+    writer.reset();
+    codec.write(writer, value);
+    const encoded = writer.finish().slice();
+    if (isOurs && encoded.length > scratchBytesMax) scratch = new Writer(16 * 1024);
+    return encoded;
+  } finally {
+    if (isOurs) scratchIsFree = true;
+  }
 }
 
 /** Throws `DecodeError` when the bytes are not exactly one value. */

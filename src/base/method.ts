@@ -41,7 +41,11 @@ export interface MethodOutcome {
   readonly result: Uint8Array;
 }
 
-export type Method = (view: MethodView, argument: Uint8Array, context: MethodContext) => Promise<MethodOutcome>;
+export type Method = (
+  view: MethodView,
+  argument: Uint8Array,
+  context: MethodContext,
+) => Promise<MethodOutcome>;
 
 /** By name, e.g. `s3.put`. */
 export type Methods = ReadonlyMap<string, Method>;

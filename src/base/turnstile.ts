@@ -50,7 +50,11 @@ export class Permits {
 
   release(count = 1): void {
     this.#free += count;
-    for (let next = this.#queue[0]; next !== undefined && this.#free >= next.count; next = this.#queue[0]) {
+    for (
+      let next = this.#queue[0];
+      next !== undefined && this.#free >= next.count;
+      next = this.#queue[0]
+    ) {
       this.#queue.shift();
       this.#free -= next.count;
       next.resolve();

@@ -8,7 +8,13 @@ import { type BlobId, formatPgId, type PgId, type PoolId, type Uuid } from '../b
 import type { Timer } from '../env/clock.ts';
 import type { Env } from '../env/env.ts';
 import type { Address } from '../env/network.ts';
-import { activeLayout, findLayout, findPool, type Layout, type OsdEntry } from '../map/cluster-map.ts';
+import {
+  activeLayout,
+  findLayout,
+  findPool,
+  type Layout,
+  type OsdEntry,
+} from '../map/cluster-map.ts';
 import { NetError } from '../net/errors.ts';
 import type { Identity } from '../net/handshake.ts';
 import { MonLink } from '../net/mon-link.ts';
@@ -93,7 +99,11 @@ export class ClusterClient implements Cluster {
 
   /** Resolves when the map, the users and an incarnation are there. */
   async ready(): Promise<void> {
-    while (!this.#closed && (this.#mon.map === undefined || this.#users.length === 0 || this.#incarnation === undefined)) await this.#change();
+    while (
+      !this.#closed &&
+      (this.#mon.map === undefined || this.#users.length === 0 || this.#incarnation === undefined)
+    )
+      await this.#change();
   }
 
   close(): void {
@@ -106,7 +116,9 @@ export class ClusterClient implements Cluster {
   async #lease(): Promise<void> {
     while (!this.#closed && this.#incarnation === undefined) {
       try {
-        this.#incarnation = (await this.#mon.ask({ kind: 'lease-incarnation' }, 'incarnation')).incarnation;
+        this.#incarnation = (
+          await this.#mon.ask({ kind: 'lease-incarnation' }, 'incarnation')
+        ).incarnation;
         this.#changed();
       } catch {
         await this.#change();
@@ -159,11 +171,20 @@ export class ClusterClient implements Cluster {
     return { incarnation: this.#incarnation, counter };
   }
 
-  async call(pool: string, object: string, method: string, argument: Uint8Array): Promise<Uint8Array> {
+  async call(
+    pool: string,
+    object: string,
+    method: string,
+    argument: Uint8Array,
+  ): Promise<Uint8Array> {
     const answer = await this.#withRequest((request) =>
-      this.#ask(() => this.#pgOfObject(pool, object), (pg) => ({ message: { kind: 'call', pg, request: request(), object, method, argument } })),
+      this.#ask(
+        () => this.#pgOfObject(pool, object),
+        (pg) => ({ message: { kind: 'call', pg, request: request(), object, method, argument } }),
+      ),
     );
-    if (answer.message.kind !== 'result') throw new ClientError('bad-request', `call got ${answer.message.kind}`);
+    if (answer.message.kind !== 'result')
+      throw new ClientError('bad-request', `call got ${answer.message.kind}`);
     return answer.message.result;
   }
 
@@ -173,23 +194,35 @@ export class ClusterClient implements Cluster {
     await this.#withRequest((request) =>
       this.#ask(
         () => this.#pgOfBlob(layout, blob),
-        (pg) => ({ message: { kind: 'put-blob', pg, request: request(), blob, blobCrc }, payload: views, payloadCrc: blobCrc }),
+        (pg) => ({
+          message: { kind: 'put-blob', pg, request: request(), blob, blobCrc },
+          payload: views,
+          payloadCrc: blobCrc,
+        }),
       ),
     );
   }
 
-  async readBlob(layout: LayoutRef, blob: BlobId, range: { offsetBytes: number; lengthBytes: number }): Promise<Uint8Array> {
+  async readBlob(
+    layout: LayoutRef,
+    blob: BlobId,
+    range: { offsetBytes: number; lengthBytes: number },
+  ): Promise<Uint8Array> {
     const answer = await this.#ask(
       () => this.#pgOfBlob(layout, blob),
       (pg) => ({ message: { kind: 'read-blob', pg, blob, ...range } }),
     );
-    if (answer.payload.length !== range.lengthBytes) throw new ClientError('damaged', `${answer.payload.length} bytes for ${range.lengthBytes}`);
+    if (answer.payload.length !== range.lengthBytes)
+      throw new ClientError('damaged', `${answer.payload.length} bytes for ${range.lengthBytes}`);
     return answer.payload;
   }
 
   async deleteBlob(layout: LayoutRef, blob: BlobId): Promise<void> {
     await this.#withRequest((request) =>
-      this.#ask(() => this.#pgOfBlob(layout, blob), (pg) => ({ message: { kind: 'delete-blob', pg, request: request(), blob } })),
+      this.#ask(
+        () => this.#pgOfBlob(layout, blob),
+        (pg) => ({ message: { kind: 'delete-blob', pg, request: request(), blob } }),
+      ),
     );
   }
 
@@ -219,7 +252,11 @@ export class ClusterClient implements Cluster {
     this.#outstanding.add(counter);
     try {
       // Sets keep insertion order and counters rise, so the first is the lowest.
-      return await work(() => ({ client, counter, doneBefore: this.#outstanding.values().next().value ?? counter }));
+      return await work(() => ({
+        client,
+        counter,
+        doneBefore: this.#outstanding.values().next().value ?? counter,
+      }));
     } finally {
       this.#outstanding.delete(counter);
     }
@@ -239,8 +276,13 @@ export class ClusterClient implements Cluster {
     const { map } = this.#mon;
     if (map === undefined) return undefined;
     const layout: Layout | undefined = findLayout(map, ref.pool, ref.layout);
-    if (layout === undefined) throw new ClientError('no-such-pool', `no layout ${ref.pool}.${ref.layout}`);
-    return formatPgId(ref.pool as PoolId, ref.layout, hashNumbers(blob.incarnation, blob.counter) % layout.pgCount);
+    if (layout === undefined)
+      throw new ClientError('no-such-pool', `no layout ${ref.pool}.${ref.layout}`);
+    return formatPgId(
+      ref.pool as PoolId,
+      ref.layout,
+      hashNumbers(blob.incarnation, blob.counter) % layout.pgCount,
+    );
   }
 
   #primaryOf(pg: PgId): OsdEntry | undefined {
@@ -263,7 +305,10 @@ export class ClusterClient implements Cluster {
         let session: Session | undefined;
         try {
           session = await this.#sessions.session(osd);
-          const answer = await session.request(build(pg), Math.max(1000, Math.min(attemptMs, callMs - elapsedMs)));
+          const answer = await session.request(
+            build(pg),
+            Math.max(1000, Math.min(attemptMs, callMs - elapsedMs)),
+          );
           if (answer.message.kind !== 'failure') return answer;
           const { code, detail } = answer.message;
           const reaction = reactions[code];
@@ -277,7 +322,8 @@ export class ClusterClient implements Cluster {
           // Perhaps only this connection is dead: the next attempt takes a new one.
           if (error instanceof NetError && error.code === 'deadline') session?.close('no answer');
           // The session ended under the request: the newest record may already name another primary.
-          if (error instanceof NetError && error.code === 'closed' && this.#primaryOf(pg) !== osd) continue;
+          if (error instanceof NetError && error.code === 'closed' && this.#primaryOf(pg) !== osd)
+            continue;
         }
       } else if (pg !== undefined) reason = `${pg} has no primary`;
       await this.#change();

@@ -39,7 +39,11 @@ export interface Cluster {
   putBlob(layout: LayoutRef, blob: BlobId, views: readonly Uint8Array[]): Promise<void>;
 
   /** Exactly the range, verified. The range must lie inside the blob. */
-  readBlob(layout: LayoutRef, blob: BlobId, range: { offsetBytes: number; lengthBytes: number }): Promise<Uint8Array>;
+  readBlob(
+    layout: LayoutRef,
+    blob: BlobId,
+    range: { offsetBytes: number; lengthBytes: number },
+  ): Promise<Uint8Array>;
 
   /** Resolves when the delete is durable; deleting what is not there succeeds. */
   deleteBlob(layout: LayoutRef, blob: BlobId): Promise<void>;

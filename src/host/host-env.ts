@@ -5,7 +5,6 @@ import type { Env } from '../env/env.ts';
 import { type CrashSite, crash } from './crash.ts';
 import { HostClock, HostWallClock } from './host-clock.ts';
 import { HostFiles } from './host-files.ts';
-import { HostHttpServers } from './host-http.ts';
 import { HostLog } from './host-log.ts';
 import { HostNetwork } from './host-network.ts';
 import { HostRandom, HostSecrets } from './host-random.ts';
@@ -48,7 +47,13 @@ export function createHostEnv(options: HostEnvOptions): HostEnv {
     secrets: new HostSecrets(),
     files: new HostFiles(join(options.dataDir, options.folder ?? daemon)),
     network: new HostNetwork(),
-    http: new HostHttpServers({ log }),
+    http: {
+      // Loaded where it is used: an OSD has no need for it, and it takes 20 ms of its start.
+      serve: async (address, handler) => {
+        const { HostHttpServers } = await import('./host-http.ts');
+        return new HostHttpServers({ log }).serve(address, handler);
+      },
+    },
     tasks: new HostTasks((name, error) => crash(crashSite, name, error)),
     log,
     crashSite,

@@ -21,9 +21,20 @@ const openFilesMax = 200;
 /** One trip to the thread pool brings at most this much of a scan. */
 const scanBytesPerTrip = 1024 * 1024;
 
+/**
+ * A few keys are read at once on this thread: 6 µs each where they are in memory, against 30 to 140 for a
+ * trip to the thread pool. A read that had to wait for the disk stopped everything else meanwhile, so
+ * after one that took `slowReadMs`, reads take the trip for `slowReadRest` times as long: at most one
+ * per cent of the time is spent standing still.
+ */
+const keysReadHere = 8;
+const slowReadMs = 1;
+const slowReadRest = 100;
+
 export class HostKeyValue implements KeyValue {
   readonly #level: Level;
   readonly #path: string;
+  #readsHereFrom = 0;
 
   private constructor(level: Level, path: string) {
     this.#level = level;
@@ -54,11 +65,22 @@ export class HostKeyValue implements KeyValue {
 
   async getMany(keys: readonly Uint8Array[]): Promise<readonly (Uint8Array | undefined)[]> {
     try {
-      const values = await this.#level.getMany(keys as Uint8Array[]);
+      const values =
+        keys.length <= keysReadHere && performance.now() >= this.#readsHereFrom
+          ? this.#readHere(keys)
+          : await this.#level.getMany(keys as Uint8Array[]);
       return values.map((value) => (value === undefined ? undefined : plain(value)));
     } catch (error) {
       throw asLevelError(`reading rows of ${this.#path}`, error);
     }
+  }
+
+  #readHere(keys: readonly Uint8Array[]): (Uint8Array | undefined)[] {
+    const begun = performance.now();
+    const values = keys.map((key) => this.#level.getSync(key));
+    const now = performance.now();
+    if (now - begun >= slowReadMs) this.#readsHereFrom = now + (now - begun) * slowReadRest;
+    return values;
   }
 
   async scan({ begin, end, limit, reverse = false }: Range): Promise<readonly Row[]> {

@@ -1,8 +1,19 @@
 // The cluster map: what exists. Kept by the monitors, numbered by epoch, read by everybody. Which slot
 // holds what is not here but in the PG records.
 
-import { bool, type Codec, list, oneOf, option, struct, text, uint, u8 } from '../base/codec.ts';
-import { type Epoch, epoch, type OsdId, osdId, type PgId, type PoolId, formatPgId, poolId, uuid, type Uuid } from '../base/ids.ts';
+import { bool, type Codec, list, oneOf, option, struct, text, u8, uint } from '../base/codec.ts';
+import {
+  type Epoch,
+  epoch,
+  formatPgId,
+  type OsdId,
+  osdId,
+  type PgId,
+  type PoolId,
+  poolId,
+  type Uuid,
+  uuid,
+} from '../base/ids.ts';
 import { type Geometry, geometryCodec } from './geometry.ts';
 
 export const deviceClasses = ['hdd', 'ssd'] as const;
@@ -72,7 +83,12 @@ const ruleCodec: Codec<Rule> = struct({
   failureDomain: oneOf(...domainLevels),
   deviceClass: option(deviceClassCodec),
 });
-const layoutCodec: Codec<Layout> = struct({ id: uint, geometry: geometryCodec, rule: ruleCodec, pgCount: uint });
+const layoutCodec: Codec<Layout> = struct({
+  id: uint,
+  geometry: geometryCodec,
+  rule: ruleCodec,
+  pgCount: uint,
+});
 
 export const osdEntryCodec: Codec<OsdEntry> = struct({
   id: osdId,
@@ -91,7 +107,12 @@ export const osdEntryCodec: Codec<OsdEntry> = struct({
   upSince: epoch,
 });
 
-export const poolCodec: Codec<Pool> = struct({ id: poolId, name: text, layouts: list(layoutCodec), inlineBytesMax: uint });
+export const poolCodec: Codec<Pool> = struct({
+  id: poolId,
+  name: text,
+  layouts: list(layoutCodec),
+  inlineBytesMax: uint,
+});
 
 const body: Codec<Omit<ClusterMap, never>> = struct({
   fsid: uuid,
@@ -111,7 +132,8 @@ export const clusterMapCodec: Codec<ClusterMap> = {
   },
   read: (r) => {
     const version = u8.read(r);
-    if (version !== clusterMapVersion) throw new RangeError(`cluster map of version ${version}; this is ${clusterMapVersion}`);
+    if (version !== clusterMapVersion)
+      throw new RangeError(`cluster map of version ${version}; this is ${clusterMapVersion}`);
     return body.read(r);
   },
 };
@@ -149,5 +171,7 @@ export function domainOf(osd: OsdEntry, level: DomainLevel): string {
 }
 
 export function pgIdsOf(pool: Pool, layout: Layout): PgId[] {
-  return Array.from({ length: layout.pgCount }, (_, index) => formatPgId(pool.id, layout.id, index));
+  return Array.from({ length: layout.pgCount }, (_, index) =>
+    formatPgId(pool.id, layout.id, index),
+  );
 }

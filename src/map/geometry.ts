@@ -45,7 +45,11 @@ export function geometryFault(geometry: Geometry): string | undefined {
       if (geometry.codec !== erasureCodecName) return `codec ${geometry.codec} is unknown`;
       if (geometry.k < 1 || geometry.k > 16) return `k ${geometry.k} is not 1 to 16`;
       if (geometry.m < 1 || geometry.m > 4) return `m ${geometry.m} is not 1 to 4`;
-      if (geometry.chunkBytes % 4096 !== 0 || geometry.chunkBytes < 4096 || geometry.chunkBytes > 1 << 20)
+      if (
+        geometry.chunkBytes % 4096 !== 0 ||
+        geometry.chunkBytes < 4096 ||
+        geometry.chunkBytes > 1 << 20
+      )
         return `chunk of ${geometry.chunkBytes} bytes is not a multiple of 4 KiB up to 1 MiB`;
       return undefined;
   }

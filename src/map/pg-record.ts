@@ -11,7 +11,7 @@
 //   stale     was in-sync until version `asOf`; its data is kept until the PG is whole.
 
 import { type Codec, list, oneOf, option, struct, text, uint } from '../base/codec.ts';
-import { type OsdId, osdId, type PgId, pgId, uuid, type Uuid } from '../base/ids.ts';
+import { type OsdId, osdId, type PgId, pgId, type Uuid, uuid } from '../base/ids.ts';
 import { type ClusterMap, domainOf, findOsd, type Layout } from './cluster-map.ts';
 import { recordFloor, slotCount, writeFloor } from './geometry.ts';
 
@@ -43,7 +43,13 @@ export interface PgRecord {
   readonly target: readonly OsdId[];
 }
 
-const slotCodec: Codec<Slot> = struct({ osd: osdId, uuid, index: uint, state: oneOf(...slotStates), asOf: uint });
+const slotCodec: Codec<Slot> = struct({
+  osd: osdId,
+  uuid,
+  index: uint,
+  state: oneOf(...slotStates),
+  asOf: uint,
+});
 
 export const pgRecordCodec: Codec<PgRecord> = struct({
   pg: pgId,
@@ -85,7 +91,10 @@ export function hasWriteFloor(record: PgRecord, layout: Layout, map: ClusterMap)
 
 /** Data can be read from these slots: the record floor, counted without domains. */
 export function hasRecordFloor(slots: readonly Slot[], layout: Layout): boolean {
-  const count = layout.geometry.kind === 'erasure' ? new Set(slots.map((slot) => slot.index)).size : slots.length;
+  const count =
+    layout.geometry.kind === 'erasure'
+      ? new Set(slots.map((slot) => slot.index)).size
+      : slots.length;
   return count >= recordFloor(layout.geometry);
 }
 
@@ -98,7 +107,9 @@ export function isClean(record: PgRecord, layout: Layout): boolean {
 export function isWhole(record: PgRecord, layout: Layout): boolean {
   if (record.target.length !== slotCount(layout.geometry)) return false;
   return record.target.every((osd, index) =>
-    record.slots.some((slot) => slot.osd === osd && slot.index === index && slot.state === 'in-sync'),
+    record.slots.some(
+      (slot) => slot.osd === osd && slot.index === index && slot.state === 'in-sync',
+    ),
   );
 }
 
@@ -127,17 +138,30 @@ export function drop(
 ): PgRecord | undefined {
   const left = slotsIn(before, 'in-sync').filter((slot) => !victims.has(slot.uuid));
   if (!hasRecordFloor(left, layout)) return undefined;
-  const state = distinctCount(left, layout, map) >= writeFloor(layout.geometry) ? 'stale' : 'eligible';
-  const slots = before.slots.map((slot): Slot =>
-    slot.state === 'in-sync' && victims.has(slot.uuid) ? { ...slot, state, asOf: before.version } : slot,
+  const state =
+    distinctCount(left, layout, map) >= writeFloor(layout.geometry) ? 'stale' : 'eligible';
+  const slots = before.slots.map(
+    (slot): Slot =>
+      slot.state === 'in-sync' && victims.has(slot.uuid)
+        ? { ...slot, state, asOf: before.version }
+        : slot,
   );
   return nextRecord(before, { slots }, nonce);
 }
 
 /** Joining becomes in-sync (rule 17); eligible becomes stale when that brings back the write floor (rule 14). */
-export function promote(before: PgRecord, disk: Uuid, layout: Layout, map: ClusterMap, nonce: string): PgRecord {
-  let slots = before.slots.map((slot): Slot =>
-    slot.uuid === disk && slot.state === 'joining' ? { ...slot, state: 'in-sync', asOf: 0 } : slot,
+export function promote(
+  before: PgRecord,
+  disk: Uuid,
+  layout: Layout,
+  map: ClusterMap,
+  nonce: string,
+): PgRecord {
+  let slots = before.slots.map(
+    (slot): Slot =>
+      slot.uuid === disk && slot.state === 'joining'
+        ? { ...slot, state: 'in-sync', asOf: 0 }
+        : slot,
   );
   const inSync = slots.filter((slot) => slot.state === 'in-sync');
   if (distinctCount(inSync, layout, map) >= writeFloor(layout.geometry))
@@ -151,7 +175,9 @@ export function promote(before: PgRecord, disk: Uuid, layout: Layout, map: Clust
  */
 export function retire(before: PgRecord, layout: Layout, nonce: string): PgRecord | undefined {
   if (!isWhole(before, layout)) return undefined;
-  const slots = before.slots.filter((slot) => before.target[slot.index] === slot.osd && slot.state === 'in-sync');
+  const slots = before.slots.filter(
+    (slot) => before.target[slot.index] === slot.osd && slot.state === 'in-sync',
+  );
   if (slots.length === before.slots.length) return undefined;
   if (!slots.some((slot) => slot.uuid === before.primary)) return undefined;
   return nextRecord(before, { slots }, nonce);
@@ -161,11 +187,18 @@ export function retire(before: PgRecord, layout: Layout, nonce: string): PgRecor
  * Why this change must not be made by the primary, whatever its reasons; undefined when it may. The
  * monitor checks every proposal with it, so that a primary gone wrong can't lose the last copies.
  */
-export function proposalFault(before: PgRecord, after: PgRecord, proposer: Uuid, layout: Layout): string | undefined {
-  if (after.version !== before.version + 1) return `version ${after.version} does not follow ${before.version}`;
+export function proposalFault(
+  before: PgRecord,
+  after: PgRecord,
+  proposer: Uuid,
+  layout: Layout,
+): string | undefined {
+  if (after.version !== before.version + 1)
+    return `version ${after.version} does not follow ${before.version}`;
   if (before.primary !== proposer) return 'only the primary of the record proposes';
   if (after.primary !== before.primary) return 'a primary does not elect';
-  if (after.tenure !== before.tenure && after.tenure !== before.tenure + 1) return 'tenure moves by one';
+  if (after.tenure !== before.tenure && after.tenure !== before.tenure + 1)
+    return 'tenure moves by one';
   const inSync = slotsIn(after, 'in-sync');
   if (!hasRecordFloor(inSync, layout)) return 'in-sync would fall below the record floor';
   if (!inSync.some((slot) => slot.uuid === proposer)) return 'the primary would leave in-sync';

@@ -3,8 +3,8 @@
 // records, so nobody else has to agree on it; still integer arithmetic only, so that a simulation is
 // the same everywhere.
 
-import { hashBytes, hashNumbers } from '../base/hash.ts';
 import { encodeUtf8 } from '../base/bytes.ts';
+import { hashBytes, hashNumbers } from '../base/hash.ts';
 import type { OsdId, PgId } from '../base/ids.ts';
 import { type ClusterMap, domainOf, type Layout, type OsdEntry } from './cluster-map.ts';
 import { slotCount } from './geometry.ts';
@@ -41,7 +41,12 @@ interface Candidate {
 
 function candidatesOf(map: ClusterMap, layout: Layout): Candidate[] {
   return map.osds
-    .filter((osd) => osd.in && !osd.destroyed && (layout.rule.deviceClass ?? osd.deviceClass) === osd.deviceClass)
+    .filter(
+      (osd) =>
+        osd.in &&
+        !osd.destroyed &&
+        (layout.rule.deviceClass ?? osd.deviceClass) === osd.deviceClass,
+    )
     .map((osd) => ({ osd, domain: domainOf(osd, layout.rule.failureDomain) }))
     .sort((a, b) => a.osd.id - b.osd.id);
 }
@@ -55,7 +60,12 @@ export function domainCount(map: ClusterMap, layout: Layout): number {
  * Picks a disk outside the domains in use; undefined when every domain is used. The domain is drawn by
  * its whole weight first, so that a host with two disks gets two disks' share.
  */
-function pick(candidates: readonly Candidate[], pg: PgId, index: number, usedDomains: ReadonlySet<string>): Candidate | undefined {
+function pick(
+  candidates: readonly Candidate[],
+  pg: PgId,
+  index: number,
+  usedDomains: ReadonlySet<string>,
+): Candidate | undefined {
   const seed = hashBytes(encodeUtf8(pg));
   const weights = new Map<string, number>();
   for (const { osd, domain } of candidates)
@@ -88,7 +98,12 @@ export type Targets = ReadonlyMap<PgId, readonly OsdId[]>;
  * Targets for the PGs of one layout, keeping of `before` what is still valid: a disk that is in, of the
  * class, in a domain of its own.
  */
-export function computeTargets(map: ClusterMap, layout: Layout, pgs: readonly PgId[], before: Targets): Targets {
+export function computeTargets(
+  map: ClusterMap,
+  layout: Layout,
+  pgs: readonly PgId[],
+  before: Targets,
+): Targets {
   const candidates = candidatesOf(map, layout);
   const byId = new Map(candidates.map((candidate) => [candidate.osd.id, candidate]));
   const size = slotCount(layout.geometry);
@@ -114,7 +129,10 @@ export function computeTargets(map: ClusterMap, layout: Layout, pgs: readonly Pg
       used.add(candidate.domain);
       chosen[index] = candidate.osd.id;
     }
-    targets.set(pg, chosen.filter((osd) => osd !== undefined));
+    targets.set(
+      pg,
+      chosen.filter((osd) => osd !== undefined),
+    );
   }
   level(targets, byId);
   return targets;
@@ -152,7 +170,9 @@ function moveOne(
       for (const osds of targets.values()) {
         const at = osds.indexOf(from);
         if (at < 0) continue;
-        const clash = osds.some((osd, index) => index !== at && byId.get(osd)?.domain === target.domain);
+        const clash = osds.some(
+          (osd, index) => index !== at && byId.get(osd)?.domain === target.domain,
+        );
         if (clash) continue;
         osds[at] = to;
         counts.set(from, (counts.get(from) as number) - 1);

@@ -38,11 +38,16 @@ export class FailureReports {
    * @param lostTouch the monitor itself has no session with it
    * @param otherDomains domains of other OSDs that are up: no more reporters than these can be asked for
    */
-  isDown(target: OsdId, now: Instant, facts: { lostTouch: boolean; otherDomains: number }): boolean {
-    const reports = [...(this.#reports.get(target)?.values() ?? [])].filter((each) => now - each.at <= reportLifeMs);
+  isDown(
+    target: OsdId,
+    now: Instant,
+    facts: { lostTouch: boolean; otherDomains: number },
+  ): boolean {
+    const reports = [...(this.#reports.get(target)?.values() ?? [])].filter(
+      (each) => now - each.at <= reportLifeMs,
+    );
     const domains = new Set(reports.map((each) => each.domain)).size;
     if (domains >= 2) return true;
     return facts.lostTouch && domains >= 1 && domains >= Math.min(1, facts.otherDomains);
   }
 }
-

@@ -59,10 +59,22 @@ export function initialState(parts: {
       upSince: 0 as Epoch,
     }),
   );
-  let map: ClusterMap = { fsid: parts.fsid, epoch: 1 as Epoch, osds, pools: [], nextOsdId: osds.length, nextPoolId: 1 };
+  let map: ClusterMap = {
+    fsid: parts.fsid,
+    epoch: 1 as Epoch,
+    osds,
+    pools: [],
+    nextOsdId: osds.length,
+    nextPoolId: 1,
+  };
   const records = new Map<PgId, PgRecord>();
   for (const wanted of parts.pools) {
-    const layout = { id: 1, geometry: wanted.geometry, rule: { failureDomain: wanted.failureDomain, deviceClass: undefined }, pgCount: wanted.pgCount };
+    const layout = {
+      id: 1,
+      geometry: wanted.geometry,
+      rule: { failureDomain: wanted.failureDomain, deviceClass: undefined },
+      pgCount: wanted.pgCount,
+    };
     const pool: Omit<Pool, 'id'> = { name: wanted.name, layouts: [layout], inlineBytesMax };
     const added = withPool(map, pool);
     const made = newRecords(added.map, added.pool, parts.nonce);

@@ -30,7 +30,11 @@ export interface MapStore {
   close(): Promise<void>;
 }
 
-const storedCodec: Codec<{ crc: number; revision: number; value: Uint8Array }> = struct({ crc: u32, revision: uint, value: bytes });
+const storedCodec: Codec<{ crc: number; revision: number; value: Uint8Array }> = struct({
+  crc: u32,
+  revision: uint,
+  value: bytes,
+});
 
 function checksum(key: Uint8Array, revision: number, value: Uint8Array): number {
   return crc32c(value, crc32c(encode(uint, revision), crc32c(key)));
@@ -80,7 +84,8 @@ export class EmbeddedMapStore implements MapStore {
 
   transact(puts: readonly Put[]): Promise<number | undefined> {
     for (const put of puts)
-      if (put.expected !== undefined && (this.#revisions.get(put.key) ?? 0) !== put.expected) return Promise.resolve(undefined);
+      if (put.expected !== undefined && (this.#revisions.get(put.key) ?? 0) !== put.expected)
+        return Promise.resolve(undefined);
     const revision = ++this.#revision;
     const batch = puts.map(({ key, value }): BatchOperation => {
       const keyBytes = encodeUtf8(key);

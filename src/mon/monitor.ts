@@ -10,11 +10,25 @@ import { isUuid } from '../base/ids.ts';
 import type { Instant } from '../env/clock.ts';
 import type { Env } from '../env/env.ts';
 import type { Address } from '../env/network.ts';
-import { activeLayout, type ClusterMap, domainOf, findOsd, findPool, type OsdEntry, type Pool } from '../map/cluster-map.ts';
+import {
+  activeLayout,
+  type ClusterMap,
+  domainOf,
+  findOsd,
+  findPool,
+  type OsdEntry,
+  type Pool,
+} from '../map/cluster-map.ts';
 import { formatGeometry, geometryFault, slotCount } from '../map/geometry.ts';
-import { hasWriteFloor, nextRecord, type PgRecord, proposalFault, slotOf } from '../map/pg-record.ts';
+import {
+  hasWriteFloor,
+  nextRecord,
+  type PgRecord,
+  proposalFault,
+  slotOf,
+} from '../map/pg-record.ts';
 import { domainCount } from '../map/placement.ts';
-import { type Identity, serveSessions, type SessionServer } from '../net/handshake.ts';
+import { type Identity, type SessionServer, serveSessions } from '../net/handshake.ts';
 import { daemonKey, pairKey } from '../net/keys.ts';
 import type { Incoming, Outgoing, Session } from '../net/session.ts';
 import type { Message, MessageOf, OsdUsage, PgReport } from '../wire/messages.ts';
@@ -87,7 +101,8 @@ export class Monitor {
 
   static async start(env: Env, options: MonOptions): Promise<Monitor> {
     const state = await loadState(options.store, options.identity.fsid);
-    if (state === undefined) throw new MonError('invalid', 'the map store is empty: this cluster was not initialised');
+    if (state === undefined)
+      throw new MonError('invalid', 'the map store is empty: this cluster was not initialised');
     const monitor = new Monitor(env, options, state);
     monitor.#server = await serveSessions(env, options.identity, {
       address: options.listen,
@@ -118,7 +133,9 @@ export class Monitor {
     return this.#pgReports.get(pg);
   }
 
-  sightOf(osd: OsdEntry): { usage: OsdUsage; stopped: readonly string[]; failure: string; heard: boolean } | undefined {
+  sightOf(
+    osd: OsdEntry,
+  ): { usage: OsdUsage; stopped: readonly string[]; failure: string; heard: boolean } | undefined {
     const sight = this.#sights.get(osd.uuid);
     return sight === undefined ? undefined : { ...sight, heard: sight.session?.isOpen === true };
   }
@@ -139,7 +156,8 @@ export class Monitor {
       const after = decide(before);
       if (after === before) return;
       const revision = await this.#options.store.transact(putsFor(before, after));
-      if (revision === undefined) throw new MonError('refused', 'another monitor changed the map store');
+      if (revision === undefined)
+        throw new MonError('refused', 'another monitor changed the map store');
       this.#state = after;
       this.#show(before, after);
     });
@@ -185,7 +203,9 @@ export class Monitor {
   #show(before: MonState, after: MonState): void {
     const messages: Message[] = [];
     if (after.map !== before.map) messages.push({ kind: 'map', map: after.map });
-    const records = [...after.records.values()].filter((record) => before.records.get(record.pg) !== record);
+    const records = [...after.records.values()].filter(
+      (record) => before.records.get(record.pg) !== record,
+    );
     if (records.length > 0) messages.push({ kind: 'records', records, complete: false });
     for (const session of this.#subscribers) {
       for (const message of messages) session.notify({ message });
@@ -231,13 +251,27 @@ export class Monitor {
       case 'peer-key':
         return this.#peerKey(session, message.target);
       case 'lease-incarnation':
-        return { message: { kind: 'incarnation', incarnation: await this.#leaseIncarnation(session) } };
+        return {
+          message: { kind: 'incarnation', incarnation: await this.#leaseIncarnation(session) },
+        };
       case 'live-incarnations':
-        return { message: { kind: 'incarnations', live: [...this.#incarnations.keys()], next: this.#state.nextIncarnation } };
+        return {
+          message: {
+            kind: 'incarnations',
+            live: [...this.#incarnations.keys()],
+            next: this.#state.nextIncarnation,
+          },
+        };
       case 'hold-job':
         return { message: { kind: 'job', held: this.#holdJob(session, message.job) } };
       default:
-        return { message: { kind: 'failure', code: 'bad-request', detail: `the monitor does not take ${message.kind}` } };
+        return {
+          message: {
+            kind: 'failure',
+            code: 'bad-request',
+            detail: `the monitor does not take ${message.kind}`,
+          },
+        };
     }
   }
 
@@ -245,8 +279,11 @@ export class Monitor {
     this.#subscribers.add(session);
     session.onClose(() => this.#subscribers.delete(session));
     session.notify({ message: { kind: 'map', map: this.#state.map } });
-    session.notify({ message: { kind: 'records', records: [...this.#state.records.values()], complete: true } });
-    if (session.peer.role === 's3') session.notify({ message: { kind: 'users', users: this.#state.users } });
+    session.notify({
+      message: { kind: 'records', records: [...this.#state.records.values()], complete: true },
+    });
+    if (session.peer.role === 's3')
+      session.notify({ message: { kind: 'users', users: this.#state.users } });
   }
 
   #osdOf(session: Session): OsdEntry | undefined {
@@ -294,7 +331,10 @@ export class Monitor {
         this.#pgReports.set(report.pg, { ...report, osd: osd.id, at: sight.heardAt });
     }
     // It runs, whatever was said of it before: a verdict made while it was cut off is taken back.
-    if (!osd.up) this.#spawn('osd back', () => this.#editOsd(osd.id, (entry, epoch) => ({ ...entry, up: true, upSince: epoch })));
+    if (!osd.up)
+      this.#spawn('osd back', () =>
+        this.#editOsd(osd.id, (entry, epoch) => ({ ...entry, up: true, upSince: epoch })),
+      );
   }
 
   async #propose(session: Session, proposed: PgRecord): Promise<MessageOf<'proposed'>> {
@@ -309,14 +349,22 @@ export class Monitor {
       reason = this.#proposalRefusal(state, current, proposed, session.peer.uuid) ?? '';
       if (reason !== '') return state;
       // What the leader wants beyond (a new election, joining slots) follows in the same change.
-      return this.#planned({ ...state, records: new Map(state.records).set(proposed.pg, proposed) });
+      return this.#planned({
+        ...state,
+        records: new Map(state.records).set(proposed.pg, proposed),
+      });
     });
     const current = this.#state.records.get(proposed.pg);
     if (current === undefined) throw new MonError('not-found', reason);
     return { kind: 'proposed', accepted: reason === '', current, reason };
   }
 
-  #proposalRefusal(state: MonState, current: PgRecord, proposed: PgRecord, proposer: Uuid): string | undefined {
+  #proposalRefusal(
+    state: MonState,
+    current: PgRecord,
+    proposed: PgRecord,
+    proposer: Uuid,
+  ): string | undefined {
     const layout = layoutOf(state.map, proposed.pg);
     if (layout === undefined) return `no placement group ${proposed.pg}`;
     const fault = proposalFault(current, proposed, proposer, layout);
@@ -325,7 +373,8 @@ export class Monitor {
     // Below the write floor a slot is dropped only if the monitor does not hear it either (rule 14).
     for (const slot of current.slots) {
       if (slot.state !== 'in-sync' || slotOf(proposed, slot.uuid)?.state === 'in-sync') continue;
-      if (this.#env.clock.now() - this.#startedAt < bootGraceMs) return 'boot grace: nobody is dropped below the write floor yet';
+      if (this.#env.clock.now() - this.#startedAt < bootGraceMs)
+        return 'boot grace: nobody is dropped below the write floor yet';
       const osd = findOsd(state.map, slot.osd);
       if (osd?.up === true && this.#sights.get(slot.uuid)?.session?.isOpen === true)
         return `osd.${slot.osd} is heard by the monitor and would be dropped below the write floor`;
@@ -335,15 +384,19 @@ export class Monitor {
 
   #readRecord(pg: PgId): Outgoing {
     const record = this.#state.records.get(pg);
-    if (record === undefined) return { message: { kind: 'failure', code: 'failed', detail: `no placement group ${pg}` } };
+    if (record === undefined)
+      return { message: { kind: 'failure', code: 'failed', detail: `no placement group ${pg}` } };
     return { message: { kind: 'records', records: [record], complete: false } };
   }
 
   #peerKey(session: Session, target: Uuid): Outgoing {
     const osd = this.#state.map.osds.find((each) => each.uuid === target);
-    if (osd === undefined || osd.destroyed) return { message: { kind: 'failure', code: 'failed', detail: `no osd ${target}` } };
+    if (osd === undefined || osd.destroyed)
+      return { message: { kind: 'failure', code: 'failed', detail: `no osd ${target}` } };
     const listenerKey = daemonKey(this.#options.masterKey, 'osd', target);
-    return { message: { kind: 'key', key: pairKey(listenerKey, session.peer.role, session.peer.uuid) } };
+    return {
+      message: { kind: 'key', key: pairKey(listenerKey, session.peer.role, session.peer.uuid) },
+    };
   }
 
   async #leaseIncarnation(session: Session): Promise<number> {
@@ -372,7 +425,12 @@ export class Monitor {
     if (reporter === undefined || target === undefined || reporter.id === target.id) return;
     if (!reporter.up || !target.up || target.upSince !== message.upSince) return;
     const domain = domainOf(reporter, 'host');
-    this.#reports.add({ target: target.id, reporter: reporter.id, domain, at: this.#env.clock.now() });
+    this.#reports.add({
+      target: target.id,
+      reporter: reporter.id,
+      domain,
+      at: this.#env.clock.now(),
+    });
     this.#judge(target.id);
   }
 
@@ -386,7 +444,8 @@ export class Monitor {
     const others = this.#state.map.osds.filter((each) => each.up && each.id !== id);
     const otherDomains = new Set(others.map((each) => domainOf(each, 'host'))).size;
     // Alone in the cluster there is nobody to report it; then six seconds without a word decide.
-    const silent = lostTouch && now - (sight?.heardAt ?? this.#startedAt) > 6000 && now - this.#startedAt > 6000;
+    const silent =
+      lostTouch && now - (sight?.heardAt ?? this.#startedAt) > 6000 && now - this.#startedAt > 6000;
     if (!silent && !this.#reports.isDown(id, now, { lostTouch, otherDomains })) return;
     this.#reports.clear(id);
     this.#spawn('osd down', () => this.#markDown(id));
@@ -407,14 +466,21 @@ export class Monitor {
       if (!osd.up && !this.#downSince.has(osd.id)) this.#downSince.set(osd.id, now);
     }
     const overdue = this.#state.map.osds.filter(
-      (osd) => !osd.up && osd.in && !osd.destroyed && now - (this.#downSince.get(osd.id) ?? now) > outAfterMs,
+      (osd) =>
+        !osd.up &&
+        osd.in &&
+        !osd.destroyed &&
+        now - (this.#downSince.get(osd.id) ?? now) > outAfterMs,
     );
     // Only one failure domain at a time, and only while nothing else is down or out.
     const away = new Set(
-      this.#state.map.osds.filter((osd) => !osd.destroyed && (!osd.up || !osd.in)).map((osd) => domainOf(osd, 'host')),
+      this.#state.map.osds
+        .filter((osd) => !osd.destroyed && (!osd.up || !osd.in))
+        .map((osd) => domainOf(osd, 'host')),
     );
     if (overdue.length === 0 || away.size > 1) return;
-    for (const osd of overdue) this.#spawn('osd out', () => this.#editOsd(osd.id, (entry) => ({ ...entry, in: false })));
+    for (const osd of overdue)
+      this.#spawn('osd out', () => this.#editOsd(osd.id, (entry) => ({ ...entry, in: false })));
   }
 
   #spawn(name: string, work: () => Promise<void>): void {
@@ -479,7 +545,14 @@ export class Monitor {
         // Not in-sync: nothing acknowledged depends on it unless others are lost too; it stays as stale
         // until the PG is whole, under the uuid that is gone.
         if (slot.state === 'joining')
-          records.set(record.pg, nextRecord(record, { slots: record.slots.filter((each) => each !== slot) }, this.#nonce()));
+          records.set(
+            record.pg,
+            nextRecord(
+              record,
+              { slots: record.slots.filter((each) => each !== slot) },
+              this.#nonce(),
+            ),
+          );
       }
       const map: ClusterMap = {
         ...state.map,
@@ -494,11 +567,14 @@ export class Monitor {
     const layout = activeLayout(pool as Pool);
     const fault = geometryFault(layout.geometry);
     if (fault !== undefined) throw new MonError('invalid', fault);
-    if (layout.pgCount < 1 || layout.pgCount > 4096) throw new MonError('invalid', `${layout.pgCount} placement groups: 1 to 4096`);
-    if (!/^[A-Za-z0-9._-]{1,64}$/.test(pool.name)) throw new MonError('invalid', `pool name ${pool.name}: 1 to 64 letters, digits, . _ -`);
+    if (layout.pgCount < 1 || layout.pgCount > 4096)
+      throw new MonError('invalid', `${layout.pgCount} placement groups: 1 to 4096`);
+    if (!/^[A-Za-z0-9._-]{1,64}$/.test(pool.name))
+      throw new MonError('invalid', `pool name ${pool.name}: 1 to 64 letters, digits, . _ -`);
     let created: Pool | undefined;
     await this.#change((state) => {
-      if (findPool(state.map, pool.name) !== undefined) throw new MonError('refused', `pool ${pool.name} exists`);
+      if (findPool(state.map, pool.name) !== undefined)
+        throw new MonError('refused', `pool ${pool.name} exists`);
       const added = withPool(state.map, pool);
       const map = { ...added.map, epoch: (state.map.epoch + 1) as Epoch };
       const records = newRecords(map, added.pool, () => this.#nonce());
@@ -508,7 +584,14 @@ export class Monitor {
           `${formatGeometry(layout.geometry)} needs ${slotCount(layout.geometry)} failure domains (${layout.rule.failureDomain}), there are ${domainCount(map, layout)}`,
         );
       created = added.pool;
-      return { ...state, map, records: new Map([...state.records, ...records.map((record) => [record.pg, record] as const)]) };
+      return {
+        ...state,
+        map,
+        records: new Map([
+          ...state.records,
+          ...records.map((record) => [record.pg, record] as const),
+        ]),
+      };
     });
     return created as Pool;
   }
@@ -518,28 +601,45 @@ export class Monitor {
     await this.#change((state) => {
       const pool = findPool(state.map, name);
       if (pool === undefined) throw new MonError('not-found', `no pool ${name}`);
-      const gone = new Set(pool.layouts.flatMap((layout) => Array.from({ length: layout.pgCount }, (_, index) => `${pool.id}.${layout.id}.${index}`)));
+      const gone = new Set(
+        pool.layouts.flatMap((layout) =>
+          Array.from({ length: layout.pgCount }, (_, index) => `${pool.id}.${layout.id}.${index}`),
+        ),
+      );
       for (const pg of gone) {
         const report = this.#pgReports.get(pg as PgId);
         if (report === undefined || !report.serving)
-          throw new MonError('refused', `pool ${name}: ${pg} is not serving, so nobody knows whether it is empty`);
-        if (report.objects > 0) throw new MonError('refused', `pool ${name} is not empty: ${pg} holds ${report.objects} objects`);
+          throw new MonError(
+            'refused',
+            `pool ${name}: ${pg} is not serving, so nobody knows whether it is empty`,
+          );
+        if (report.objects > 0)
+          throw new MonError(
+            'refused',
+            `pool ${name} is not empty: ${pg} holds ${report.objects} objects`,
+          );
       }
       const records = new Map([...state.records].filter(([pg]) => !gone.has(pg)));
-      const map = { ...state.map, epoch: (state.map.epoch + 1) as Epoch, pools: state.map.pools.filter((each) => each !== pool) };
+      const map = {
+        ...state.map,
+        epoch: (state.map.epoch + 1) as Epoch,
+        pools: state.map.pools.filter((each) => each !== pool),
+      };
       return { ...state, map, records };
     });
   }
 
   async createUser(name: string): Promise<User> {
-    if (!/^[A-Za-z0-9._@-]{1,64}$/.test(name)) throw new MonError('invalid', `user name ${name}: 1 to 64 letters, digits, . _ @ -`);
+    if (!/^[A-Za-z0-9._@-]{1,64}$/.test(name))
+      throw new MonError('invalid', `user name ${name}: 1 to 64 letters, digits, . _ @ -`);
     const user: User = {
       name,
       accessKey: `HF${formatHex(this.#env.secrets.bytes(9)).toUpperCase()}`,
       secretKey: formatHex(this.#env.secrets.bytes(20)),
     };
     await this.#change((state) => {
-      if (state.users.some((each) => each.name === name)) throw new MonError('refused', `user ${name} exists`);
+      if (state.users.some((each) => each.name === name))
+        throw new MonError('refused', `user ${name} exists`);
       return { ...state, users: [...state.users, user] };
     });
     return user;
@@ -547,7 +647,8 @@ export class Monitor {
 
   async removeUser(name: string): Promise<void> {
     await this.#change((state) => {
-      if (!state.users.some((each) => each.name === name)) throw new MonError('not-found', `no user ${name}`);
+      if (!state.users.some((each) => each.name === name))
+        throw new MonError('not-found', `no user ${name}`);
       return { ...state, users: state.users.filter((each) => each.name !== name) };
     });
   }

@@ -3,10 +3,26 @@
 // gives one history.
 
 import type { OsdId, PgId, PoolId, Uuid } from '../base/ids.ts';
-import { activeLayout, type ClusterMap, findLayout, findOsd, type Layout, type OsdEntry, type Pool, pgIdsOf } from '../map/cluster-map.ts';
 import { parsePgId } from '../base/ids.ts';
+import {
+  activeLayout,
+  type ClusterMap,
+  findLayout,
+  findOsd,
+  type Layout,
+  type OsdEntry,
+  type Pool,
+  pgIdsOf,
+} from '../map/cluster-map.ts';
 import { slotCount } from '../map/geometry.ts';
-import { hasRecordFloor, isWhole, nextRecord, type PgRecord, type Slot, slotsIn } from '../map/pg-record.ts';
+import {
+  hasRecordFloor,
+  isWhole,
+  nextRecord,
+  type PgRecord,
+  type Slot,
+  slotsIn,
+} from '../map/pg-record.ts';
 import { computeTargets } from '../map/placement.ts';
 
 type Records = ReadonlyMap<PgId, PgRecord>;
@@ -17,7 +33,11 @@ export function layoutOf(map: ClusterMap, pg: PgId): Layout | undefined {
 }
 
 /** New PGs of a layout: empty, so every slot is in-sync. Undefined when there are too few failure domains. */
-export function newRecords(map: ClusterMap, pool: Pool, nonce: () => string): PgRecord[] | undefined {
+export function newRecords(
+  map: ClusterMap,
+  pool: Pool,
+  nonce: () => string,
+): PgRecord[] | undefined {
   const layout = activeLayout(pool);
   const targets = computeTargets(map, layout, pgIdsOf(pool, layout), new Map());
   const leads = new Map<OsdId, number>();
@@ -36,7 +56,9 @@ export function newRecords(map: ClusterMap, pool: Pool, nonce: () => string): Pg
 }
 
 function leastLed(slots: readonly Slot[], leads: ReadonlyMap<OsdId, number>): Slot {
-  return slots.reduce((best, slot) => ((leads.get(slot.osd) ?? 0) < (leads.get(best.osd) ?? 0) ? slot : best));
+  return slots.reduce((best, slot) =>
+    (leads.get(slot.osd) ?? 0) < (leads.get(best.osd) ?? 0) ? slot : best,
+  );
 }
 
 /** PGs led per OSD, by the records. */
@@ -59,7 +81,11 @@ export function retarget(map: ClusterMap, records: Records, nonce: () => string)
       const before = new Map(pgs.map((pg) => [pg, (records.get(pg) as PgRecord).target]));
       for (const [pg, target] of computeTargets(map, layout, pgs, before)) {
         const record = records.get(pg) as PgRecord;
-        if (target.length === record.target.length && target.every((osd, index) => osd === record.target[index])) continue;
+        if (
+          target.length === record.target.length &&
+          target.every((osd, index) => osd === record.target[index])
+        )
+          continue;
         next.set(pg, nextRecord(record, { target }, nonce()));
       }
     }
@@ -116,13 +142,18 @@ function choose(slots: readonly Slot[], leads: Map<OsdId, number>): Uuid {
 }
 
 /** Slots with what should join: targets that are up, as joining; returned members likewise (rule 17). */
-function withJoining(map: ClusterMap, record: PgRecord, isUp: (uuid: Uuid | undefined) => boolean): readonly Slot[] {
+function withJoining(
+  map: ClusterMap,
+  record: PgRecord,
+  isUp: (uuid: Uuid | undefined) => boolean,
+): readonly Slot[] {
   let slots = record.slots;
   for (const [index, id] of record.target.entries()) {
     const osd = findOsd(map, id);
     if (osd === undefined || osd.destroyed || !osd.up || !isUp(osd.uuid)) continue;
     const there = slots.find((slot) => slot.uuid === osd.uuid);
-    if (there === undefined) slots = [...slots, { osd: id, uuid: osd.uuid, index, state: 'joining', asOf: 0 }];
+    if (there === undefined)
+      slots = [...slots, { osd: id, uuid: osd.uuid, index, state: 'joining', asOf: 0 }];
     else if (there.index === index && (there.state === 'stale' || there.state === 'eligible'))
       slots = slots.map((slot) => (slot === there ? { ...slot, state: 'joining' } : slot));
   }
@@ -130,7 +161,13 @@ function withJoining(map: ClusterMap, record: PgRecord, isUp: (uuid: Uuid | unde
 }
 
 /** A map with one more pool, not yet with its PGs. */
-export function withPool(map: ClusterMap, pool: Omit<Pool, 'id'>): { readonly map: ClusterMap; readonly pool: Pool } {
+export function withPool(
+  map: ClusterMap,
+  pool: Omit<Pool, 'id'>,
+): { readonly map: ClusterMap; readonly pool: Pool } {
   const added: Pool = { ...pool, id: map.nextPoolId as PoolId };
-  return { map: { ...map, nextPoolId: map.nextPoolId + 1, pools: [...map.pools, added] }, pool: added };
+  return {
+    map: { ...map, nextPoolId: map.nextPoolId + 1, pools: [...map.pools, added] },
+    pool: added,
+  };
 }

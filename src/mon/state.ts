@@ -8,9 +8,9 @@
 
 import { type Codec, decode, encode, list, struct, text, u32, uint } from '../base/codec.ts';
 import type { PgId, Uuid } from '../base/ids.ts';
+import { EnvError } from '../env/errors.ts';
 import { type ClusterMap, clusterMapCodec } from '../map/cluster-map.ts';
 import { type PgRecord, pgRecordCodec } from '../map/pg-record.ts';
-import { EnvError } from '../env/errors.ts';
 import type { MapStore, Put } from './map-store.ts';
 
 export interface User {
@@ -38,10 +38,14 @@ function versioned<T>(codec: Codec<T>): Codec<T> {
       codec.write(w, value);
     },
     read: (r) => {
-      if (u32.read(r) !== valueMagic) throw new EnvError('corrupt', 'map store value without its magic');
+      if (u32.read(r) !== valueMagic)
+        throw new EnvError('corrupt', 'map store value without its magic');
       const version = uint.read(r);
       if (version !== valueVersion)
-        throw new EnvError('corrupt', `map store format ${version}; this program knows ${valueVersion}: use a newer one`);
+        throw new EnvError(
+          'corrupt',
+          `map store format ${version}; this program knows ${valueVersion}: use a newer one`,
+        );
       return codec.read(r);
     },
   };
@@ -49,7 +53,9 @@ function versioned<T>(codec: Codec<T>): Codec<T> {
 
 const mapValue = versioned(clusterMapCodec);
 const recordValue = versioned(pgRecordCodec);
-const usersValue: Codec<readonly User[]> = versioned(list(struct({ name: text, accessKey: text, secretKey: text })));
+const usersValue: Codec<readonly User[]> = versioned(
+  list(struct({ name: text, accessKey: text, secretKey: text })),
+);
 const countersValue = versioned(struct({ nextIncarnation: uint }));
 
 /** The puts that turn `before` into `after`; all of `after` when there was nothing. */
@@ -65,7 +71,8 @@ export function putsFor(before: MonState | undefined, after: MonState): Put[] {
   if (before?.records !== after.records) {
     for (const [pg, record] of after.records)
       if (before?.records.get(pg) !== record) put(`pg/${pg}`, encode(recordValue, record));
-    for (const pg of before?.records.keys() ?? []) if (!after.records.has(pg)) put(`pg/${pg}`, undefined);
+    for (const pg of before?.records.keys() ?? [])
+      if (!after.records.has(pg)) put(`pg/${pg}`, undefined);
   }
   return puts;
 }
@@ -80,7 +87,8 @@ export async function loadState(store: MapStore, fsid: Uuid): Promise<MonState |
     return decode(codec, stored.value);
   };
   const map = value('map', mapValue);
-  if (map.fsid !== fsid) throw new EnvError('corrupt', `map store of cluster ${map.fsid}, expected ${fsid}`);
+  if (map.fsid !== fsid)
+    throw new EnvError('corrupt', `map store of cluster ${map.fsid}, expected ${fsid}`);
   const records = new Map<PgId, PgRecord>();
   for (const [key, stored] of all) {
     if (!key.startsWith('pg/')) continue;

@@ -29,7 +29,11 @@ export interface Frame {
 }
 
 /** Header and body in one piece, then the payload's views as they are. */
-export function encodeFrame(body: Uint8Array, payload: readonly Uint8Array[], knownPayloadCrc?: number): Uint8Array[] {
+export function encodeFrame(
+  body: Uint8Array,
+  payload: readonly Uint8Array[],
+  knownPayloadCrc?: number,
+): Uint8Array[] {
   let payloadBytes = 0;
   for (const view of payload) payloadBytes += view.length;
   if (body.length > bodyBytesMax || payloadBytes > payloadBytesMax)
@@ -41,7 +45,8 @@ export function encodeFrame(body: Uint8Array, payload: readonly Uint8Array[], kn
   head.set(body, headerBytes);
   view.setUint32(8, crc32c(body, crc32c(head.subarray(0, 8))), true);
   let payloadCrc = knownPayloadCrc ?? 0;
-  if (knownPayloadCrc === undefined) for (const each of payload) payloadCrc = crc32c(each, payloadCrc);
+  if (knownPayloadCrc === undefined)
+    for (const each of payload) payloadCrc = crc32c(each, payloadCrc);
   view.setUint32(12, payloadCrc, true);
   return payloadBytes === 0 ? [head] : [head, ...payload];
 }
@@ -56,7 +61,9 @@ export class FrameReader {
   readonly #pieces: Uint8Array[] = [];
   #pieceBytes = 0;
   /** The payload being filled, so that a large one is copied only once. */
-  #filling: { readonly head: Uint8Array; readonly payload: Uint8Array; at: number; readonly crc: number } | undefined;
+  #filling:
+    | { readonly head: Uint8Array; readonly payload: Uint8Array; at: number; readonly crc: number }
+    | undefined;
   #limitBytes: number;
 
   constructor(limitBytes: number) {
@@ -96,12 +103,18 @@ export class FrameReader {
     const view = new DataView(joined.buffer, joined.byteOffset, joined.byteLength);
     const bodyBytes = view.getUint32(0, true);
     const payloadBytes = view.getUint32(4, true);
-    if (bodyBytes === 0 || bodyBytes > bodyBytesMax || payloadBytes > payloadBytesMax || bodyBytes + payloadBytes > this.#limitBytes)
+    if (
+      bodyBytes === 0 ||
+      bodyBytes > bodyBytesMax ||
+      payloadBytes > payloadBytesMax ||
+      bodyBytes + payloadBytes > this.#limitBytes
+    )
       throw new FrameError(`frame of ${bodyBytes} + ${payloadBytes} bytes`);
     if (this.#pieceBytes < headerBytes + bodyBytes) return false;
     const head = this.#join(headerBytes + bodyBytes);
     const body = head.subarray(headerBytes, headerBytes + bodyBytes);
-    if (crc32c(body, crc32c(head.subarray(0, 8))) !== view.getUint32(8, true)) throw new FrameError('body checksum');
+    if (crc32c(body, crc32c(head.subarray(0, 8))) !== view.getUint32(8, true))
+      throw new FrameError('body checksum');
     const payloadCrc = view.getUint32(12, true);
     const end = headerBytes + bodyBytes + payloadBytes;
     if (this.#pieceBytes >= end && this.#pieces.length === 1) {

@@ -38,7 +38,8 @@ function sendGreeting(connection: Connection, greeting: Greeting): void {
 
 /** Why a HELLO can't be answered; undefined when it can. */
 function helloFault(hello: Hello, identity: Identity): string | undefined {
-  if (hello.fsid !== identity.fsid) return `this daemon belongs to cluster ${identity.fsid}, not ${hello.fsid}`;
+  if (hello.fsid !== identity.fsid)
+    return `this daemon belongs to cluster ${identity.fsid}, not ${hello.fsid}`;
   if (hello.target !== identity.uuid) return `this daemon is ${identity.uuid}, not ${hello.target}`;
   if (hello.versionMin > wireVersionMax || hello.versionMax < wireVersionMin)
     return `this daemon speaks versions ${wireVersionMin} to ${wireVersionMax}, the peer ${hello.versionMin} to ${hello.versionMax}`;
@@ -79,7 +80,10 @@ function converse(
           });
         } catch (error) {
           endSession(session, String(error));
-          fail(error instanceof NetError ? error.message : `bad greeting from ${connection.remote}`, error);
+          fail(
+            error instanceof NetError ? error.message : `bad greeting from ${connection.remote}`,
+            error,
+          );
           return;
         }
         if (session !== undefined) {
@@ -104,7 +108,13 @@ function endSession(session: Session | undefined, reason: string): void {
 export async function connectSession(
   env: Env,
   identity: Identity,
-  options: { address: Address; target: Uuid; targetRole: Role; key: Uint8Array; handle: SessionHandler },
+  options: {
+    address: Address;
+    target: Uuid;
+    targetRole: Role;
+    key: Uint8Array;
+    handle: SessionHandler;
+  },
 ): Promise<Session> {
   const connection = await env.network.connect(options.address);
   const mine = helloOf(env, identity, options.target);
@@ -114,10 +124,16 @@ export async function connectSession(
     const fault = helloFault(greeting.hello, identity);
     if (fault !== undefined) throw new NetError('refused', fault);
     if (greeting.hello.uuid !== options.target || greeting.hello.role !== options.targetRole)
-      throw new NetError('refused', `${options.address} is ${greeting.hello.role} ${greeting.hello.uuid}`);
+      throw new NetError(
+        'refused',
+        `${options.address} is ${greeting.hello.role} ${greeting.hello.uuid}`,
+      );
     if (!sameProof(greeting.proof, proof(options.key, 'server', mine, greeting.hello)))
       throw new NetError('refused', 'the peer does not know the key');
-    sendGreeting(connection, { kind: 'proof', proof: proof(options.key, 'client', mine, greeting.hello) });
+    sendGreeting(connection, {
+      kind: 'proof',
+      proof: proof(options.key, 'client', mine, greeting.hello),
+    });
     const peer = { role: greeting.hello.role, uuid: greeting.hello.uuid };
     return new Session(env.clock, env.log, { peer, connection, reader, handle: options.handle });
   });
@@ -161,22 +177,35 @@ export async function serveSessions(
         if (typeof key === 'string') return refuse(key);
         theirs = greeting.hello;
         mine = helloOf(env, identity, theirs.uuid);
-        sendGreeting(connection, { kind: 'welcome', hello: mine, proof: proof(key, 'server', theirs, mine) });
+        sendGreeting(connection, {
+          kind: 'welcome',
+          hello: mine,
+          proof: proof(key, 'server', theirs, mine),
+        });
         return undefined;
       }
       if (greeting.kind !== 'proof' || theirs === undefined || mine === undefined)
         return refuse(`unexpected ${greeting.kind}`);
       const key = options.keyOf(theirs.role, theirs.uuid);
       if (typeof key === 'string') return refuse(key);
-      if (!sameProof(greeting.proof, proof(key, 'client', theirs, mine))) return refuse('the peer does not know the key');
+      if (!sameProof(greeting.proof, proof(key, 'client', theirs, mine)))
+        return refuse('the peer does not know the key');
       const peer = { role: theirs.role, uuid: theirs.uuid };
-      const session = new Session(env.clock, env.log, { peer, connection, reader, handle: options.handle });
+      const session = new Session(env.clock, env.log, {
+        peer,
+        connection,
+        reader,
+        handle: options.handle,
+      });
       sessions.add(session);
       session.onClose(() => sessions.delete(session));
       options.opened?.(session);
       return session;
     }).catch((error: unknown) => {
-      env.log.write('info', 'connection refused', { remote: connection.remote, error: String(error) });
+      env.log.write('info', 'connection refused', {
+        remote: connection.remote,
+        error: String(error),
+      });
     });
   };
   const listener = await env.network.listen(options.address, accept);

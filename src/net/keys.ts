@@ -12,16 +12,25 @@ export const keyBytes = 32;
 
 /** The key of one daemon, from the cluster's master key. */
 export function daemonKey(master: Uint8Array, role: Role, uuid: Uuid): Uint8Array {
-  return createHmac('sha256', master).update(encodeUtf8(`holdfast daemon ${role} ${uuid}`)).digest();
+  return createHmac('sha256', master)
+    .update(encodeUtf8(`holdfast daemon ${role} ${uuid}`))
+    .digest();
 }
 
 /** The key between a listener (whose own key is given) and the daemon that connects to it. */
 export function pairKey(listenerKey: Uint8Array, role: Role, uuid: Uuid): Uint8Array {
-  return createHmac('sha256', listenerKey).update(encodeUtf8(`holdfast pair ${role} ${uuid}`)).digest();
+  return createHmac('sha256', listenerKey)
+    .update(encodeUtf8(`holdfast pair ${role} ${uuid}`))
+    .digest();
 }
 
 /** What each side proves: that it knows the key and saw the same two HELLOs. */
-export function proof(key: Uint8Array, side: 'client' | 'server', client: Hello, server: Hello): Uint8Array {
+export function proof(
+  key: Uint8Array,
+  side: 'client' | 'server',
+  client: Hello,
+  server: Hello,
+): Uint8Array {
   return createHmac('sha256', key)
     .update(encodeUtf8(`holdfast ${side}`))
     .update(encode(helloCodec, client))

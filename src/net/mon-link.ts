@@ -65,7 +65,8 @@ export class MonLink {
 
   /** Takes over what a daemon remembered from before; newer knowledge stays. */
   remember(map: ClusterMap | undefined, records: readonly PgRecord[]): void {
-    if (map !== undefined && (this.#map === undefined || map.epoch > this.#map.epoch)) this.#map = map;
+    if (map !== undefined && (this.#map === undefined || map.epoch > this.#map.epoch))
+      this.#map = map;
     for (const record of records) this.#take(record);
   }
 
@@ -75,7 +76,10 @@ export class MonLink {
     if (session === undefined) throw new NetError('closed', 'no monitor');
     const answer = (await session.request({ message }, askTimeoutMs)).message;
     if (answer.kind === expected) return answer as MessageOf<K>;
-    throw new NetError('refused', answer.kind === 'failure' ? answer.detail : `${message.kind} got ${answer.kind}`);
+    throw new NetError(
+      'refused',
+      answer.kind === 'failure' ? answer.detail : `${message.kind} got ${answer.kind}`,
+    );
   }
 
   tell(message: Message): void {
@@ -161,7 +165,8 @@ export class MonLink {
       case 'records': {
         const newer = message.records.filter((record) => this.#take(record));
         if (message.complete) this.#forgetOthers(message.records);
-        if (newer.length > 0 || message.complete) this.#options.changed({ map: false, records: newer });
+        if (newer.length > 0 || message.complete)
+          this.#options.changed({ map: false, records: newer });
         return undefined;
       }
       default:

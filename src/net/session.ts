@@ -6,12 +6,18 @@
 import { Reader, uint, Writer } from '../base/codec.ts';
 import type { Uuid } from '../base/ids.ts';
 import type { Clock, Instant, Timer } from '../env/clock.ts';
-import type { Connection } from '../env/network.ts';
 import type { Log } from '../env/log.ts';
+import type { Connection } from '../env/network.ts';
 import type { Role } from '../wire/hello.ts';
 import { type Message, messageCodec } from '../wire/messages.ts';
 import { NetError } from './errors.ts';
-import { bodyBytesMax, encodeFrame, type Frame, FrameReader, payloadBytesMax } from './frame.ts';
+import {
+  bodyBytesMax,
+  encodeFrame,
+  type Frame,
+  type FrameReader,
+  payloadBytesMax,
+} from './frame.ts';
 
 export interface Peer {
   readonly role: Role;
@@ -36,7 +42,10 @@ export interface Outgoing {
  * Answers a request; for a notice the result is ignored. A throw is answered with `failed` and logged.
  * It is called in the order of arrival and must take what order it needs before its first await.
  */
-export type SessionHandler = (session: Session, incoming: Incoming) => Promise<Outgoing | undefined>;
+export type SessionHandler = (
+  session: Session,
+  incoming: Incoming,
+) => Promise<Outgoing | undefined>;
 
 interface Waiting {
   readonly resolve: (incoming: Incoming) => void;
@@ -64,6 +73,7 @@ export class Session {
   readonly #reader: FrameReader;
   readonly #waiting = new Map<number, Waiting>();
   readonly #closeListeners: ((reason: string) => void)[] = [];
+  readonly #writer = new Writer(8 * 1024);
   #nextRequest = 1;
   #handlingBytes = 0;
   #paused = false;
@@ -145,17 +155,24 @@ export class Session {
     try {
       this.#reader.push(bytes, (frame) => this.take(frame));
     } catch (error) {
-      this.#log.write('warn', 'session ended by bad bytes', { peer: this.#connection.remote, error: String(error) });
+      this.#log.write('warn', 'session ended by bad bytes', {
+        peer: this.#connection.remote,
+        error: String(error),
+      });
       this.close(`bad bytes: ${String(error)}`);
     }
   }
 
   #send(type: number, id: number, outgoing: Outgoing): void {
-    const writer = new Writer();
+    // Nothing here waits, and the frame copies the body: one writer serves all messages.
+    const writer = this.#writer;
+    writer.reset();
     writer.u8(type);
     writer.uint(id);
     messageCodec.write(writer, outgoing.message);
-    this.#connection.send(encodeFrame(writer.finish(), outgoing.payload ?? [], outgoing.payloadCrc));
+    this.#connection.send(
+      encodeFrame(writer.finish(), outgoing.payload ?? [], outgoing.payloadCrc),
+    );
   }
 
   /** One frame that came with the end of the handshake, or later. */
@@ -184,7 +201,10 @@ export class Session {
   #answer(id: number | undefined, incoming: Incoming, bytes: number): void {
     this.#handle(this, incoming)
       .catch((error: unknown): Outgoing => {
-        this.#log.write('warn', 'request failed', { kind: incoming.message.kind, error: describeError(error) });
+        this.#log.write('warn', 'request failed', {
+          kind: incoming.message.kind,
+          error: describeError(error),
+        });
         return { message: { kind: 'failure', code: 'failed', detail: describeError(error) } };
       })
       .then((reply) => {
@@ -207,13 +227,15 @@ export class Session {
       this.#waiting.delete(id);
       waiting.reject(new NetError('deadline', `${waiting.kind} to ${this.#connection.remote}`));
     }
-    if (this.#waiting.size > 0) this.#sweep = this.#clock.after(sweepMs, 'session deadlines', () => this.#expire());
+    if (this.#waiting.size > 0)
+      this.#sweep = this.#clock.after(sweepMs, 'session deadlines', () => this.#expire());
   }
 }
 
 /** Words of whatever was thrown, with its cause. */
 export function describeError(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  return error.cause === undefined ? error.message : `${error.message}: ${describeError(error.cause)}`;
+  return error.cause === undefined
+    ? error.message
+    : `${error.message}: ${describeError(error.cause)}`;
 }
-

@@ -7,14 +7,14 @@
 //   live         it gets each entry as it is ordered; a joining member is backfilled beside that, a
 //                slice of the position space at a time, each read while nothing is ordered (rule 24)
 
-import type { BlobId } from '../base/ids.ts';
+import { encode } from '../base/codec.ts';
+import type { BlobId, PgId } from '../base/ids.ts';
 import { type Instant, sleep } from '../env/clock.ts';
 import type { PgRecord, Slot } from '../map/pg-record.ts';
 import { slotOf } from '../map/pg-record.ts';
-import type { PgId } from '../base/ids.ts';
 import { NetError } from '../net/errors.ts';
 import { describeError, type Session } from '../net/session.ts';
-import { equalVersions, type LogEntry } from '../wire/entry.ts';
+import { equalVersions, type LogEntry, logEntryCodec } from '../wire/entry.ts';
 import type { BlobListing, Message, MessageKind, MessageOf } from '../wire/messages.ts';
 import { OsdError } from './errors.ts';
 import type { PgDisk } from './pg-disk.ts';
@@ -38,7 +38,10 @@ export interface LinkOwner {
   /** Resolves when the tenure's log is decided. */
   readonly adopted: Promise<void>;
   shardFor(entry: LogEntry, index: number): Promise<Shard>;
-  shardToPush(blob: BlobId, slot: Slot): Promise<{ listing: BlobListing; bytes: Uint8Array } | undefined>;
+  shardToPush(
+    blob: BlobId,
+    slot: Slot,
+  ): Promise<{ listing: BlobListing; bytes: Uint8Array } | undefined>;
   inOrder<T>(work: () => Promise<T>): Promise<T>;
   onLinkProgress(): void;
 }
@@ -108,12 +111,20 @@ export class Link {
     return this.#ended || this.#owner.hasEnded;
   }
 
-  async ask<K extends MessageKind>(message: Message, expected: K, payload?: Uint8Array): Promise<MessageOf<K>> {
+  async ask<K extends MessageKind>(
+    message: Message,
+    expected: K,
+    payload?: Uint8Array,
+  ): Promise<MessageOf<K>> {
     const session = this.#session;
     if (session === undefined) throw new NetError('closed', `no session to osd.${this.slot.osd}`);
-    const answer = await session.request(payload === undefined ? { message } : { message, payload: [payload] }, answerMs);
+    const answer = await session.request(
+      payload === undefined ? { message } : { message, payload: [payload] },
+      answerMs,
+    );
     if (answer.message.kind === expected) return answer.message as MessageOf<K>;
-    if (answer.message.kind === 'failure') throw new OsdError(answer.message.code, answer.message.detail);
+    if (answer.message.kind === 'failure')
+      throw new OsdError(answer.message.code, answer.message.detail);
     throw new OsdError('failed', `${message.kind} got ${answer.message.kind}`);
   }
 
@@ -123,14 +134,26 @@ export class Link {
   }
 
   /** An entry just ordered, while live. */
-  send(entry: LogEntry, shard: Shard): void {
-    this.#append(entry, shard).catch((error: unknown) => this.#fail(error));
+  send(encoded: Uint8Array, shard: Shard): void {
+    this.#append(encoded, shard).catch((error: unknown) => this.#fail(error));
   }
 
-  async #append(entry: LogEntry, shard: Shard): Promise<void> {
+  async #append(entry: Uint8Array, shard: Shard): Promise<void> {
     const { pg, tenure, committed } = this.#owner;
-    const message = { kind: 'append', pg, tenure, committed, entry, shard: shard.kind, index: this.slot.index } as const;
-    const answer = await this.ask(message, 'appended', shard.kind === 'beside' ? shard.bytes : undefined);
+    const message = {
+      kind: 'append',
+      pg,
+      tenure,
+      committed,
+      entry,
+      shard: shard.kind,
+      index: this.slot.index,
+    } as const;
+    const answer = await this.ask(
+      message,
+      'appended',
+      shard.kind === 'beside' ? shard.bytes : undefined,
+    );
     if (answer.head <= this.acked || this.#isOver) return;
     this.acked = answer.head;
     this.#owner.onLinkProgress();
@@ -140,7 +163,11 @@ export class Link {
   #fail(error: unknown): void {
     if (this.#isLive) {
       this.troubledSince = this.#owner.world.env.clock.now();
-      this.#owner.world.env.log.write('info', 'link broke', { pg: this.#owner.pg, osd: this.slot.osd, error: describeError(error) });
+      this.#owner.world.env.log.write('info', 'link broke', {
+        pg: this.#owner.pg,
+        osd: this.slot.osd,
+        error: describeError(error),
+      });
     }
     this.#isLive = false;
     this.promisedUntil = Number.NEGATIVE_INFINITY as Instant;
@@ -190,7 +217,11 @@ export class Link {
     const { disk } = this.#owner;
     const { head } = collected;
     const ours = await disk.versionAt(head.sequence);
-    const meets = ours !== undefined && equalVersions(ours, head) && disk.firstSequence <= head.sequence + 1 && !this.#needsReset;
+    const meets =
+      ours !== undefined &&
+      equalVersions(ours, head) &&
+      disk.firstSequence <= head.sequence + 1 &&
+      !this.#needsReset;
     const isInSync = slotOf(this.#owner.record, this.slot.uuid)?.state === 'in-sync';
     if (meets) {
       await this.#catchUp(head.sequence);
@@ -200,7 +231,10 @@ export class Link {
     if (isInSync) {
       this.mustGo = true;
       this.#needsReset = true;
-      throw new OsdError('failed', `osd.${this.slot.osd} is in-sync but its log ${head.tenure}.${head.sequence} is not ours`);
+      throw new OsdError(
+        'failed',
+        `osd.${this.slot.osd} is in-sync but its log ${head.tenure}.${head.sequence} is not ours`,
+      );
     }
     this.mustGo = false;
     await this.#reset();
@@ -218,12 +252,13 @@ export class Link {
         return;
       }
       const entries = await disk.readLog(sent, catchUpEntries);
-      if (entries[0]?.version.sequence !== sent + 1) throw new OsdError('failed', `the log no longer has ${sent + 1}`);
+      if (entries[0]?.version.sequence !== sent + 1)
+        throw new OsdError('failed', `the log no longer has ${sent + 1}`);
       const replies: Promise<void>[] = [];
       for (const entry of entries) {
         const shard = await this.#owner.shardFor(entry, this.slot.index);
         if (this.#isOver) return;
-        const reply = this.#append(entry, shard);
+        const reply = this.#append(encode(logEntryCodec, entry), shard);
         reply.catch(() => {});
         replies.push(reply);
         sent = entry.version.sequence;
@@ -280,7 +315,19 @@ export class Link {
       if (!this.#isLive) throw new NetError('closed', 'the link broke');
       const rows = slice.rows.map(([key, value]) => ({ key, value }));
       const { blobs } = slice;
-      reply = this.ask({ kind: 'backfill', pg, tenure, begin, end: slice.end, rows, blobs, index: this.slot.index }, 'ok');
+      reply = this.ask(
+        {
+          kind: 'backfill',
+          pg,
+          tenure,
+          begin,
+          end: slice.end,
+          rows,
+          blobs,
+          index: this.slot.index,
+        },
+        'ok',
+      );
       reply.catch(() => {});
       return slice.end;
     });
@@ -296,7 +343,8 @@ export class Link {
     if (blobs.length === 0) return true;
     const queue = [...blobs];
     const push = async (): Promise<void> => {
-      for (let next = queue.shift(); next !== undefined && this.#isLive; next = queue.shift()) await this.pushBlob(next.facts.blob, 'missing');
+      for (let next = queue.shift(); next !== undefined && this.#isLive; next = queue.shift())
+        await this.pushBlob(next.facts.blob, 'missing');
     };
     await Promise.all(Array.from({ length: pushesAtOnce }, push));
     return false;
@@ -308,7 +356,10 @@ export class Link {
     const found = await this.#owner.shardToPush(blob, this.slot);
     // Deleted meanwhile; the member has been told, or will be, in order.
     if (found === undefined) return;
-    await this.ask({ kind: 'push-blob', pg, tenure, listing: found.listing, reason }, 'ok', found.bytes);
+    await this.ask(
+      { kind: 'push-blob', pg, tenure, listing: found.listing, reason },
+      'ok',
+      found.bytes,
+    );
   }
-
 }

@@ -5,21 +5,22 @@
 // backfilled slice reads before it writes.
 
 import { compareBytes } from '../base/bytes.ts';
-import type { BlobId, PgId, Uuid } from '../base/ids.ts';
-import { Turnstile } from '../base/turnstile.ts';
+import { decode } from '../base/codec.ts';
 import { crc32c } from '../base/crc32c.ts';
-import { findLayout } from '../map/cluster-map.ts';
+import type { BlobId, PgId, Uuid } from '../base/ids.ts';
 import { parsePgId } from '../base/ids.ts';
+import { Turnstile } from '../base/turnstile.ts';
+import type { Layout } from '../map/cluster-map.ts';
+import { findLayout } from '../map/cluster-map.ts';
 import type { PgRecord } from '../map/pg-record.ts';
 import { slotOf } from '../map/pg-record.ts';
-import type { Layout } from '../map/cluster-map.ts';
 import type { Incoming, Outgoing } from '../net/session.ts';
 import { StoreError } from '../store/errors.ts';
-import { equalVersions } from '../wire/entry.ts';
+import { equalVersions, type LogEntry, logEntryCodec } from '../wire/entry.ts';
 import type { BlobListing, MessageOf } from '../wire/messages.ts';
 import { OsdError } from './errors.ts';
-import { shardLength } from './shards.ts';
 import type { PgDisk } from './pg-disk.ts';
+import { shardLength } from './shards.ts';
 import type { World } from './world.ts';
 
 export class Member {
@@ -55,24 +56,34 @@ export class Member {
 
   /** Whether `from` may command under `tenure`; throws `stale` when not. */
   #requirePrimary(from: Uuid, tenure: number): void {
-    if (tenure !== this.disk.tenure) throw new OsdError('stale', `${this.pg}: tenure ${tenure}, accepted ${this.disk.tenure}`);
-    if (this.disk.record.primary !== from) throw new OsdError('stale', `${this.pg}: ${from} is not the primary of tenure ${tenure}`);
+    if (tenure !== this.disk.tenure)
+      throw new OsdError('stale', `${this.pg}: tenure ${tenure}, accepted ${this.disk.tenure}`);
+    if (this.disk.record.primary !== from)
+      throw new OsdError('stale', `${this.pg}: ${from} is not the primary of tenure ${tenure}`);
   }
 
   /** A primary begins or goes on: takes its tenure durably, then tells what is here (rule 19). */
   async collect(from: Uuid, record: PgRecord): Promise<MessageOf<'collected'>> {
-    if (record.primary !== from) throw new OsdError('bad-request', `${this.pg}: record of another primary`);
-    if (record.tenure < this.disk.tenure) throw new OsdError('stale', `${this.pg}: tenure ${record.tenure} is older than ${this.disk.tenure}`);
+    if (record.primary !== from)
+      throw new OsdError('bad-request', `${this.pg}: record of another primary`);
+    if (record.tenure < this.disk.tenure)
+      throw new OsdError(
+        'stale',
+        `${this.pg}: tenure ${record.tenure} is older than ${this.disk.tenure}`,
+      );
     this.#world.mon.learn(record);
-    if (slotOf(record, this.#world.self.uuid) === undefined) throw new OsdError('stale', `${this.pg}: not a slot of this disk`);
+    if (slotOf(record, this.#world.self.uuid) === undefined)
+      throw new OsdError('stale', `${this.pg}: not a slot of this disk`);
     await this.#turn.run(async () => {
-      if (record.tenure < this.disk.tenure) throw new OsdError('stale', `${this.pg}: tenure ${record.tenure} was overtaken`);
+      if (record.tenure < this.disk.tenure)
+        throw new OsdError('stale', `${this.pg}: tenure ${record.tenure} was overtaken`);
       const isNewer = record.tenure > this.disk.tenure;
       if (!isNewer && record.version <= this.disk.record.version) return;
       if (isNewer) this.#onNewTenure(record.tenure);
       await this.disk.accept(record.tenure, record);
     });
-    if (record.tenure !== this.disk.tenure) throw new OsdError('stale', `${this.pg}: tenure ${record.tenure} was overtaken`);
+    if (record.tenure !== this.disk.tenure)
+      throw new OsdError('stale', `${this.pg}: tenure ${record.tenure} was overtaken`);
     return {
       kind: 'collected',
       head: this.disk.head,
@@ -86,20 +97,20 @@ export class Member {
   /** An entry of the primary's log: acknowledged when durable. Resent entries are acknowledged again. */
   async append(from: Uuid, incoming: Incoming): Promise<MessageOf<'appended'>> {
     const message = incoming.message as MessageOf<'append'>;
+    const entry = decode(logEntryCodec, message.entry);
     if (!this.#turn.tryAcquire()) await this.#turn.acquire();
     let durable: Promise<void>;
     try {
       this.#requirePrimary(from, message.tenure);
-      durable = this.#append(message, incoming.payload);
+      durable = this.#append(message, entry, incoming.payload);
     } finally {
       this.#turn.release();
     }
     await durable;
-    return { kind: 'appended', head: message.entry.version.sequence };
+    return { kind: 'appended', head: entry.version.sequence };
   }
 
-  #append(message: MessageOf<'append'>, payload: Uint8Array): Promise<void> {
-    const { entry } = message;
+  #append(message: MessageOf<'append'>, entry: LogEntry, payload: Uint8Array): Promise<void> {
     const { head } = this.disk;
     this.disk.noteCommitted(message.committed);
     if (entry.version.sequence <= head.sequence) {
@@ -107,9 +118,13 @@ export class Member {
       return this.disk.flushed();
     }
     if (!equalVersions(entry.previous, head))
-      throw new OsdError('stale', `${this.pg}: entry ${entry.version.sequence} follows ${entry.previous.tenure}.${entry.previous.sequence}, head is ${head.tenure}.${head.sequence}`);
-    const shard = message.shard === 'beside' ? { index: message.index, views: [payload] } : undefined;
-    return this.disk.append(entry, shard);
+      throw new OsdError(
+        'stale',
+        `${this.pg}: entry ${entry.version.sequence} follows ${entry.previous.tenure}.${entry.previous.sequence}, head is ${head.tenure}.${head.sequence}`,
+      );
+    const shard =
+      message.shard === 'beside' ? { index: message.index, views: [payload] } : undefined;
+    return this.disk.append(entry, shard, message.entry);
   }
 
   async committed(from: Uuid, message: MessageOf<'commit'>): Promise<void> {
@@ -129,14 +144,20 @@ export class Member {
    */
   async readShard(message: MessageOf<'read-shard'>): Promise<Outgoing> {
     const listing = await this.disk.listing(message.blob);
-    if (listing === undefined || this.disk.isMissing(message.blob)) throw new OsdError('no-such-blob', `${this.pg}: no shard here`);
-    if (this.disk.isDamaged(message.blob)) throw new OsdError('damaged', `${this.pg}: the shard here is damaged`);
+    if (listing === undefined || this.disk.isMissing(message.blob))
+      throw new OsdError('no-such-blob', `${this.pg}: no shard here`);
+    if (this.disk.isDamaged(message.blob))
+      throw new OsdError('damaged', `${this.pg}: the shard here is damaged`);
     const whole = shardLength(listing.facts);
     const lengthBytes = message.lengthBytes === 0 ? whole : message.lengthBytes;
-    if (message.offsetBytes + lengthBytes > whole) throw new OsdError('bad-request', `${this.pg}: beyond a shard of ${whole} bytes`);
+    if (message.offsetBytes + lengthBytes > whole)
+      throw new OsdError('bad-request', `${this.pg}: beyond a shard of ${whole} bytes`);
     try {
       const bytes = await this.disk.readShard(message.blob, message.offsetBytes, lengthBytes);
-      return { message: { kind: 'shard', facts: listing.facts, index: listing.index }, payload: [bytes] };
+      return {
+        message: { kind: 'shard', facts: listing.facts, index: listing.index },
+        payload: [bytes],
+      };
     } catch (error) {
       throw await this.noteReadError(message.blob, error);
     }
@@ -149,7 +170,8 @@ export class Member {
       await this.disk.markDamaged(blob);
       return new OsdError('damaged', `${this.pg}: ${error.message}`, { cause: error });
     }
-    if (error instanceof StoreError && error.code === 'no-such-object') return new OsdError('no-such-blob', `${this.pg}: gone`);
+    if (error instanceof StoreError && error.code === 'no-such-object')
+      return new OsdError('no-such-blob', `${this.pg}: gone`);
     return new OsdError('failed', `${this.pg}: ${String(error)}`, { cause: error });
   }
 
@@ -166,12 +188,16 @@ export class Member {
     await this.#turn.run(async () => {
       this.#requirePrimary(from, message.tenure);
       const { cursor } = this.disk;
-      if (cursor === undefined || compareBytes(cursor, message.begin) !== 0) throw new OsdError('stale', `${this.pg}: the backfill is elsewhere`);
+      if (cursor === undefined || compareBytes(cursor, message.begin) !== 0)
+        throw new OsdError('stale', `${this.pg}: the backfill is elsewhere`);
       await this.disk.install(message.begin, message, message.index);
     });
   }
 
-  missingBlobs(from: Uuid, message: MessageOf<'missing-blobs'>): { blobs: readonly BlobListing[]; cursor: Uint8Array | undefined } {
+  missingBlobs(
+    from: Uuid,
+    message: MessageOf<'missing-blobs'>,
+  ): { blobs: readonly BlobListing[]; cursor: Uint8Array | undefined } {
     this.#requirePrimary(from, message.tenure);
     return { blobs: this.disk.missing(message.limit), cursor: this.disk.cursor };
   }
@@ -181,7 +207,10 @@ export class Member {
     await this.#turn.run(async () => {
       this.#requirePrimary(from, message.tenure);
       const { blob } = message.listing.facts;
-      const wanted = message.reason === 'missing' ? this.disk.isMissing(blob) : (await this.#exists(blob)) || this.disk.isMissing(blob);
+      const wanted =
+        message.reason === 'missing'
+          ? this.disk.isMissing(blob)
+          : (await this.#exists(blob)) || this.disk.isMissing(blob);
       // Deleted meanwhile: the delete came in the same order and wins (rule 24).
       if (!wanted) return;
       await this.disk.storePushed(message.listing, [incoming.payload]);
@@ -202,11 +231,18 @@ export class Member {
     return this.#turn.run(() => this.scrub(message.begin, message.end, message.deep));
   }
 
-  async scrub(begin: Uint8Array, end: Uint8Array | undefined, deep: boolean): Promise<MessageOf<'scrubbed'>> {
+  async scrub(
+    begin: Uint8Array,
+    end: Uint8Array | undefined,
+    deep: boolean,
+  ): Promise<MessageOf<'scrubbed'>> {
     let rows: readonly (readonly [Uint8Array, Uint8Array])[] = [];
     let badRows = 0;
     const found = await this.disk.range(begin, end).catch((error: unknown) => {
-      this.#world.env.log.write('warn', 'scrub found rows that do not verify', { pg: this.pg, error: String(error) });
+      this.#world.env.log.write('warn', 'scrub found rows that do not verify', {
+        pg: this.pg,
+        error: String(error),
+      });
       badRows = 1;
       return undefined;
     });
@@ -226,7 +262,14 @@ export class Member {
       }
       blobs.push(listing);
     }
-    return { kind: 'scrubbed', rowsDigest: digest, rowsCount: rows.length, badRows, blobs, badBlobs };
+    return {
+      kind: 'scrubbed',
+      rowsDigest: digest,
+      rowsCount: rows.length,
+      badRows,
+      blobs,
+      badBlobs,
+    };
   }
 
   async #verify(listing: BlobListing): Promise<boolean> {

@@ -2,6 +2,8 @@
 // leads what they say it leads; a PG whose bytes can't be understood is stopped alone, with its reason
 // (promise P5).
 
+import { encodeUtf8 } from '../base/bytes.ts';
+import { decode, encode } from '../base/codec.ts';
 import type { OsdId, PgId, Uuid } from '../base/ids.ts';
 import { isPgId } from '../base/ids.ts';
 import type { Methods } from '../base/method.ts';
@@ -10,8 +12,6 @@ import type { Instant } from '../env/clock.ts';
 import type { Env } from '../env/env.ts';
 import type { Address } from '../env/network.ts';
 import { clusterMapCodec } from '../map/cluster-map.ts';
-import { decode, encode } from '../base/codec.ts';
-import { encodeUtf8 } from '../base/bytes.ts';
 import { type PgRecord, slotOf } from '../map/pg-record.ts';
 import { type Identity, type SessionServer, serveSessions } from '../net/handshake.ts';
 import { pairKey } from '../net/keys.ts';
@@ -38,6 +38,11 @@ export interface OsdOptions {
   readonly listen: Address;
   readonly store: StoreOptions;
   readonly methods: Methods;
+  /**
+   * When this process began, where that is known and the disk was another process's before: promises of
+   * an earlier life were given before it. Default: now.
+   */
+  readonly bornAt?: Instant;
 }
 
 const beaconMs = 1000;
@@ -68,6 +73,8 @@ export class Osd {
   readonly #stopped = new Map<PgId, string>();
   #server: SessionServer | undefined;
   #closed = false;
+  /** PGs that served when the last beacon was sent. */
+  #servingTold = 0;
 
   constructor(env: Env, options: OsdOptions, store: ObjectStore) {
     this.#env = env;
@@ -122,7 +129,9 @@ export class Osd {
     const pgs = collections.filter((name) => name.startsWith('pg/')).map((name) => name.slice(3));
     for (const pg of pgs) if (isPgId(pg)) await this.#loadPg(pg);
     // A disk that never was in a PG never promised anything.
-    if (pgs.length > 0) this.#world.quietUntil = (this.#env.clock.now() + giverLeaseMs) as Instant;
+    if (pgs.length > 0)
+      this.#world.quietUntil = ((this.#options.bornAt ?? this.#env.clock.now()) +
+        giverLeaseMs) as Instant;
     const map = await this.#store.get(ownCollection, mapKey).catch(() => undefined);
     const records = [...this.#members.values()].map((member) => member.disk.record);
     this.#world.mon.remember(map === undefined ? undefined : decode(clusterMapCodec, map), records);
@@ -142,8 +151,10 @@ export class Osd {
     this.#server = await serveSessions(this.#env, this.#options.identity, {
       address: this.#options.listen,
       keyOf: (role, uuid) => {
-        if (role !== 'osd' && role !== 's3' && role !== 'nbd') return `role ${role} does not talk to an OSD`;
-        const destroyed = this.#world.mon.map?.osds.some((osd) => osd.uuid === uuid && osd.destroyed) === true;
+        if (role !== 'osd' && role !== 's3' && role !== 'nbd')
+          return `role ${role} does not talk to an OSD`;
+        const destroyed =
+          this.#world.mon.map?.osds.some((osd) => osd.uuid === uuid && osd.destroyed) === true;
         return destroyed ? `osd ${uuid} was destroyed` : pairKey(this.#options.key, role, uuid);
       },
       handle: (session, incoming) => this.#handle(session, incoming),
@@ -169,7 +180,10 @@ export class Osd {
   async #boot(session: Session): Promise<void> {
     const { capacityBytes, usedBytes } = this.#store.usage();
     const usage = { capacityBytes, usedBytes };
-    await session.request({ message: { kind: 'boot', address: this.address, usage, sequence: this.#store.sequence } }, 5000);
+    await session.request(
+      { message: { kind: 'boot', address: this.address, usage, sequence: this.#store.sequence } },
+      5000,
+    );
   }
 
   #onChange(change: { map: boolean; records: readonly PgRecord[] }): void {
@@ -184,7 +198,11 @@ export class Osd {
     if (map === undefined || this.#closed) return;
     const transaction = new Transaction();
     transaction.put(ownCollection, mapKey, encode(clusterMapCodec, map));
-    await this.#store.commit(transaction).catch((error: unknown) => this.#env.log.write('warn', 'map not kept', { error: describeError(error) }));
+    await this.#store
+      .commit(transaction)
+      .catch((error: unknown) =>
+        this.#env.log.write('warn', 'map not kept', { error: describeError(error) }),
+      );
   }
 
   #onNotice(message: Message): void {
@@ -209,6 +227,11 @@ export class Osd {
   #beacon(): void {
     if (this.#closed) return;
     this.#env.clock.after(beaconMs, 'beacon', () => this.#beacon());
+    this.#report();
+  }
+
+  #report(): void {
+    this.#servingTold = this.#servingCount();
     this.#env.tasks.spawn('beacon', async () => {
       const reports: PgReport[] = [];
       for (const primary of this.#primaries.values()) {
@@ -219,8 +242,20 @@ export class Osd {
       if (this.#closed) return;
       const { capacityBytes, usedBytes } = this.#store.usage();
       const stopped = [...this.#stopped].map(([pg, reason]) => `${pg}: ${reason}`);
-      this.#world.mon.tell({ kind: 'beacon', usage: { capacityBytes, usedBytes }, sequence: this.#store.sequence, reports, stopped });
+      this.#world.mon.tell({
+        kind: 'beacon',
+        usage: { capacityBytes, usedBytes },
+        sequence: this.#store.sequence,
+        reports,
+        stopped,
+      });
     });
+  }
+
+  #servingCount(): number {
+    let count = 0;
+    for (const primary of this.#primaries.values()) if (primary.isServing) count++;
+    return count;
   }
 
   // ——— placement groups ———
@@ -273,7 +308,10 @@ export class Osd {
       if (record !== undefined) this.#follow(record);
     }
     for (const record of this.#world.mon.records.values())
-      if (record.primary === this.#world.self.uuid && !this.#primaries.has(record.pg)) this.#follow(record);
+      if (record.primary === this.#world.self.uuid && !this.#primaries.has(record.pg))
+        this.#follow(record);
+    // Whoever waits for the cluster to serve should not wait for the next beacon, too.
+    if (this.#servingCount() !== this.#servingTold) this.#report();
   }
 
   #leaseRound(): void {
@@ -300,7 +338,8 @@ export class Osd {
         if (answer.message.kind !== 'promised' || !session.isOpen) return;
         for (const { pg, tenure } of answer.message.items) {
           const primary = this.#primaries.get(pg);
-          if (primary !== undefined && primary.tenure === tenure) primary.promised(uuid, until, answer.message.usedPermille);
+          if (primary !== undefined && primary.tenure === tenure)
+            primary.promised(uuid, until, answer.message.usedPermille);
         }
       })
       .catch(() => {});
@@ -309,7 +348,8 @@ export class Osd {
   #promise(session: Session, message: MessageOf<'promise'>): Outgoing {
     const items = message.items.filter(({ pg, tenure }) => {
       const member = this.#members.get(pg);
-      if (member === undefined || member.disk.tenure !== tenure || member.record.tenure > tenure) return false;
+      if (member === undefined || member.disk.tenure !== tenure || member.record.tenure > tenure)
+        return false;
       if (member.record.primary !== session.peer.uuid) return false;
       return this.#world.promises.give(pg, session.peer.uuid, tenure);
     });
@@ -320,12 +360,18 @@ export class Osd {
     const record = this.#world.mon.records.get(message.pg);
     const member = this.#members.get(message.pg);
     if (record === undefined || member === undefined || record.version < message.version) return;
-    if (record.primary !== session.peer.uuid || slotOf(record, this.#world.self.uuid) !== undefined) return;
+    if (record.primary !== session.peer.uuid || slotOf(record, this.#world.self.uuid) !== undefined)
+      return;
     this.#members.delete(message.pg);
     this.#env.tasks.spawn(`discard ${message.pg}`, async () => {
-      await member.alone(() => member.disk.discard()).catch((error: unknown) =>
-        this.#env.log.write('warn', 'discard failed', { pg: message.pg, error: describeError(error) }),
-      );
+      await member
+        .alone(() => member.disk.discard())
+        .catch((error: unknown) =>
+          this.#env.log.write('warn', 'discard failed', {
+            pg: message.pg,
+            error: describeError(error),
+          }),
+        );
     });
   }
 
@@ -335,7 +381,8 @@ export class Osd {
     try {
       return await this.#dispatch(session, incoming);
     } catch (error) {
-      if (error instanceof OsdError) return { message: { kind: 'failure', code: error.code, detail: error.detail } };
+      if (error instanceof OsdError)
+        return { message: { kind: 'failure', code: error.code, detail: error.detail } };
       if (this.#store.failed !== undefined) this.#stopForFailedDisk();
       throw error;
     }
@@ -347,7 +394,10 @@ export class Osd {
     });
   }
 
-  #dispatch(session: Session, incoming: Incoming): Promise<Outgoing | undefined> | Outgoing | undefined {
+  #dispatch(
+    session: Session,
+    incoming: Incoming,
+  ): Promise<Outgoing | undefined> | Outgoing | undefined {
     const { message } = incoming;
     switch (message.kind) {
       case 'append':
@@ -369,7 +419,8 @@ export class Osd {
       case 'ping':
         return undefined;
       default:
-        if (session.peer.role !== 'osd') throw new OsdError('bad-request', `a ${session.peer.role} does not send ${message.kind}`);
+        if (session.peer.role !== 'osd')
+          throw new OsdError('bad-request', `a ${session.peer.role} does not send ${message.kind}`);
         return this.#dispatchPeer(session, incoming);
     }
   }
@@ -380,7 +431,11 @@ export class Osd {
     switch (message.kind) {
       case 'collect': {
         const member = this.#members.get(message.record.pg) ?? this.#member(message.record);
-        if (member === undefined) throw new OsdError('failed', `${message.record.pg} is stopped here: ${this.#stopped.get(message.record.pg)}`);
+        if (member === undefined)
+          throw new OsdError(
+            'failed',
+            `${message.record.pg} is stopped here: ${this.#stopped.get(message.record.pg)}`,
+          );
         return answer(await member.collect(from, message.record));
       }
       case 'commit':
@@ -414,13 +469,15 @@ export class Osd {
 
   #known(pg: PgId): Member {
     const member = this.#members.get(pg);
-    if (member === undefined) throw new OsdError('stale', `${pg} is not on osd.${this.#options.osdId}`);
+    if (member === undefined)
+      throw new OsdError('stale', `${pg} is not on osd.${this.#options.osdId}`);
     return member;
   }
 
   #leading(pg: PgId): Primary {
     const primary = this.#primaries.get(pg);
-    if (primary === undefined || primary.hasEnded) throw new OsdError('not-primary', `osd.${this.#options.osdId} does not lead ${pg}`);
+    if (primary === undefined || primary.hasEnded)
+      throw new OsdError('not-primary', `osd.${this.#options.osdId} does not lead ${pg}`);
     return primary;
   }
 }

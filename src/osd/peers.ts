@@ -58,7 +58,8 @@ export class Peers {
     const osd = this.#osdOf(uuid);
     if (osd === undefined) throw new NetError('refused', `disk ${uuid} is not in the map`);
     const now = this.#env.clock.now();
-    if (peer.triedAt !== undefined && now - peer.triedAt < reconnectMs) throw new NetError('refused', `osd.${osd.id} did not answer just now`);
+    if (peer.triedAt !== undefined && now - peer.triedAt < reconnectMs)
+      throw new NetError('refused', `osd.${osd.id} did not answer just now`);
     peer.triedAt = now;
     const connecting = this.#connect(osd, peer).finally(() => {
       peer.connecting = undefined;
@@ -79,7 +80,12 @@ export class Peers {
   #stateOf(uuid: Uuid): PeerState {
     let peer = this.#peers.get(uuid);
     if (peer === undefined) {
-      peer = { session: undefined, connecting: undefined, triedAt: undefined, heardAt: this.#env.clock.now() };
+      peer = {
+        session: undefined,
+        connecting: undefined,
+        triedAt: undefined,
+        heardAt: this.#env.clock.now(),
+      };
       this.#peers.set(uuid, peer);
     }
     return peer;
@@ -101,12 +107,14 @@ export class Peers {
       // An end of a session is no verdict, but a refusal right after it is told at once.
       session.onClose(() => {
         if (peer.session === session) peer.session = undefined;
-        if (!this.#closed) this.#env.clock.after(reconnectMs, 'peer reconnect', () => this.#reach(osd.uuid));
+        if (!this.#closed)
+          this.#env.clock.after(reconnectMs, 'peer reconnect', () => this.#reach(osd.uuid));
       });
       return session;
     } catch (error) {
       const refused = error instanceof EnvError && error.code === 'refused';
-      if (refused) this.#report(osd.id, { refused, silentForMs: this.#env.clock.now() - peer.heardAt });
+      if (refused)
+        this.#report(osd.id, { refused, silentForMs: this.#env.clock.now() - peer.heardAt });
       throw error;
     }
   }

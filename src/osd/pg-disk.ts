@@ -14,8 +14,18 @@
 // and knows nothing at or beyond it; live entries change only what is below.
 
 import { assert } from '../base/assert.ts';
-import { compareBytes, concatBytes, emptyBytes, encodeUtf8, decodeUtf8 } from '../base/bytes.ts';
-import { bytes, type Codec, decode, DecodeError, encode, option, struct, u8, uint } from '../base/codec.ts';
+import { compareBytes, concatBytes, decodeUtf8, emptyBytes, encodeUtf8 } from '../base/bytes.ts';
+import {
+  bytes,
+  type Codec,
+  DecodeError,
+  decode,
+  encode,
+  option,
+  struct,
+  u8,
+  uint,
+} from '../base/codec.ts';
 import type { BlobId, PgId } from '../base/ids.ts';
 import type { MethodRow, Version } from '../base/method.ts';
 import { type PgRecord, pgRecordCodec } from '../map/pg-record.ts';
@@ -90,13 +100,22 @@ const metaCodec: Codec<Meta> = {
   },
   read: (r) => {
     const version = u8.read(r);
-    if (version !== metaVersion) throw new DecodeError(`placement group format ${version}, this is ${metaVersion}`);
+    if (version !== metaVersion)
+      throw new DecodeError(`placement group format ${version}, this is ${metaVersion}`);
     return metaBody.read(r);
   },
 };
 
-const logRowCodec = struct({ committed: uint, blobs: uint, bytes: uint, entry: logEntryCodec });
-const shardHeaderCodec: Codec<BlobListing> = struct({ facts: blobFactsCodec, version: versionCodec, index: uint });
+const logRowCodec = struct({ committed: uint, blobs: uint, bytes: uint, entry: bytes });
+
+function entryOf(row: { readonly entry: Uint8Array }): LogEntry {
+  return decode(logEntryCodec, row.entry);
+}
+const shardHeaderCodec: Codec<BlobListing> = struct({
+  facts: blobFactsCodec,
+  version: versionCodec,
+  index: uint,
+});
 const answerCodec = struct({ sequence: uint, result: bytes });
 
 function be64(target: Uint8Array, at: number, value: number): void {
@@ -127,7 +146,8 @@ function blobName(blob: BlobId): Uint8Array {
 export function blobOfName(name: Uint8Array): BlobId {
   if (name.length !== 16) throw new DecodeError(`a blob name of ${name.length} bytes`);
   const view = new DataView(name.buffer, name.byteOffset, 16);
-  const read = (at: number): number => view.getUint32(at, false) * 2 ** 32 + view.getUint32(at + 4, false);
+  const read = (at: number): number =>
+    view.getUint32(at, false) * 2 ** 32 + view.getUint32(at + 4, false);
   return { incarnation: read(0), counter: read(8) };
 }
 
@@ -221,8 +241,16 @@ export class PgDisk {
     const disk = new PgDisk(store, decode(metaCodec, meta));
     await disk.#loadLog();
     await disk.#loadRequests();
-    for (const [key, value] of await disk.#scanAll(missingPrefix)) disk.#missing.set(nameOf(blobKey(0, blobOfName(key.subarray(1)))), decode(shardHeaderCodec, value));
-    for (const [key] of await disk.#scanAll(damagedPrefix)) disk.#damaged.set(nameOf(blobKey(0, blobOfName(key.subarray(1)))), blobOfName(key.subarray(1)));
+    for (const [key, value] of await disk.#scanAll(missingPrefix))
+      disk.#missing.set(
+        nameOf(blobKey(0, blobOfName(key.subarray(1)))),
+        decode(shardHeaderCodec, value),
+      );
+    for (const [key] of await disk.#scanAll(damagedPrefix))
+      disk.#damaged.set(
+        nameOf(blobKey(0, blobOfName(key.subarray(1)))),
+        blobOfName(key.subarray(1)),
+      );
     return disk;
   }
 
@@ -231,14 +259,14 @@ export class PgDisk {
     const [first] = await this.#store.scan(this.#collection, range);
     const [last] = await this.#store.scan(this.#collection, { ...range, reverse: true });
     if (first === undefined || last === undefined) return;
-    const oldest = decode(logRowCodec, first[1]);
+    const oldest = entryOf(decode(logRowCodec, first[1]));
     const newest = decode(logRowCodec, last[1]);
-    this.#first = oldest.entry.version.sequence;
-    this.#head = newest.entry.version;
+    this.#first = oldest.version.sequence;
+    this.#head = entryOf(newest).version;
     this.#counts = { blobs: newest.blobs, bytes: newest.bytes };
     this.#meta = {
       ...this.#meta,
-      base: oldest.entry.previous,
+      base: oldest.previous,
       committed: Math.max(this.#meta.committed, newest.committed),
     };
   }
@@ -246,7 +274,10 @@ export class PgDisk {
   async #loadRequests(): Promise<void> {
     for (const [key, value] of await this.#scanAll(requestPrefix)) {
       const name = blobOfName(key.subarray(1));
-      this.#memoryOf(name.incarnation).counters.set(name.counter, decode(answerCodec, value).sequence);
+      this.#memoryOf(name.incarnation).counters.set(
+        name.counter,
+        decode(answerCodec, value).sequence,
+      );
     }
   }
 
@@ -351,7 +382,10 @@ export class PgDisk {
 
   noteScrub(wallMs: number, deep: boolean): Promise<void> {
     const transaction = new Transaction();
-    this.#putMeta(transaction, deep ? { scrubbedWallMs: wallMs, deepScrubbedWallMs: wallMs } : { scrubbedWallMs: wallMs });
+    this.#putMeta(
+      transaction,
+      deep ? { scrubbedWallMs: wallMs, deepScrubbedWallMs: wallMs } : { scrubbedWallMs: wallMs },
+    );
     return this.#store.commit(transaction);
   }
 
@@ -360,20 +394,30 @@ export class PgDisk {
   /**
    * Appends the entry that follows `head` and applies its effect, as one transaction; visible at once,
    * durable when the promise resolves. `shard` is this member's bytes of a put blob; undefined where they
-   * are gone. Throws `StoreError` before anything changed.
+   * are gone; `encoded` is the entry as bytes, where the caller has them. Throws `StoreError` before
+   * anything changed.
    */
-  append(entry: LogEntry, shard: { readonly index: number; readonly views: readonly Uint8Array[] } | undefined): Promise<void> {
+  append(
+    entry: LogEntry,
+    shard: { readonly index: number; readonly views: readonly Uint8Array[] } | undefined,
+    encoded: Uint8Array = encode(logEntryCodec, entry),
+  ): Promise<void> {
     assert(equalVersions(entry.previous, this.#head), 'an entry follows the head');
     assert(entry.version.sequence === this.#head.sequence + 1, 'sequences have no gaps');
     const transaction = new Transaction();
     const undo = { head: this.#head, first: this.#first, counts: this.#counts, meta: this.#meta };
     const after: (() => void)[] = [];
     this.#applyEffect(transaction, entry, shard, after);
-    this.#applyRequest(transaction, entry, shard !== undefined || entry.effect.kind !== 'put-blob', after);
+    this.#applyRequest(
+      transaction,
+      entry,
+      shard !== undefined || entry.effect.kind !== 'put-blob',
+      after,
+    );
     transaction.put(
       this.#collection,
       logKey(entry.version.sequence),
-      encode(logRowCodec, { committed: this.#meta.committed, ...this.#counts, entry }),
+      encode(logRowCodec, { committed: this.#meta.committed, ...this.#counts, entry: encoded }),
     );
     this.#trim(transaction, entry.version.sequence);
     this.#head = entry.version;
@@ -416,7 +460,12 @@ export class PgDisk {
         const { blob, blobBytes } = effect;
         if (!this.#covers(blobPosition(blob)) || shard === undefined) return;
         const listing = { facts: factsOf(effect), version: entry.version, index: shard.index };
-        transaction.putObject(this.#collection, blobName(blob), encode(shardHeaderCodec, listing), shard.views);
+        transaction.putObject(
+          this.#collection,
+          blobName(blob),
+          encode(shardHeaderCodec, listing),
+          shard.views,
+        );
         this.#counts = { blobs: this.#counts.blobs + 1, bytes: this.#counts.bytes + blobBytes };
         this.#forgetMarks(transaction, blob, after);
         return;
@@ -462,7 +511,12 @@ export class PgDisk {
     }
   }
 
-  #applyRequest(transaction: Transaction, entry: LogEntry, isDone: boolean, after: (() => void)[]): void {
+  #applyRequest(
+    transaction: Transaction,
+    entry: LogEntry,
+    isDone: boolean,
+    after: (() => void)[],
+  ): void {
     const { request } = entry;
     if (request === undefined) return;
     const memory = this.#clients.get(request.client);
@@ -472,7 +526,10 @@ export class PgDisk {
         after.push(() => memory?.counters.delete(counter));
       }
     if (isDone) {
-      const answer = encode(answerCodec, { sequence: entry.version.sequence, result: entry.result });
+      const answer = encode(answerCodec, {
+        sequence: entry.version.sequence,
+        result: entry.result,
+      });
       transaction.put(this.#collection, requestKey(request), answer);
     }
     after.push(() => {
@@ -495,7 +552,8 @@ export class PgDisk {
   #trim(transaction: Transaction, head: number): void {
     if (head - this.#first < logEntriesMax + logTrimBatch) return;
     const end = Math.min(head - logEntriesMax, this.#meta.committed);
-    for (let sequence = this.#first; sequence < end; sequence++) transaction.delete(this.#collection, logKey(sequence));
+    for (let sequence = this.#first; sequence < end; sequence++)
+      transaction.delete(this.#collection, logKey(sequence));
     this.#first = Math.max(this.#first, end);
   }
 
@@ -516,7 +574,7 @@ export class PgDisk {
     for (const [, value] of rows) {
       bytesTaken += value.length;
       if (entries.length > 0 && bytesTaken > 4 * 1024 * 1024) break;
-      entries.push(decode(logRowCodec, value).entry);
+      entries.push(entryOf(decode(logRowCodec, value)));
     }
     return entries;
   }
@@ -526,16 +584,19 @@ export class PgDisk {
     if (sequence === this.#head.sequence) return this.#head;
     if (sequence === 0) return this.#first === 1 ? zeroVersion : undefined;
     const value = await this.#store.get(this.#collection, logKey(sequence));
-    if (value !== undefined) return decode(logRowCodec, value).entry.version;
+    if (value !== undefined) return entryOf(decode(logRowCodec, value)).version;
     const next = await this.#store.get(this.#collection, logKey(sequence + 1));
-    return next === undefined ? undefined : decode(logRowCodec, next).entry.previous;
+    return next === undefined ? undefined : entryOf(decode(logRowCodec, next)).previous;
   }
 
   /** What a request was answered: with the sequence of its entry; `forgotten` when it has ended long ago. */
-  async answerOf(request: Request): Promise<{ readonly sequence: number; readonly result: Uint8Array } | 'forgotten' | undefined> {
+  async answerOf(
+    request: Request,
+  ): Promise<{ readonly sequence: number; readonly result: Uint8Array } | 'forgotten' | undefined> {
     const memory = this.#clients.get(request.client);
     if (memory === undefined) return undefined;
-    if (!memory.counters.has(request.counter)) return request.counter < memory.floor ? 'forgotten' : undefined;
+    if (!memory.counters.has(request.counter))
+      return request.counter < memory.floor ? 'forgotten' : undefined;
     const value = await this.#store.get(this.#collection, requestKey(request));
     return value === undefined ? undefined : decode(answerCodec, value);
   }
@@ -546,8 +607,14 @@ export class PgDisk {
     return this.#store.get(this.#collection, rowKey(object, key));
   }
 
-  async rows(object: string, keys: readonly Uint8Array[]): Promise<readonly (Uint8Array | undefined)[]> {
-    return this.#store.getMany(this.#collection, keys.map((key) => rowKey(object, key)));
+  async rows(
+    object: string,
+    keys: readonly Uint8Array[],
+  ): Promise<readonly (Uint8Array | undefined)[]> {
+    return this.#store.getMany(
+      this.#collection,
+      keys.map((key) => rowKey(object, key)),
+    );
   }
 
   async scanRows(
@@ -588,7 +655,8 @@ export class PgDisk {
   }
 
   async listBlobs(after: BlobId | undefined, limit: number): Promise<BlobId[]> {
-    const begin = after === undefined ? emptyBytes : concatBytes([blobName(after), new Uint8Array(1)]);
+    const begin =
+      after === undefined ? emptyBytes : concatBytes([blobName(after), new Uint8Array(1)]);
     const found = await this.#store.listObjects(this.#collection, { begin, end: undefined, limit });
     return found.map(({ name }) => blobOfName(name));
   }
@@ -601,10 +669,13 @@ export class PgDisk {
    */
   async reset(tenure: number, head: Version): Promise<void> {
     const transaction = new Transaction();
-    for (let sequence = this.#first; sequence <= this.#head.sequence; sequence++) transaction.delete(this.#collection, logKey(sequence));
-    for (const missing of this.#missing.values()) transaction.delete(this.#collection, blobKey(missingPrefix, missing.facts.blob));
+    for (let sequence = this.#first; sequence <= this.#head.sequence; sequence++)
+      transaction.delete(this.#collection, logKey(sequence));
+    for (const missing of this.#missing.values())
+      transaction.delete(this.#collection, blobKey(missingPrefix, missing.facts.blob));
     for (const [client, memory] of this.#clients)
-      for (const counter of memory.counters.keys()) transaction.delete(this.#collection, requestKey({ client, counter }));
+      for (const counter of memory.counters.keys())
+        transaction.delete(this.#collection, requestKey({ client, counter }));
     this.#missing.clear();
     this.#clients.clear();
     this.#head = head;
@@ -617,32 +688,56 @@ export class PgDisk {
   /** Positions from `begin`, at most `limit` rows or blobs and about `bytesMax`. */
   async slice(begin: Uint8Array, limit: number, bytesMax: number): Promise<Slice> {
     if (compareBytes(begin, firstBlobPosition) < 0) {
-      const rows = await this.#store.scan(this.#collection, { begin, end: firstBlobPosition, limit });
+      const rows = await this.#store.scan(this.#collection, {
+        begin,
+        end: firstBlobPosition,
+        limit,
+      });
       let bytesTaken = 0;
       for (const [index, [key, value]] of rows.entries()) {
         bytesTaken += key.length + value.length;
         const more = index + 1 < rows.length || rows.length === limit;
         if (more && (bytesTaken >= bytesMax || index + 1 === rows.length))
-          return { rows: rows.slice(0, index + 1), blobs: [], end: concatBytes([key, new Uint8Array(1)]) };
+          return {
+            rows: rows.slice(0, index + 1),
+            blobs: [],
+            end: concatBytes([key, new Uint8Array(1)]),
+          };
       }
       return { rows, blobs: [], end: firstBlobPosition };
     }
-    const found = await this.#store.listObjects(this.#collection, { begin: begin.subarray(1), end: undefined, limit });
-    const blobs = found.flatMap(({ stat }) => (stat === undefined ? [] : (tryListing(stat.header) ?? [])));
+    const found = await this.#store.listObjects(this.#collection, {
+      begin: begin.subarray(1),
+      end: undefined,
+      limit,
+    });
+    const blobs = found.flatMap(({ stat }) =>
+      stat === undefined ? [] : (tryListing(stat.header) ?? []),
+    );
     const last = found.at(-1);
-    const end = last === undefined || found.length < limit ? undefined : concatBytes([firstBlobPosition, last.name, new Uint8Array(1)]);
+    const end =
+      last === undefined || found.length < limit
+        ? undefined
+        : concatBytes([firstBlobPosition, last.name, new Uint8Array(1)]);
     return { rows: [], blobs, end };
   }
 
   /** The rows and blobs in [begin, end). Bounded by the caller's choice of a slice of the primary's. */
-  async range(begin: Uint8Array, end: Uint8Array | undefined): Promise<{ rows: MethodRow[]; blobs: { blob: BlobId; listing: BlobListing | undefined }[] }> {
+  async range(
+    begin: Uint8Array,
+    end: Uint8Array | undefined,
+  ): Promise<{ rows: MethodRow[]; blobs: { blob: BlobId; listing: BlobListing | undefined }[] }> {
     const stop = end ?? lastPosition;
     const rows: MethodRow[] = [];
     if (compareBytes(begin, firstBlobPosition) < 0) {
       const rowEnd = compareBytes(stop, firstBlobPosition) < 0 ? stop : firstBlobPosition;
       let from = begin;
       for (;;) {
-        const page = await this.#store.scan(this.#collection, { begin: from, end: rowEnd, limit: 1000 });
+        const page = await this.#store.scan(this.#collection, {
+          begin: from,
+          end: rowEnd,
+          limit: 1000,
+        });
         rows.push(...page);
         const last = page.at(-1);
         if (last === undefined || page.length < 1000) break;
@@ -651,12 +746,20 @@ export class PgDisk {
     }
     const blobs: { blob: BlobId; listing: BlobListing | undefined }[] = [];
     if (compareBytes(stop, firstBlobPosition) > 0) {
-      let from: Uint8Array = compareBytes(begin, firstBlobPosition) <= 0 ? emptyBytes : begin.subarray(1);
+      let from: Uint8Array =
+        compareBytes(begin, firstBlobPosition) <= 0 ? emptyBytes : begin.subarray(1);
       const blobEnd = end === undefined ? undefined : end.subarray(1);
       for (;;) {
-        const page = await this.#store.listObjects(this.#collection, { begin: from, end: blobEnd, limit: 1000 });
+        const page = await this.#store.listObjects(this.#collection, {
+          begin: from,
+          end: blobEnd,
+          limit: 1000,
+        });
         for (const { name, stat } of page)
-          blobs.push({ blob: blobOfName(name), listing: stat === undefined ? undefined : tryListing(stat.header) });
+          blobs.push({
+            blob: blobOfName(name),
+            listing: stat === undefined ? undefined : tryListing(stat.header),
+          });
         const last = page.at(-1);
         if (last === undefined || page.length < 1000) break;
         from = concatBytes([last.name, new Uint8Array(1)]);
@@ -672,18 +775,26 @@ export class PgDisk {
    */
   async install(
     begin: Uint8Array,
-    slice: { readonly end: Uint8Array | undefined; readonly rows: readonly { key: Uint8Array; value: Uint8Array }[]; readonly blobs: readonly BlobListing[] },
+    slice: {
+      readonly end: Uint8Array | undefined;
+      readonly rows: readonly { key: Uint8Array; value: Uint8Array }[];
+      readonly blobs: readonly BlobListing[];
+    },
     index: number,
   ): Promise<void> {
     const mine = await this.range(begin, slice.end);
     const transaction = new Transaction();
     const wantedRows = new Set(slice.rows.map((row) => nameOf(row.key)));
-    for (const [key] of mine.rows) if (!wantedRows.has(nameOf(key))) transaction.delete(this.#collection, key);
+    for (const [key] of mine.rows)
+      if (!wantedRows.has(nameOf(key))) transaction.delete(this.#collection, key);
     for (const row of slice.rows) this.#installRow(transaction, row);
-    const have = new Map(mine.blobs.map(({ blob, listing }) => [nameOf(blobKey(0, blob)), listing]));
+    const have = new Map(
+      mine.blobs.map(({ blob, listing }) => [nameOf(blobKey(0, blob)), listing]),
+    );
     const wantedBlobs = new Set(slice.blobs.map((each) => nameOf(blobKey(0, each.facts.blob))));
     for (const { blob } of mine.blobs)
-      if (!wantedBlobs.has(nameOf(blobKey(0, blob)))) transaction.removeObject(this.#collection, blobName(blob));
+      if (!wantedBlobs.has(nameOf(blobKey(0, blob))))
+        transaction.removeObject(this.#collection, blobName(blob));
     let { blobs, bytes: blobBytes } = this.#counts;
     for (const wanted of slice.blobs) {
       const name = nameOf(blobKey(0, wanted.facts.blob));
@@ -692,18 +803,28 @@ export class PgDisk {
       if (isSameShard(have.get(name), wanted, index) && !this.#damaged.has(name)) continue;
       const listing = { ...wanted, index };
       this.#missing.set(name, listing);
-      transaction.put(this.#collection, blobKey(missingPrefix, wanted.facts.blob), encode(shardHeaderCodec, listing));
+      transaction.put(
+        this.#collection,
+        blobKey(missingPrefix, wanted.facts.blob),
+        encode(shardHeaderCodec, listing),
+      );
     }
     this.#counts = { blobs, bytes: blobBytes };
     this.#putMeta(transaction, { cursor: slice.end });
     await this.#store.commit(transaction);
   }
 
-  #installRow(transaction: Transaction, row: { readonly key: Uint8Array; readonly value: Uint8Array }): void {
+  #installRow(
+    transaction: Transaction,
+    row: { readonly key: Uint8Array; readonly value: Uint8Array },
+  ): void {
     transaction.put(this.#collection, row.key, row.value);
     if (row.key[0] !== requestPrefix) return;
     const name = blobOfName(row.key.subarray(1));
-    this.#memoryOf(name.incarnation).counters.set(name.counter, decode(answerCodec, row.value).sequence);
+    this.#memoryOf(name.incarnation).counters.set(
+      name.counter,
+      decode(answerCodec, row.value).sequence,
+    );
   }
 
   /** Blobs this member still misses, at most `limit`. */
@@ -741,7 +862,12 @@ export class PgDisk {
   async storePushed(listing: BlobListing, views: readonly Uint8Array[]): Promise<void> {
     const transaction = new Transaction();
     const after: (() => void)[] = [];
-    transaction.putObject(this.#collection, blobName(listing.facts.blob), encode(shardHeaderCodec, listing), views);
+    transaction.putObject(
+      this.#collection,
+      blobName(listing.facts.blob),
+      encode(shardHeaderCodec, listing),
+      views,
+    );
     this.#forgetMarks(transaction, listing.facts.blob, after);
     const done = this.#store.commit(transaction);
     for (const each of after) each();
@@ -749,7 +875,11 @@ export class PgDisk {
   }
 
   /** Rows of [begin, end) made what the primary has. */
-  async repairRows(begin: Uint8Array, end: Uint8Array | undefined, rows: readonly { key: Uint8Array; value: Uint8Array }[]): Promise<void> {
+  async repairRows(
+    begin: Uint8Array,
+    end: Uint8Array | undefined,
+    rows: readonly { key: Uint8Array; value: Uint8Array }[],
+  ): Promise<void> {
     const transaction = new Transaction();
     const keep = new Set(rows.map((row) => nameOf(row.key)));
     let mine: MethodRow[] = [];
@@ -767,11 +897,20 @@ export class PgDisk {
   async discard(): Promise<void> {
     for (;;) {
       const transaction = new Transaction();
-      const blobs = await this.#store.listObjects(this.#collection, { begin: emptyBytes, end: undefined, limit: 500 });
+      const blobs = await this.#store.listObjects(this.#collection, {
+        begin: emptyBytes,
+        end: undefined,
+        limit: 500,
+      });
       for (const { name } of blobs) transaction.removeObject(this.#collection, name);
-      const rows = await this.#store.scan(this.#collection, { begin: emptyBytes, end: undefined, limit: 500 });
+      const rows = await this.#store.scan(this.#collection, {
+        begin: emptyBytes,
+        end: undefined,
+        limit: 500,
+      });
       const isLast = blobs.length < 500 && rows.length < 500;
-      for (const [key] of rows) if (isLast || compareBytes(key, metaKey) !== 0) transaction.delete(this.#collection, key);
+      for (const [key] of rows)
+        if (isLast || compareBytes(key, metaKey) !== 0) transaction.delete(this.#collection, key);
       await this.#store.commit(transaction);
       if (isLast) return;
     }
@@ -798,14 +937,25 @@ function tryListing(header: Uint8Array): BlobListing | undefined {
 }
 
 /** Blob id, geometry, length, checksum and index agree: whatever wrote it, it is the same shard (rule 25). */
-export function isSameShard(have: BlobListing | undefined, wanted: BlobListing, index: number): boolean {
+export function isSameShard(
+  have: BlobListing | undefined,
+  wanted: BlobListing,
+  index: number,
+): boolean {
   if (have === undefined) return false;
   if (wanted.facts.geometry.kind === 'erasure' && have.index !== index) return false;
-  return compareBytes(encode(blobFactsCodec, have.facts), encode(blobFactsCodec, wanted.facts)) === 0;
+  return (
+    compareBytes(encode(blobFactsCodec, have.facts), encode(blobFactsCodec, wanted.facts)) === 0
+  );
 }
 
 function factsOf(effect: Extract<Effect, { kind: 'put-blob' }>): BlobFacts {
-  return { blob: effect.blob, geometry: effect.geometry, blobBytes: effect.blobBytes, blobCrc: effect.blobCrc };
+  return {
+    blob: effect.blob,
+    geometry: effect.geometry,
+    blobBytes: effect.blobBytes,
+    blobCrc: effect.blobCrc,
+  };
 }
 
 function nameOf(key: Uint8Array): string {

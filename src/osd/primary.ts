@@ -12,23 +12,53 @@
 
 import { assert } from '../base/assert.ts';
 import { emptyBytes, formatHex } from '../base/bytes.ts';
+import { encode } from '../base/codec.ts';
 import { type BlobId, formatBlobId, type PgId, type Uuid } from '../base/ids.ts';
 import type { MethodOutcome, MethodView, Version } from '../base/method.ts';
 import { Turnstile } from '../base/turnstile.ts';
 import { type Instant, sleep } from '../env/clock.ts';
 import type { Layout } from '../map/cluster-map.ts';
-import { drop, establish, hasWriteFloor, type PgRecord, promote, retire, type Slot, slotOf, slotsIn } from '../map/pg-record.ts';
+import {
+  drop,
+  establish,
+  hasWriteFloor,
+  type PgRecord,
+  promote,
+  retire,
+  type Slot,
+  slotOf,
+  slotsIn,
+} from '../map/pg-record.ts';
 import { NetError } from '../net/errors.ts';
 import type { Incoming, Outgoing } from '../net/session.ts';
 import { StoreError } from '../store/errors.ts';
-import { type BlobFacts, compareVersions, type Effect, equalVersions, type LiveRequest, type LogEntry, type Request } from '../wire/entry.ts';
+import {
+  type BlobFacts,
+  compareVersions,
+  type Effect,
+  equalVersions,
+  type LiveRequest,
+  type LogEntry,
+  logEntryCodec,
+  type Request,
+} from '../wire/entry.ts';
 import type { BlobListing, MessageOf, PgReport } from '../wire/messages.ts';
 import { OsdError } from './errors.ts';
 import { Link, type LinkOwner, type Shard } from './link.ts';
 import type { Member } from './member.ts';
 import type { PgDisk } from './pg-disk.ts';
 import { SequenceWaiters } from './sequence-waiters.ts';
-import { type ByteRange, assemble, decodeRange, directReads, rebuild, shardLength, shardsNeeded, shardsOf, windowOf } from './shards.ts';
+import {
+  assemble,
+  type ByteRange,
+  decodeRange,
+  directReads,
+  rebuild,
+  shardLength,
+  shardsNeeded,
+  shardsOf,
+  windowOf,
+} from './shards.ts';
 import { fullPermille, usedPermille, type World } from './world.ts';
 
 type Phase = 'starting' | 'adopting' | 'serving' | 'ended';
@@ -147,7 +177,9 @@ export class Primary implements LinkOwner {
     }
     this.#record = record;
     if (this.#phase === 'starting') return;
-    this.world.env.tasks.spawn(`record of ${this.pg}`, () => this.#ignoreClosing(this.disk.rememberRecord(record)));
+    this.world.env.tasks.spawn(`record of ${this.pg}`, () =>
+      this.#ignoreClosing(this.disk.rememberRecord(record)),
+    );
     this.#followSlots();
     this.#advance();
   }
@@ -168,7 +200,10 @@ export class Primary implements LinkOwner {
     } catch (error) {
       if (this.hasEnded) return;
       if (error instanceof StoreError && error.code === 'failed') throw error;
-      this.world.env.log.write('warn', 'primary could not start', { pg: this.pg, error: String(error) });
+      this.world.env.log.write('warn', 'primary could not start', {
+        pg: this.pg,
+        error: String(error),
+      });
       await sleep(this.world.env.clock, 500, 'primary restart');
       this.end(`could not start: ${String(error)}`);
     }
@@ -182,13 +217,17 @@ export class Primary implements LinkOwner {
     await this.member.alone(() => this.disk.accept(this.#tenure, this.#record));
     this.#durable = this.disk.head.sequence;
     this.#followSlots();
-    await this.#until('the logs of all in-sync members', () => this.#inSyncLinks().every((link) => link.collected !== undefined));
+    await this.#until('the logs of all in-sync members', () =>
+      this.#inSyncLinks().every((link) => link.collected !== undefined),
+    );
     if (this.hasEnded) return;
     await this.#adopt();
     if (this.hasEnded) return;
     this.#resolveAdopted();
     const head = this.disk.head.sequence;
-    await this.#until('in-sync members to confirm the log', () => this.#inSyncLinks().every((link) => link.isLive && link.acked >= head));
+    await this.#until('in-sync members to confirm the log', () =>
+      this.#inSyncLinks().every((link) => link.isLive && link.acked >= head),
+    );
     if (this.hasEnded) return;
     this.#phase = 'serving';
     this.#advance();
@@ -196,7 +235,11 @@ export class Primary implements LinkOwner {
     await this.#until('promises of in-sync members', () => this.#hasPromises());
     if (this.hasEnded) return;
     this.#waiting = '';
-    this.world.env.log.write('info', 'primary serving', { pg: this.pg, tenure: this.#tenure, head });
+    this.world.env.log.write('info', 'primary serving', {
+      pg: this.pg,
+      tenure: this.#tenure,
+      head,
+    });
   }
 
   /** Rule 8: nothing is led before every promise this process, or its earlier life, gave has run out. */
@@ -204,7 +247,10 @@ export class Primary implements LinkOwner {
     const { env, promises, quietUntil, self } = this.world;
     // Bounded: a promise lasts a lease and none is given to others while this OSD is the record's primary.
     for (;;) {
-      const waitMs = Math.max(quietUntil - env.clock.now(), promises.remainingMs(this.pg, self.uuid));
+      const waitMs = Math.max(
+        quietUntil - env.clock.now(),
+        promises.remainingMs(this.pg, self.uuid),
+      );
       if (waitMs <= 0 || this.hasEnded) return;
       this.#waiting = 'earlier promises to run out';
       await sleep(env.clock, waitMs, 'promise wait');
@@ -238,13 +284,19 @@ export class Primary implements LinkOwner {
   async #adopt(): Promise<void> {
     this.#waiting = 'the longest log to be adopted';
     const links = this.#inSyncLinks();
-    const heads = new Map(links.map((link) => [link.slot.index, link.collected?.head ?? this.disk.head]));
-    const lowest = Math.min(this.disk.head.sequence, ...[...heads.values()].map((head) => head.sequence));
+    const heads = new Map(
+      links.map((link) => [link.slot.index, link.collected?.head ?? this.disk.head]),
+    );
+    const lowest = Math.min(
+      this.disk.head.sequence,
+      ...[...heads.values()].map((head) => head.sequence),
+    );
     const mine = this.mySlot.index;
     const holders = (entry: LogEntry): Set<number> => {
       const indexes = new Set<number>();
       if (this.disk.head.sequence >= entry.version.sequence) indexes.add(mine);
-      for (const [index, head] of heads) if (head.sequence >= entry.version.sequence) indexes.add(index);
+      for (const [index, head] of heads)
+        if (head.sequence >= entry.version.sequence) indexes.add(index);
       return indexes;
     };
     for (let after = lowest; after < this.disk.head.sequence; ) {
@@ -254,16 +306,25 @@ export class Primary implements LinkOwner {
     }
     const longest = links.reduce<Link | undefined>((best, link) => {
       const head = link.collected?.head;
-      if (head === undefined || compareVersions(head, best?.collected?.head ?? this.disk.head) <= 0) return best;
+      if (head === undefined || compareVersions(head, best?.collected?.head ?? this.disk.head) <= 0)
+        return best;
       return link;
     }, undefined);
     if (longest?.collected === undefined) return;
     const target = longest.collected.head;
     while (!this.hasEnded && !equalVersions(this.disk.head, target)) {
-      const answer = await longest.ask({ kind: 'fetch-log', pg: this.pg, tenure: this.#tenure, after: this.disk.head.sequence }, 'log');
-      if (answer.entries.length === 0) throw new OsdError('failed', `osd.${longest.slot.osd} has no log after ${this.disk.head.sequence}`);
+      const answer = await longest.ask(
+        { kind: 'fetch-log', pg: this.pg, tenure: this.#tenure, after: this.disk.head.sequence },
+        'log',
+      );
+      if (answer.entries.length === 0)
+        throw new OsdError(
+          'failed',
+          `osd.${longest.slot.osd} has no log after ${this.disk.head.sequence}`,
+        );
       for (const entry of answer.entries) {
-        if (!equalVersions(entry.previous, this.disk.head)) throw new OsdError('failed', `log of osd.${longest.slot.osd} does not follow ours`);
+        if (!equalVersions(entry.previous, this.disk.head))
+          throw new OsdError('failed', `log of osd.${longest.slot.osd} does not follow ours`);
         this.#judgeTail(entry, holders(entry).size);
         const shard = await this.#shardToAdopt(entry);
         if (this.hasEnded) return;
@@ -275,11 +336,15 @@ export class Primary implements LinkOwner {
 
   /** A put that too few hold to be read is given up (rule 20). */
   #judgeTail(entry: LogEntry, holderCount: number): void {
-    if (entry.effect.kind === 'put-blob' && holderCount < shardsNeeded(entry.effect.geometry)) this.#abandoned.add(formatBlobId(entry.effect.blob));
+    if (entry.effect.kind === 'put-blob' && holderCount < shardsNeeded(entry.effect.geometry))
+      this.#abandoned.add(formatBlobId(entry.effect.blob));
   }
 
-  async #shardToAdopt(entry: LogEntry): Promise<{ index: number; views: Uint8Array[] } | undefined> {
-    if (entry.effect.kind !== 'put-blob' || this.#abandoned.has(formatBlobId(entry.effect.blob))) return undefined;
+  async #shardToAdopt(
+    entry: LogEntry,
+  ): Promise<{ index: number; views: Uint8Array[] } | undefined> {
+    if (entry.effect.kind !== 'put-blob' || this.#abandoned.has(formatBlobId(entry.effect.blob)))
+      return undefined;
     const index = this.mySlot.index;
     const bytes = await this.#rebuildShard(entry.effect, index);
     return bytes === undefined ? undefined : { index, views: [bytes] };
@@ -294,12 +359,14 @@ export class Primary implements LinkOwner {
       for (const { effect, request } of entries) {
         if (effect.kind !== 'put-blob' || !this.#abandoned.has(formatBlobId(effect.blob))) continue;
         blobs.push(effect.blob);
-        if (request !== undefined) requests.push({ client: request.client, counter: request.counter });
+        if (request !== undefined)
+          requests.push({ client: request.client, counter: request.counter });
       }
       after = entries.at(-1)?.version.sequence ?? this.disk.head.sequence;
     }
     await this.#order.run(async () => {
-      if (!this.hasEnded) this.#submit({ kind: 'abandon', blobs, requests }, undefined, emptyBytes, undefined);
+      if (!this.hasEnded)
+        this.#submit({ kind: 'abandon', blobs, requests }, undefined, emptyBytes, undefined);
     });
     this.#abandoned.clear();
   }
@@ -314,7 +381,9 @@ export class Primary implements LinkOwner {
   #followSlots(): void {
     for (const [uuid, link] of this.#links) {
       const slot = slotOf(this.#record, uuid);
-      const isSame = slot?.state === link.slot.state || (slot?.state === 'in-sync' && link.slot.state === 'joining');
+      const isSame =
+        slot?.state === link.slot.state ||
+        (slot?.state === 'in-sync' && link.slot.state === 'joining');
       if (slot !== undefined && isSame) {
         link.slot = slot;
         continue;
@@ -325,13 +394,16 @@ export class Primary implements LinkOwner {
     }
     for (const slot of this.#record.slots) {
       if (slot.uuid === this.world.self.uuid || this.#links.has(slot.uuid)) continue;
-      if (slot.state === 'in-sync' || slot.state === 'joining') this.#links.set(slot.uuid, new Link(this, slot));
+      if (slot.state === 'in-sync' || slot.state === 'joining')
+        this.#links.set(slot.uuid, new Link(this, slot));
     }
   }
 
   /** Everyone whose durable copy a commit waits for, but ourselves. */
   #acknowledgementSet(): Link[] {
-    return [...this.#links.values()].filter((link) => link.slot.state === 'in-sync' || link.isPromoting);
+    return [...this.#links.values()].filter(
+      (link) => link.slot.state === 'in-sync' || link.isPromoting,
+    );
   }
 
   #hasPromises(): boolean {
@@ -380,13 +452,20 @@ export class Primary implements LinkOwner {
     const now = this.world.env.clock.now();
     const victims = new Set<Uuid>();
     for (const link of this.#inSyncLinks()) {
-      if (link.isLive || (link.collected !== undefined && this.#phase === 'adopting' && link.isOpen)) continue;
+      if (
+        link.isLive ||
+        (link.collected !== undefined && this.#phase === 'adopting' && link.isOpen)
+      )
+        continue;
       const osd = map.osds.find((each) => each.uuid === link.slot.uuid);
       const isGone = osd === undefined || !osd.up || osd.destroyed;
-      if (isGone || link.mustGo || now - link.troubledSince > dropAfterMs) victims.add(link.slot.uuid);
+      if (isGone || link.mustGo || now - link.troubledSince > dropAfterMs)
+        victims.add(link.slot.uuid);
     }
     if (victims.size === 0) return;
-    const outcome = await this.#propose((record) => drop(record, victims, this.layout, map, this.#nonce()));
+    const outcome = await this.#propose((record) =>
+      drop(record, victims, this.layout, map, this.#nonce()),
+    );
     if (outcome.kind === 'accepted')
       this.world.env.log.write('warn', 'members dropped', { pg: this.pg, count: victims.size });
   }
@@ -399,12 +478,23 @@ export class Primary implements LinkOwner {
     link.isPromoting = true;
     const head = this.disk.head.sequence;
     const deadline = this.world.env.clock.now() + dropAfterMs;
-    while (link.isLive && !this.hasEnded && (link.acked < head || link.promisedUntil <= this.world.env.clock.now())) {
+    while (
+      link.isLive &&
+      !this.hasEnded &&
+      (link.acked < head || link.promisedUntil <= this.world.env.clock.now())
+    ) {
       if (this.world.env.clock.now() > deadline) break;
       await sleep(this.world.env.clock, 5, 'promotion');
     }
-    const isReady = link.isLive && link.isComplete && link.acked >= head && link.promisedUntil > this.world.env.clock.now();
-    if (isReady && !this.hasEnded) await this.#propose((record) => promote(record, link.slot.uuid, this.layout, map, this.#nonce()));
+    const isReady =
+      link.isLive &&
+      link.isComplete &&
+      link.acked >= head &&
+      link.promisedUntil > this.world.env.clock.now();
+    if (isReady && !this.hasEnded)
+      await this.#propose((record) =>
+        promote(record, link.slot.uuid, this.layout, map, this.#nonce()),
+      );
     link.isPromoting = false;
     this.#advance();
   }
@@ -414,7 +504,11 @@ export class Primary implements LinkOwner {
       if (slotOf(this.#record, slot.uuid) !== undefined) continue;
       this.world.peers
         .session(slot.uuid)
-        .then((session) => session.notify({ message: { kind: 'discard', pg: this.pg, version: this.#record.version } }))
+        .then((session) =>
+          session.notify({
+            message: { kind: 'discard', pg: this.pg, version: this.#record.version },
+          }),
+        )
         .catch(() => {});
     }
   }
@@ -423,19 +517,30 @@ export class Primary implements LinkOwner {
    * One change of the record. A proposal whose answer was lost is proposed again as it is: its nonce and
    * version make that harmless, and its fate is known only from an answer (rule 12).
    */
-  #propose(build: (record: PgRecord) => PgRecord | undefined): Promise<{ kind: 'accepted'; proposed: PgRecord } | { kind: 'nothing' | 'refused' }> {
+  #propose(
+    build: (record: PgRecord) => PgRecord | undefined,
+  ): Promise<{ kind: 'accepted'; proposed: PgRecord } | { kind: 'nothing' | 'refused' }> {
     return this.#proposals.run(async () => {
       const proposed = this.hasEnded ? undefined : build(this.#record);
       if (proposed === undefined) return { kind: 'nothing' };
       while (!this.hasEnded) {
         try {
-          const answer = await this.world.mon.ask({ kind: 'propose', record: proposed }, 'proposed');
-          const isOurs = answer.accepted || (answer.current.version === proposed.version && answer.current.nonce === proposed.nonce);
+          const answer = await this.world.mon.ask(
+            { kind: 'propose', record: proposed },
+            'proposed',
+          );
+          const isOurs =
+            answer.accepted ||
+            (answer.current.version === proposed.version &&
+              answer.current.nonce === proposed.nonce);
           if (isOurs && this.#phase === 'starting') this.#tenure = proposed.tenure;
           this.world.mon.learn(answer.current);
           this.onRecord(answer.current);
           if (isOurs) return { kind: 'accepted', proposed };
-          this.world.env.log.write('debug', 'proposal refused', { pg: this.pg, reason: answer.reason });
+          this.world.env.log.write('debug', 'proposal refused', {
+            pg: this.pg,
+            reason: answer.reason,
+          });
           return { kind: 'refused' };
         } catch (error) {
           if (!(error instanceof NetError)) throw error;
@@ -454,20 +559,35 @@ export class Primary implements LinkOwner {
   // ——— ordering and committing ———
 
   /** Orders an effect: the one place where entries are made. The caller holds the order turnstile. */
-  #submit(effect: Effect, request: LiveRequest | undefined, result: Uint8Array, shards: ((index: number) => Uint8Array) | undefined): number {
+  #submit(
+    effect: Effect,
+    request: LiveRequest | undefined,
+    result: Uint8Array,
+    shards: ((index: number) => Uint8Array) | undefined,
+  ): number {
     const sequence = this.disk.head.sequence + 1;
     const version: Version = { tenure: this.#tenure, sequence };
     const entry: LogEntry = { version, previous: this.disk.head, request, result, effect };
     const { index } = this.mySlot;
+    const encoded = encode(logEntryCodec, entry);
     let durable: Promise<void>;
     try {
-      durable = this.disk.append(entry, shards === undefined ? undefined : { index, views: [shards(index)] });
+      durable = this.disk.append(
+        entry,
+        shards === undefined ? undefined : { index, views: [shards(index)] },
+        encoded,
+      );
     } catch (error) {
       throw storeRefusal(error);
     }
     for (const link of this.#links.values()) {
       if (!link.isLive) continue;
-      link.send(entry, shards === undefined ? { kind: 'none' } : { kind: 'beside', bytes: shards(link.slot.index) });
+      link.send(
+        encoded,
+        shards === undefined
+          ? { kind: 'none' }
+          : { kind: 'beside', bytes: shards(link.slot.index) },
+      );
     }
     for (const name of namesOf(effect)) this.#pendingObjects.set(name, sequence);
     if (shards !== undefined) this.#pendingShards.set(sequence, shards);
@@ -497,8 +617,10 @@ export class Primary implements LinkOwner {
     for (const link of this.#acknowledgementSet()) stable = Math.min(stable, link.acked);
     if (stable > this.#stable) {
       this.#stable = stable;
-      for (const [name, sequence] of this.#pendingObjects) if (sequence <= stable) this.#pendingObjects.delete(name);
-      for (const sequence of this.#pendingShards.keys()) if (sequence <= stable) this.#pendingShards.delete(sequence);
+      for (const [name, sequence] of this.#pendingObjects)
+        if (sequence <= stable) this.#pendingObjects.delete(name);
+      for (const sequence of this.#pendingShards.keys())
+        if (sequence <= stable) this.#pendingShards.delete(sequence);
       this.#readers.reached(stable);
     }
     const floorFault = this.#floorFault();
@@ -531,18 +653,23 @@ export class Primary implements LinkOwner {
   }
 
   #endedFault(): OsdError | undefined {
-    return this.hasEnded ? new OsdError('not-primary', `${this.pg}: ${this.#endedReason}`) : undefined;
+    return this.hasEnded
+      ? new OsdError('not-primary', `${this.pg}: ${this.#endedReason}`)
+      : undefined;
   }
 
   #requireServing(): void {
-    if (this.#phase === 'ended') throw new OsdError('not-primary', `${this.pg}: ${this.#endedReason}`);
-    if (this.#phase !== 'serving') throw new OsdError('not-primary', `${this.pg} waits for ${this.#waiting}`);
+    if (this.#phase === 'ended')
+      throw new OsdError('not-primary', `${this.pg}: ${this.#endedReason}`);
+    if (this.#phase !== 'serving')
+      throw new OsdError('not-primary', `${this.pg} waits for ${this.#waiting}`);
   }
 
   /** Rule 7: after the value was read and after the last await. */
   #requirePromises(): void {
     this.#requireServing();
-    if (!this.#hasPromises()) throw new OsdError('not-primary', `${this.pg} waits for promises of its in-sync members`);
+    if (!this.#hasPromises())
+      throw new OsdError('not-primary', `${this.pg} waits for promises of its in-sync members`);
   }
 
   #requireWritable(dataBytes: number): void {
@@ -550,8 +677,12 @@ export class Primary implements LinkOwner {
     const floorFault = this.#floorFault();
     if (floorFault !== undefined) throw floorFault;
     if (dataBytes === 0) return;
-    const fullest = Math.max(usedPermille(this.world.store), ...this.#acknowledgementSet().map((link) => link.usedPermille));
-    if (fullest >= fullPermille) throw new OsdError('no-space', `${this.pg}: a disk is ${Math.floor(fullest / 10)} % full`);
+    const fullest = Math.max(
+      usedPermille(this.world.store),
+      ...this.#acknowledgementSet().map((link) => link.usedPermille),
+    );
+    if (fullest >= fullPermille)
+      throw new OsdError('no-space', `${this.pg}: a disk is ${Math.floor(fullest / 10)} % full`);
   }
 
   /** Why nothing can be acknowledged now; undefined when enough slots are in-sync. */
@@ -559,8 +690,13 @@ export class Primary implements LinkOwner {
     const { map } = this.world.mon;
     if (map !== undefined && hasWriteFloor(this.#record, this.layout, map)) return undefined;
     const inSync = slotsIn(this.#record, 'in-sync').map((slot) => `osd.${slot.osd}`);
-    const away = this.#record.slots.filter((slot) => slot.state !== 'in-sync').map((slot) => `osd.${slot.osd} ${slot.state}`);
-    return new OsdError('below-floor', `${this.pg} has only ${inSync.join(' ')} in-sync (${away.join(', ')}): too few to write safely`);
+    const away = this.#record.slots
+      .filter((slot) => slot.state !== 'in-sync')
+      .map((slot) => `osd.${slot.osd} ${slot.state}`);
+    return new OsdError(
+      'below-floor',
+      `${this.pg} has only ${inSync.join(' ')} in-sync (${away.join(', ')}): too few to write safely`,
+    );
   }
 
   /** Runs a request once, however often it comes (rule 5). */
@@ -600,14 +736,22 @@ export class Primary implements LinkOwner {
     let sequence: number;
     try {
       this.#requireServing();
-      const context = { version: { tenure: this.#tenure, sequence: this.disk.head.sequence + 1 }, wallMs: this.world.env.wall.nowMs() };
+      const context = {
+        version: { tenure: this.#tenure, sequence: this.disk.head.sequence + 1 },
+        wallMs: this.world.env.wall.nowMs(),
+      };
       outcome = await method(this.#viewOf(message.object), message.argument, context);
       this.#requireServing();
       sequence = this.#pendingObjects.get(objectName(message.object)) ?? 0;
       if (outcome.effects.length > 0) {
         checkOutcome(outcome);
         this.#requireWritable(outcome.effects.some((effect) => effect.kind === 'put') ? 1 : 0);
-        sequence = this.#submit({ kind: 'rows', object: message.object, effects: outcome.effects }, message.request, outcome.result, undefined);
+        sequence = this.#submit(
+          { kind: 'rows', object: message.object, effects: outcome.effects },
+          message.request,
+          outcome.result,
+          undefined,
+        );
       }
     } finally {
       this.#order.release();
@@ -637,11 +781,17 @@ export class Primary implements LinkOwner {
   async #putBlob(message: MessageOf<'put-blob'>, incoming: Incoming): Promise<Outgoing> {
     const { payload } = incoming;
     if (payload.length === 0) throw new OsdError('bad-request', 'a blob has bytes');
-    if (incoming.payloadCrc !== message.blobCrc) throw new OsdError('bad-request', 'the blob is not what its checksum says');
+    if (incoming.payloadCrc !== message.blobCrc)
+      throw new OsdError('bad-request', 'the blob is not what its checksum says');
     this.#requireWritable(payload.length);
     if ((await this.#answered(message.request)) !== undefined) return { message: { kind: 'ok' } };
     const { geometry } = this.layout;
-    const facts: BlobFacts = { blob: message.blob, geometry, blobBytes: payload.length, blobCrc: message.blobCrc };
+    const facts: BlobFacts = {
+      blob: message.blob,
+      geometry,
+      blobBytes: payload.length,
+      blobCrc: message.blobCrc,
+    };
     const shards = shardsOf(geometry, payload);
     const sequence = await this.#order.run(async () => {
       this.#requireWritable(payload.length);
@@ -657,7 +807,12 @@ export class Primary implements LinkOwner {
       if ((await this.#answered(message.request)) !== undefined) return { message: { kind: 'ok' } };
       const sequence = await this.#order.run(async () => {
         this.#requireWritable(0);
-        return this.#submit({ kind: 'delete-blob', blob: message.blob }, message.request, emptyBytes, undefined);
+        return this.#submit(
+          { kind: 'delete-blob', blob: message.blob },
+          message.request,
+          emptyBytes,
+          undefined,
+        );
       });
       await this.#untilCommitted(sequence);
       return { message: { kind: 'ok' } };
@@ -684,10 +839,15 @@ export class Primary implements LinkOwner {
     const { facts } = listing;
     const range = { offsetBytes: message.offsetBytes, lengthBytes: message.lengthBytes };
     if (range.lengthBytes < 1 || range.offsetBytes + range.lengthBytes > facts.blobBytes)
-      throw new OsdError('bad-request', `bytes ${range.offsetBytes} + ${range.lengthBytes} of a blob of ${facts.blobBytes}`);
-    const bytes = (await this.#readDirect(listing, range)) ?? (await this.#readDecoded(facts, range));
+      throw new OsdError(
+        'bad-request',
+        `bytes ${range.offsetBytes} + ${range.lengthBytes} of a blob of ${facts.blobBytes}`,
+      );
+    const bytes =
+      (await this.#readDirect(listing, range)) ?? (await this.#readDecoded(facts, range));
     if (bytes === undefined) {
-      if ((await this.disk.listing(message.blob)) === undefined) throw new OsdError('no-such-blob', `${this.pg}: deleted meanwhile`);
+      if ((await this.disk.listing(message.blob)) === undefined)
+        throw new OsdError('no-such-blob', `${this.pg}: deleted meanwhile`);
       throw this.#tooFewShards(message.blob);
     }
     this.#requirePromises();
@@ -702,7 +862,8 @@ export class Primary implements LinkOwner {
     const mine = this.mySlot.index;
     const parts = await Promise.all(
       directReads(facts, range).map(async (read) => {
-        if (facts.geometry.kind === 'copies' || read.shardIndex === mine) return this.#readMine(facts.blob, read);
+        if (facts.geometry.kind === 'copies' || read.shardIndex === mine)
+          return this.#readMine(facts.blob, read);
         const link = this.#inSyncLinks().find((each) => each.slot.index === read.shardIndex);
         return link === undefined ? undefined : this.#readTheirs(link.slot, facts, read);
       }),
@@ -726,13 +887,24 @@ export class Primary implements LinkOwner {
     }
   }
 
-  async #readTheirs(slot: Slot, facts: BlobFacts, range: ByteRange): Promise<Uint8Array | undefined> {
+  async #readTheirs(
+    slot: Slot,
+    facts: BlobFacts,
+    range: ByteRange,
+  ): Promise<Uint8Array | undefined> {
     try {
       const session = await this.world.peers.session(slot.uuid);
-      const answer = await session.request({ message: { kind: 'read-shard', pg: this.pg, blob: facts.blob, ...range } }, readTimeoutMs);
-      if (answer.message.kind !== 'shard' || answer.payload.length !== range.lengthBytes) return undefined;
-      const isRight = answer.message.facts.blobCrc === facts.blobCrc && answer.message.facts.blobBytes === facts.blobBytes;
-      if (!isRight || (facts.geometry.kind === 'erasure' && answer.message.index !== slot.index)) return undefined;
+      const answer = await session.request(
+        { message: { kind: 'read-shard', pg: this.pg, blob: facts.blob, ...range } },
+        readTimeoutMs,
+      );
+      if (answer.message.kind !== 'shard' || answer.payload.length !== range.lengthBytes)
+        return undefined;
+      const isRight =
+        answer.message.facts.blobCrc === facts.blobCrc &&
+        answer.message.facts.blobBytes === facts.blobBytes;
+      if (!isRight || (facts.geometry.kind === 'erasure' && answer.message.index !== slot.index))
+        return undefined;
       return answer.payload;
     } catch {
       return undefined;
@@ -743,10 +915,15 @@ export class Primary implements LinkOwner {
    * The same window of enough shards, of different indexes, from whoever has them, in-sync members first
    * (rule 25). Undefined when there are too few.
    */
-  async #gather(facts: BlobFacts, window: ByteRange, without: Uuid | undefined): Promise<Map<number, Uint8Array> | undefined> {
+  async #gather(
+    facts: BlobFacts,
+    window: ByteRange,
+    without: Uuid | undefined,
+  ): Promise<Map<number, Uint8Array> | undefined> {
     const needed = shardsNeeded(facts.geometry);
     const found = new Map<number, Uint8Array>();
-    const mine = without === this.world.self.uuid ? undefined : await this.#readMine(facts.blob, window);
+    const mine =
+      without === this.world.self.uuid ? undefined : await this.#readMine(facts.blob, window);
     if (mine !== undefined) found.set(this.mySlot.index, mine);
     const rank = { 'in-sync': 0, eligible: 1, stale: 2, joining: 3 };
     const others = this.#record.slots
@@ -757,7 +934,12 @@ export class Primary implements LinkOwner {
       const batch: Slot[] = [];
       for (const slot of others) {
         if (found.size + batch.length === needed) break;
-        if (tried.has(slot.uuid) || found.has(slot.index) || batch.some((each) => each.index === slot.index)) continue;
+        if (
+          tried.has(slot.uuid) ||
+          found.has(slot.index) ||
+          batch.some((each) => each.index === slot.index)
+        )
+          continue;
         batch.push(slot);
       }
       if (batch.length === 0) break;
@@ -773,14 +955,24 @@ export class Primary implements LinkOwner {
 
   /** Final only when every slot was heard: a member that is away may bring the shards that are wanting. */
   #tooFewShards(blob: BlobId): OsdError {
-    const silent = this.#record.slots.filter((slot) => slot.uuid !== this.world.self.uuid && this.world.peers.openSession(slot.uuid) === undefined);
+    const silent = this.#record.slots.filter(
+      (slot) =>
+        slot.uuid !== this.world.self.uuid && this.world.peers.openSession(slot.uuid) === undefined,
+    );
     const detail = `${this.pg}: too few shards of ${formatBlobId(blob)} can be read`;
     if (silent.length === 0) return new OsdError('damaged', detail);
-    return new OsdError('failed', `${detail} while ${silent.map((slot) => `osd.${slot.osd}`).join(', ')} is away`);
+    return new OsdError(
+      'failed',
+      `${detail} while ${silent.map((slot) => `osd.${slot.osd}`).join(', ')} is away`,
+    );
   }
 
   /** The whole shard of an index; undefined when too few others can be read. */
-  async #rebuildShard(facts: BlobFacts, index: number, without?: Uuid): Promise<Uint8Array | undefined> {
+  async #rebuildShard(
+    facts: BlobFacts,
+    index: number,
+    without?: Uuid,
+  ): Promise<Uint8Array | undefined> {
     const whole = { offsetBytes: 0, lengthBytes: shardLength(facts) };
     const shards = await this.#gather(facts, whole, without);
     return shards === undefined ? undefined : rebuild(facts, index, shards);
@@ -801,7 +993,10 @@ export class Primary implements LinkOwner {
   }
 
   /** A shard to push to a member that misses it or holds it damaged; undefined when the blob is gone. */
-  async shardToPush(blob: BlobId, slot: Slot): Promise<{ listing: BlobListing; bytes: Uint8Array } | undefined> {
+  async shardToPush(
+    blob: BlobId,
+    slot: Slot,
+  ): Promise<{ listing: BlobListing; bytes: Uint8Array } | undefined> {
     const listing = await this.disk.listing(blob);
     if (listing === undefined) return undefined;
     const bytes = await this.#rebuildShard(listing.facts, slot.index, slot.uuid);
@@ -815,10 +1010,15 @@ export class Primary implements LinkOwner {
     for (const blob of this.disk.damaged(64)) {
       const listing = await this.disk.listing(blob).catch(() => undefined);
       if (listing === undefined) continue;
-      const bytes = await this.#rebuildShard(listing.facts, this.mySlot.index, this.world.self.uuid);
+      const bytes = await this.#rebuildShard(
+        listing.facts,
+        this.mySlot.index,
+        this.world.self.uuid,
+      );
       if (bytes === undefined) continue;
       await this.member.alone(async () => {
-        if ((await this.disk.listing(blob)) !== undefined) await this.disk.storePushed(listing, [bytes]);
+        if ((await this.disk.listing(blob)) !== undefined)
+          await this.disk.storePushed(listing, [bytes]);
       });
       this.world.env.log.write('info', 'shard repaired', { pg: this.pg, osd: this.world.self.id });
     }
@@ -848,7 +1048,9 @@ export class Primary implements LinkOwner {
       bytes: counts.bytes,
       waiting: this.#waiting,
       missing,
-      damaged: this.disk.damagedCount + [...this.#links.values()].reduce((sum, link) => sum + link.damaged, 0),
+      damaged:
+        this.disk.damagedCount +
+        [...this.#links.values()].reduce((sum, link) => sum + link.damaged, 0),
       scrubbedWallMs: scrubs.light,
       deepScrubbedWallMs: scrubs.deep,
       scrubbing: this.#isScrubbing,
@@ -868,7 +1070,9 @@ export class Primary implements LinkOwner {
   /** For the round of leases: whom to ask, and what they are asked for. */
   leaseTargets(): Uuid[] {
     if (this.#phase !== 'adopting' && this.#phase !== 'serving') return [];
-    return [...this.#links.values()].filter((link) => link.collected !== undefined && link.isOpen).map((link) => link.slot.uuid);
+    return [...this.#links.values()]
+      .filter((link) => link.collected !== undefined && link.isOpen)
+      .map((link) => link.slot.uuid);
   }
 
   promised(uuid: Uuid, until: Instant, memberUsedPermille: number): void {
@@ -898,10 +1102,12 @@ function namesOf(effect: Effect): string[] {
 function checkOutcome(outcome: MethodOutcome): void {
   let bytes = outcome.result.length;
   for (const effect of outcome.effects) {
-    if (effect.key.length < 1 || effect.key.length > 3072) throw new OsdError('too-large', `a row key of ${effect.key.length} bytes`);
+    if (effect.key.length < 1 || effect.key.length > 3072)
+      throw new OsdError('too-large', `a row key of ${effect.key.length} bytes`);
     bytes += effect.key.length + (effect.kind === 'put' ? effect.value.length : 0);
   }
-  if (bytes > callBytesMax) throw new OsdError('too-large', `a call with ${bytes} bytes of effects and result`);
+  if (bytes > callBytesMax)
+    throw new OsdError('too-large', `a call with ${bytes} bytes of effects and result`);
 }
 
 function storeRefusal(error: unknown): unknown {

@@ -39,7 +39,12 @@ export class GivenPromises {
   give(pg: PgId, primary: Uuid, tenure: number): boolean {
     const now = this.#clock.now();
     const held = this.#given.get(pg);
-    if (held !== undefined && held.until > now && (held.primary !== primary || held.tenure !== tenure)) return false;
+    if (
+      held !== undefined &&
+      held.until > now &&
+      (held.primary !== primary || held.tenure !== tenure)
+    )
+      return false;
     this.#given.set(pg, { primary, tenure, until: (now + giverLeaseMs) as Instant });
     return true;
   }

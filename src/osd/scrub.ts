@@ -50,17 +50,29 @@ export async function scrubPg(primary: Primary, deep: boolean): Promise<ScrubRes
   }
 }
 
-async function scrubSlice(primary: Primary, begin: Uint8Array, deep: boolean): Promise<ScrubResult & { end: Uint8Array | undefined }> {
+async function scrubSlice(
+  primary: Primary,
+  begin: Uint8Array,
+  deep: boolean,
+): Promise<ScrubResult & { end: Uint8Array | undefined }> {
   const { pg, tenure, member, disk } = primary;
-  const links = [...primary.links.values()].filter((link) => link.slot.state === 'in-sync' && link.isLive);
+  const links = [...primary.links.values()].filter(
+    (link) => link.slot.state === 'in-sync' && link.isLive,
+  );
   const compared = await primary.inOrder(async () => {
-    const { end } = await disk.slice(begin, sliceItems, sliceBytes).catch(() => ({ end: undefined }));
+    const { end } = await disk
+      .slice(begin, sliceItems, sliceBytes)
+      .catch(() => ({ end: undefined }));
     // The answers come from members that have every entry up to our head: the question goes behind them.
     const asked = links.map((link) =>
       link.ask({ kind: 'scrub-range', pg, tenure, begin, end, deep }, 'scrubbed').then(
         (answer) => ({ link, answer }),
         (error: unknown) => {
-          primary.world.env.log.write('info', 'member not scrubbed', { pg, osd: link.slot.osd, error: describeError(error) });
+          primary.world.env.log.write('info', 'member not scrubbed', {
+            pg,
+            osd: link.slot.osd,
+            error: describeError(error),
+          });
           return undefined;
         },
       ),
@@ -80,16 +92,36 @@ async function scrubSlice(primary: Primary, begin: Uint8Array, deep: boolean): P
     errors += bad.length + answer.badRows;
     repaired += await repairBlobs(primary, link, bad);
     if (mine.badRows > 0) continue;
-    if (answer.badRows === 0 && answer.rowsDigest === mine.rowsDigest && answer.rowsCount === mine.rowsCount) continue;
+    if (
+      answer.badRows === 0 &&
+      answer.rowsDigest === mine.rowsDigest &&
+      answer.rowsCount === mine.rowsCount
+    )
+      continue;
     if (answer.badRows === 0) errors++;
     repaired += await repairRows(primary, link, begin, end);
   }
-  return { rows: mine.rowsCount, blobs: mine.blobs.length + mine.badBlobs.length, errors, repaired, end };
+  return {
+    rows: mine.rowsCount,
+    blobs: mine.blobs.length + mine.badBlobs.length,
+    errors,
+    repaired,
+    end,
+  };
 }
 
 /** What a member should hold and does not, or holds wrongly. */
-function wrongBlobs(mine: MessageOf<'scrubbed'>, theirs: MessageOf<'scrubbed'>, index: number): BlobId[] {
-  const have = new Map(theirs.blobs.map((listing): [string, BlobListing] => [formatBlobId(listing.facts.blob), listing]));
+function wrongBlobs(
+  mine: MessageOf<'scrubbed'>,
+  theirs: MessageOf<'scrubbed'>,
+  index: number,
+): BlobId[] {
+  const have = new Map(
+    theirs.blobs.map((listing): [string, BlobListing] => [
+      formatBlobId(listing.facts.blob),
+      listing,
+    ]),
+  );
   const wrong = new Map(theirs.badBlobs.map((blob) => [formatBlobId(blob), blob]));
   for (const listing of mine.blobs) {
     const name = formatBlobId(listing.facts.blob);
@@ -98,15 +130,27 @@ function wrongBlobs(mine: MessageOf<'scrubbed'>, theirs: MessageOf<'scrubbed'>, 
   return [...wrong.values()];
 }
 
-async function repairBlobs(primary: Primary, link: Link, blobs: readonly BlobId[]): Promise<number> {
+async function repairBlobs(
+  primary: Primary,
+  link: Link,
+  blobs: readonly BlobId[],
+): Promise<number> {
   let repaired = 0;
   for (const blob of blobs) {
     try {
       await link.pushBlob(blob, 'replace');
       repaired++;
-      primary.world.env.log.write('info', 'shard repaired', { pg: primary.pg, osd: link.slot.osd, blob: formatBlobId(blob) });
+      primary.world.env.log.write('info', 'shard repaired', {
+        pg: primary.pg,
+        osd: link.slot.osd,
+        blob: formatBlobId(blob),
+      });
     } catch (error) {
-      primary.world.env.log.write('warn', 'shard not repaired', { pg: primary.pg, osd: link.slot.osd, error: describeError(error) });
+      primary.world.env.log.write('warn', 'shard not repaired', {
+        pg: primary.pg,
+        osd: link.slot.osd,
+        error: describeError(error),
+      });
     }
   }
   link.damaged = blobs.length - repaired;
@@ -114,20 +158,39 @@ async function repairBlobs(primary: Primary, link: Link, blobs: readonly BlobId[
 }
 
 /** Gives a member our rows of the range: ours were verified as they were read. */
-async function repairRows(primary: Primary, link: Link, begin: Uint8Array, end: Uint8Array | undefined): Promise<number> {
+async function repairRows(
+  primary: Primary,
+  link: Link,
+  begin: Uint8Array,
+  end: Uint8Array | undefined,
+): Promise<number> {
   const { pg, tenure, disk } = primary;
   try {
     let reply: Promise<unknown> | undefined;
     await primary.inOrder(async () => {
       const { rows } = await disk.range(begin, end);
-      reply = link.ask({ kind: 'repair-rows', pg, tenure, begin, end, rows: rows.map(([key, value]) => ({ key, value })) }, 'ok');
+      reply = link.ask(
+        {
+          kind: 'repair-rows',
+          pg,
+          tenure,
+          begin,
+          end,
+          rows: rows.map(([key, value]) => ({ key, value })),
+        },
+        'ok',
+      );
       reply.catch(() => {});
     });
     await reply;
     primary.world.env.log.write('info', 'rows repaired', { pg, osd: link.slot.osd });
     return 1;
   } catch (error) {
-    primary.world.env.log.write('warn', 'rows not repaired', { pg, osd: link.slot.osd, error: describeError(error) });
+    primary.world.env.log.write('warn', 'rows not repaired', {
+      pg,
+      osd: link.slot.osd,
+      error: describeError(error),
+    });
     return 0;
   }
 }

@@ -22,7 +22,8 @@ export class SequenceWaiters {
 
   reached(sequence: number): void {
     let count = 0;
-    while (count < this.#waiters.length && (this.#waiters[count] as Waiter).sequence <= sequence) count++;
+    while (count < this.#waiters.length && (this.#waiters[count] as Waiter).sequence <= sequence)
+      count++;
     for (const waiter of this.#waiters.splice(0, count)) waiter.resolve();
   }
 

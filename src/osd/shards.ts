@@ -19,7 +19,9 @@ export interface ByteRange {
 
 /** Bytes of one slot's part of a blob. */
 export function shardLength(facts: BlobFacts): number {
-  return facts.geometry.kind === 'copies' ? facts.blobBytes : shardBytes(facts.geometry, facts.blobBytes);
+  return facts.geometry.kind === 'copies'
+    ? facts.blobBytes
+    : shardBytes(facts.geometry, facts.blobBytes);
 }
 
 /** What each slot stores, by shard index; for copies every slot stores the same. */
@@ -35,20 +37,29 @@ export function shardsNeeded(geometry: Geometry): number {
 }
 
 /** The part of each data shard that a range needs; for copies, of the only one. */
-export function directReads(facts: BlobFacts, range: ByteRange): readonly ({ readonly shardIndex: number } & ByteRange)[] {
+export function directReads(
+  facts: BlobFacts,
+  range: ByteRange,
+): readonly ({ readonly shardIndex: number } & ByteRange)[] {
   if (facts.geometry.kind === 'copies') return [{ shardIndex: -1, ...range }];
   return rangeToShards(facts.geometry, facts.blobBytes, range);
 }
 
 /** The bytes of a range from exactly its `directReads`. */
-export function assemble(facts: BlobFacts, range: ByteRange, parts: readonly Uint8Array[]): Uint8Array {
+export function assemble(
+  facts: BlobFacts,
+  range: ByteRange,
+  parts: readonly Uint8Array[],
+): Uint8Array {
   if (facts.geometry.kind === 'copies') return parts[0] as Uint8Array;
   return assembleRange(facts.geometry, facts.blobBytes, range, parts);
 }
 
 /** The part of every shard from which a range can be computed with any k of them. */
 export function windowOf(facts: BlobFacts, range: ByteRange): ByteRange {
-  return facts.geometry.kind === 'copies' ? range : rangeToWindow(facts.geometry, facts.blobBytes, range);
+  return facts.geometry.kind === 'copies'
+    ? range
+    : rangeToWindow(facts.geometry, facts.blobBytes, range);
 }
 
 /** The bytes of a range from the windows of any k shards. */
@@ -60,11 +71,21 @@ export function decodeRange(
   if (facts.geometry.kind === 'copies') return [...windows.values()][0] as Uint8Array;
   const { k, m } = facts.geometry;
   const shards = Array.from({ length: k + m }, (_, index) => windows.get(index));
-  return decodeBlob(facts.geometry, facts.blobBytes, shards, range, windowOf(facts, range).offsetBytes);
+  return decodeBlob(
+    facts.geometry,
+    facts.blobBytes,
+    shards,
+    range,
+    windowOf(facts, range).offsetBytes,
+  );
 }
 
 /** One whole shard from any k whole shards. */
-export function rebuild(facts: BlobFacts, index: number, whole: ReadonlyMap<number, Uint8Array>): Uint8Array {
+export function rebuild(
+  facts: BlobFacts,
+  index: number,
+  whole: ReadonlyMap<number, Uint8Array>,
+): Uint8Array {
   if (facts.geometry.kind === 'copies') return [...whole.values()][0] as Uint8Array;
   const known = whole.get(index);
   if (known !== undefined) return known;

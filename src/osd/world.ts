@@ -1,8 +1,8 @@
 // What every PG of one OSD shares.
 
-import type { Permits } from '../base/turnstile.ts';
 import type { OsdId, Uuid } from '../base/ids.ts';
 import type { Methods } from '../base/method.ts';
+import type { Permits } from '../base/turnstile.ts';
 import type { Instant } from '../env/clock.ts';
 import type { Env } from '../env/env.ts';
 import type { MonLink } from '../net/mon-link.ts';
@@ -31,5 +31,7 @@ export const fullPermille = 950;
 
 export function usedPermille(store: ObjectStore): number {
   const { usedBytes, capacityBytes } = store.usage();
-  return capacityBytes === 0 ? 1000 : Math.min(1000, Math.floor((usedBytes * 1000) / capacityBytes));
+  return capacityBytes === 0
+    ? 1000
+    : Math.min(1000, Math.floor((usedBytes * 1000) / capacityBytes));
 }

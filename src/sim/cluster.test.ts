@@ -15,7 +15,10 @@ const rowMethod: Method = async (view, argument) => {
   const [key, value] = decodeUtf8(argument).split('=');
   const before = (await view.get(encodeUtf8(key as string))) ?? emptyBytes;
   if (value === undefined) return { effects: [], result: before };
-  return { effects: [{ kind: 'put', key: encodeUtf8(key as string), value: encodeUtf8(value) }], result: before };
+  return {
+    effects: [{ kind: 'put', key: encodeUtf8(key as string), value: encodeUtf8(value) }],
+    result: before,
+  };
 };
 const methods: Methods = new Map([['test.row', rowMethod]]);
 
@@ -24,7 +27,9 @@ const pools: readonly InitialPool[] = [
   { name: 'data', geometry: erasure(3, 2), failureDomain: 'host', pgCount: 4 },
 ];
 
-async function started(seed: number): Promise<{ cluster: SimulatedCluster; client: ClusterClient }> {
+async function started(
+  seed: number,
+): Promise<{ cluster: SimulatedCluster; client: ClusterClient }> {
   const cluster = new SimulatedCluster({ seed, osdCount: 5, pools, methods });
   await cluster.start();
   return { cluster, client: await cluster.client() };
@@ -46,8 +51,14 @@ test('rows and blobs that were written are read back', async () => {
   const layout = client.activeLayout('data');
   const blob = await client.allocateBlobs(1);
   const bytes = pattern(1, 700_000);
-  await cluster.settle(client.putBlob(layout, blob, [bytes.subarray(0, 1000), bytes.subarray(1000)]), 'a put');
-  const read = await cluster.settle(client.readBlob(layout, blob, { offsetBytes: 199_000, lengthBytes: 300_001 }), 'a get');
+  await cluster.settle(
+    client.putBlob(layout, blob, [bytes.subarray(0, 1000), bytes.subarray(1000)]),
+    'a put',
+  );
+  const read = await cluster.settle(
+    client.readBlob(layout, blob, { offsetBytes: 199_000, lengthBytes: 300_001 }),
+    'a get',
+  );
   deepEqual(read, bytes.slice(199_000, 499_001));
 });
 
@@ -59,7 +70,9 @@ test('with one OSD killed everything written before and after is read back, and 
     const put = async (from: number, to: number): Promise<void> => {
       for (let at = from; at < to; at++) {
         await row(client, `object-${at % 7}`, `key-${at}=value-${at}`);
-        await client.putBlob(layout, { ...blobs, counter: blobs.counter + at }, [pattern(at, 5000 + at * 1000)]);
+        await client.putBlob(layout, { ...blobs, counter: blobs.counter + at }, [
+          pattern(at, 5000 + at * 1000),
+        ]);
       }
     };
     await cluster.settle(put(0, 8), 'writes before');
@@ -69,7 +82,10 @@ test('with one OSD killed everything written before and after is read back, and 
       for (let at = 0; at < to; at++) {
         equal(await row(client, `object-${at % 7}`, `key-${at}`), `value-${at}`);
         const blob = { ...blobs, counter: blobs.counter + at };
-        deepEqual(await client.readBlob(layout, blob, { offsetBytes: 0, lengthBytes: 5000 + at * 1000 }), pattern(at, 5000 + at * 1000));
+        deepEqual(
+          await client.readBlob(layout, blob, { offsetBytes: 0, lengthBytes: 5000 + at * 1000 }),
+          pattern(at, 5000 + at * 1000),
+        );
       }
     };
     await cluster.settle(check(16), 'reads with one down');
@@ -87,12 +103,18 @@ test('an empty disk in place of a wiped one is rebuilt', async () => {
   const put = async (): Promise<void> => {
     for (let at = 0; at < 40; at++) {
       await row(client, `object-${at % 7}`, `key-${at}=value-${at}`);
-      await client.putBlob(layout, { ...blobs, counter: blobs.counter + at }, [pattern(at, 20_000)]);
+      await client.putBlob(layout, { ...blobs, counter: blobs.counter + at }, [
+        pattern(at, 20_000),
+      ]);
     }
   };
   await cluster.settle(put(), 'writes');
   cluster.killOsd(2);
-  await cluster.until('osd.2 to be marked down', () => cluster.monitor.map.osds[2]?.up === false, 20_000);
+  await cluster.until(
+    'osd.2 to be marked down',
+    () => cluster.monitor.map.osds[2]?.up === false,
+    20_000,
+  );
   await cluster.replaceDisk(2);
   await cluster.startOsd(2);
   await cluster.untilClean();
@@ -101,7 +123,13 @@ test('an empty disk in place of a wiped one is rebuilt', async () => {
   cluster.killOsd(1);
   for (let at = 0; at < 40; at++) {
     const blob = { ...blobs, counter: blobs.counter + at };
-    deepEqual(await cluster.settle(client.readBlob(layout, blob, { offsetBytes: 0, lengthBytes: 20_000 }), 'a read'), pattern(at, 20_000));
+    deepEqual(
+      await cluster.settle(
+        client.readBlob(layout, blob, { offsetBytes: 0, lengthBytes: 20_000 }),
+        'a read',
+      ),
+      pattern(at, 20_000),
+    );
   }
 });
 
@@ -121,7 +149,13 @@ test('below the write floor writes are refused in time with the reason, and read
     20_000,
   );
   equal(refused instanceof ClientError && refused.code, 'unavailable');
-  deepEqual(await cluster.settle(client.readBlob(layout, blob, { offsetBytes: 0, lengthBytes: 9000 }), 'a read'), pattern(1, 9000));
+  deepEqual(
+    await cluster.settle(
+      client.readBlob(layout, blob, { offsetBytes: 0, lengthBytes: 9000 }),
+      'a read',
+    ),
+    pattern(1, 9000),
+  );
   await cluster.startOsd(3);
   await cluster.settle(client.putBlob(layout, other, [pattern(2, 100)]), 'a put');
 });
@@ -134,7 +168,9 @@ test('a power cut of everything loses nothing acknowledged', async () => {
     const done: number[] = [];
     const put = async (at: number): Promise<void> => {
       await row(client, `object-${at % 3}`, `key-${at}=value-${at}`);
-      await client.putBlob(layout, { ...blobs, counter: blobs.counter + at }, [pattern(at, 3000 + at)]);
+      await client.putBlob(layout, { ...blobs, counter: blobs.counter + at }, [
+        pattern(at, 3000 + at),
+      ]);
       done.push(at);
     };
     for (let at = 0; at < 60; at++) put(at).catch(() => {});
@@ -147,9 +183,18 @@ test('a power cut of everything loses nothing acknowledged', async () => {
     await cluster.untilClean();
     const after = await cluster.client();
     for (const at of acknowledged) {
-      equal(await cluster.settle(row(after, `object-${at % 3}`, `key-${at}`), 'a read'), `value-${at}`);
+      equal(
+        await cluster.settle(row(after, `object-${at % 3}`, `key-${at}`), 'a read'),
+        `value-${at}`,
+      );
       const blob = { ...blobs, counter: blobs.counter + at };
-      deepEqual(await cluster.settle(after.readBlob(layout, blob, { offsetBytes: 0, lengthBytes: 3000 + at }), 'a read'), pattern(at, 3000 + at));
+      deepEqual(
+        await cluster.settle(
+          after.readBlob(layout, blob, { offsetBytes: 0, lengthBytes: 3000 + at }),
+          'a read',
+        ),
+        pattern(at, 3000 + at),
+      );
     }
   }
 });

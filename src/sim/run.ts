@@ -1,8 +1,8 @@
 // One seed, one run: a cluster, clients and faults drawn from the seed; then everything heals, and what was
 // promised is checked. The same seed gives the same run.
 
-import { sleep } from '../env/clock.ts';
 import type { ClusterClient } from '../client/cluster-client.ts';
+import { sleep } from '../env/clock.ts';
 import { copies, erasure } from '../map/geometry.ts';
 import type { InitialPool } from '../mon/initial.ts';
 import { SeededRandom } from '../testing/seeded-random.ts';
@@ -58,8 +58,15 @@ class Run {
     this.#random = new SeededRandom(options.seed);
     this.#osdCount = 1 + this.#random.below(7);
     const pools = poolsFor(this.#osdCount, this.#random);
-    this.#cluster = new SimulatedCluster({ seed: options.seed, osdCount: this.#osdCount, pools, methods: workloadMethods });
-    this.#workload = new Workload(new SeededRandom(this.#random.below(2 ** 32)), () => this.#cluster.scheduler.now());
+    this.#cluster = new SimulatedCluster({
+      seed: options.seed,
+      osdCount: this.#osdCount,
+      pools,
+      methods: workloadMethods,
+    });
+    this.#workload = new Workload(new SeededRandom(this.#random.below(2 ** 32)), () =>
+      this.#cluster.scheduler.now(),
+    );
   }
 
   async run(): Promise<RunResult> {
@@ -68,14 +75,19 @@ class Run {
     try {
       await cluster.start();
       const clients: ClusterClient[] = [];
-      for (let count = 1 + this.#random.below(4); count > 0; count--) clients.push(await cluster.client());
+      for (let count = 1 + this.#random.below(4); count > 0; count--)
+        clients.push(await cluster.client());
       const work = clients.map((client) => this.#work(client));
       await this.#disturb();
       this.#isOver = true;
       await this.#heal();
       await cluster.settle(Promise.all(work), 'the clients to end', 120_000);
       await cluster.untilClean(convergeMs);
-      await cluster.settle(this.#workload.verify(await cluster.client()), 'the last reads', 120_000);
+      await cluster.settle(
+        this.#workload.verify(await cluster.client()),
+        'the last reads',
+        120_000,
+      );
     } catch (error) {
       problems.push(error instanceof Error ? error.message : String(error));
     }
@@ -96,13 +108,18 @@ class Run {
     const wrong: string[] = [];
     for (const [name, history] of this.#workload.registers) {
       const verdict = isLinearizable(history, '', registerModel);
-      if (verdict === 'no') wrong.push(`register ${name} is not linearizable: ${JSON.stringify(history)}`);
+      if (verdict === 'no')
+        wrong.push(`register ${name} is not linearizable: ${JSON.stringify(history)}`);
     }
     return wrong;
   }
 
   async #work(client: ClusterClient): Promise<void> {
-    const clock = { now: () => this.#cluster.scheduler.now(), after: (delayMs: number, name: string, action: () => void) => this.#cluster.scheduler.after(delayMs, name, action) };
+    const clock = {
+      now: () => this.#cluster.scheduler.now(),
+      after: (delayMs: number, name: string, action: () => void) =>
+        this.#cluster.scheduler.after(delayMs, name, action),
+    };
     while (!this.#isOver) {
       await this.#workload.step(client);
       await sleep(clock, this.#random.below(120), 'client pause');
@@ -162,7 +179,8 @@ class Run {
       default:
         if (this.#random.below(6) > 0) return;
         this.#note('power cut of all');
-        for (const each of cluster.osds) if (each.process !== undefined) cluster.killOsd(each.id, { power: true });
+        for (const each of cluster.osds)
+          if (each.process !== undefined) cluster.killOsd(each.id, { power: true });
         if (this.#monitorIsUp) {
           cluster.killMonitor({ power: true });
           await cluster.startMonitor();

@@ -12,7 +12,7 @@ import { Monitor } from '../mon/monitor.ts';
 import { layoutOf } from '../mon/planner.ts';
 import { putsFor } from '../mon/state.ts';
 import { daemonKey } from '../net/keys.ts';
-import { Osd, startOsd } from '../osd/osd.ts';
+import { type Osd, startOsd } from '../osd/osd.ts';
 import { ObjectStore } from '../store/object-store.ts';
 import { Scheduler } from '../testing/scheduler.ts';
 import { SeededRandom } from '../testing/seeded-random.ts';
@@ -58,7 +58,10 @@ export class SimulatedCluster {
   constructor(shape: ClusterShape) {
     this.#shape = shape;
     this.random = new SeededRandom(shape.seed);
-    this.network = new SimulatedNetwork(this.scheduler, new SeededRandom(this.random.below(2 ** 32)));
+    this.network = new SimulatedNetwork(
+      this.scheduler,
+      new SeededRandom(this.random.below(2 ** 32)),
+    );
     this.#fsid = this.#newUuid();
     this.#monUuid = this.#newUuid();
     this.#masterKey = Uint8Array.from({ length: 32 }, () => this.random.below(256));
@@ -80,7 +83,8 @@ export class SimulatedCluster {
     // The disk's own clock: it goes on whatever daemon uses it.
     const clock = {
       now: () => scheduler.now(),
-      after: (delayMs: number, name: string, callback: () => void) => scheduler.after(delayMs, `disk ${name}`, callback),
+      after: (delayMs: number, name: string, callback: () => void) =>
+        scheduler.after(delayMs, `disk ${name}`, callback),
     };
     return new SimulatedFiles({ random, clock });
   }
@@ -96,7 +100,9 @@ export class SimulatedCluster {
         if (this.log.length > logLinesKept) this.log.shift();
       },
       failed: (daemon, task, error) => {
-        this.failures.push(`${daemon.name}: ${task}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+        this.failures.push(
+          `${daemon.name}: ${task}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+        );
         daemon.kill();
       },
     });
@@ -106,8 +112,18 @@ export class SimulatedCluster {
   async start(): Promise<void> {
     const capacityBytes = this.#shape.capacityBytes ?? 1024 ** 3;
     for (let index = 0; index < this.#shape.osdCount; index++)
-      this.osds.push({ id: index as OsdId, uuid: this.#newUuid(), files: this.#newFiles(), process: undefined, osd: undefined });
-    const disks = this.osds.map((osd) => ({ uuid: osd.uuid, host: `host-${osd.id}`, capacityBytes }));
+      this.osds.push({
+        id: index as OsdId,
+        uuid: this.#newUuid(),
+        files: this.#newFiles(),
+        process: undefined,
+        osd: undefined,
+      });
+    const disks = this.osds.map((osd) => ({
+      uuid: osd.uuid,
+      host: `host-${osd.id}`,
+      capacityBytes,
+    }));
     let nonces = 0;
     const state = initialState({
       fsid: this.#fsid,
@@ -221,7 +237,9 @@ export class SimulatedCluster {
   }
 
   async until(what: string, condition: () => boolean, limitMs: number): Promise<void> {
-    await this.#explained(this.scheduler.runUntil(what, () => this.failures.length > 0 || condition(), limitMs));
+    await this.#explained(
+      this.scheduler.runUntil(what, () => this.failures.length > 0 || condition(), limitMs),
+    );
     if (this.failures.length > 0) throw new Error(`a daemon failed: ${this.failures.join('\n')}`);
   }
 
@@ -229,8 +247,17 @@ export class SimulatedCluster {
     try {
       return await work;
     } catch (error) {
-      const lines = this.log.filter((line) => line.level !== 'debug').slice(-60).map((line) => `${line.at.toFixed(1)} ${line.process} ${line.event} ${JSON.stringify(line.fields ?? {})}`);
-      throw new Error(`seed ${this.#shape.seed}: ${String(error)}\n${this.describe()}\n${lines.join('\n')}`, { cause: error });
+      const lines = this.log
+        .filter((line) => line.level !== 'debug')
+        .slice(-60)
+        .map(
+          (line) =>
+            `${line.at.toFixed(1)} ${line.process} ${line.event} ${JSON.stringify(line.fields ?? {})}`,
+        );
+      throw new Error(
+        `seed ${this.#shape.seed}: ${String(error)}\n${this.describe()}\n${lines.join('\n')}`,
+        { cause: error },
+      );
     }
   }
 
@@ -256,7 +283,11 @@ export class SimulatedCluster {
   }
 
   untilClean(limitMs = 120_000): Promise<void> {
-    return this.until('every PG to be active and clean', () => this.isServing() && this.isClean(), limitMs);
+    return this.until(
+      'every PG to be active and clean',
+      () => this.isServing() && this.isClean(),
+      limitMs,
+    );
   }
 
   /** One line a PG that is not serving and clean. */
@@ -269,9 +300,14 @@ export class SimulatedCluster {
       const layout = layoutOf(this.#monitor.map, record.pg);
       if (primary?.isServing === true && layout !== undefined && isClean(record, layout)) continue;
       const slots = record.slots.map((slot) => `${slot.osd}/${slot.index}:${slot.state}`).join(' ');
-      lines.push(`${record.pg} v${record.version} t${record.tenure} osd.${lead?.id} target=[${record.target}] ${slots}`, `   ${primary?.describe()}`);
+      lines.push(
+        `${record.pg} v${record.version} t${record.tenure} osd.${lead?.id} target=[${record.target}] ${slots}`,
+        `   ${primary?.describe()}`,
+      );
     }
-    const osds = this.#monitor.map.osds.map((osd) => `osd.${osd.id} ${osd.up ? 'up' : 'down'} ${osd.in ? 'in' : 'out'}`);
+    const osds = this.#monitor.map.osds.map(
+      (osd) => `osd.${osd.id} ${osd.up ? 'up' : 'down'} ${osd.in ? 'in' : 'out'}`,
+    );
     return [...osds, ...lines.slice(0, 12)].join('\n');
   }
 }

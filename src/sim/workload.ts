@@ -4,8 +4,8 @@
 import { decodeUtf8, emptyBytes, encodeUtf8, equalBytes } from '../base/bytes.ts';
 import type { BlobId } from '../base/ids.ts';
 import type { Method, Methods } from '../base/method.ts';
-import type { ClusterClient } from '../client/cluster-client.ts';
 import type { LayoutRef } from '../client/cluster.ts';
+import type { ClusterClient } from '../client/cluster-client.ts';
 import { ClientError } from '../client/errors.ts';
 import type { Random } from '../env/random.ts';
 import type { Model, Operation } from './linearizability.ts';
@@ -15,7 +15,10 @@ const swapMethod: Method = async (view, argument) => {
   const [key, value] = decodeUtf8(argument).split('=');
   const before = (await view.get(encodeUtf8(key as string))) ?? emptyBytes;
   if (value === undefined) return { effects: [], result: before };
-  return { effects: [{ kind: 'put', key: encodeUtf8(key as string), value: encodeUtf8(value) }], result: before };
+  return {
+    effects: [{ kind: 'put', key: encodeUtf8(key as string), value: encodeUtf8(value) }],
+    result: before,
+  };
 };
 
 export const workloadMethods: Methods = new Map([['sim.swap', swapMethod]]);
@@ -26,7 +29,8 @@ export type RegisterCall =
   | { readonly kind: 'read'; value: string | undefined };
 
 export const registerModel: Model<string, RegisterCall> = (state, call) => {
-  if (call.kind === 'read') return call.value === undefined || call.value === state ? state : undefined;
+  if (call.kind === 'read')
+    return call.value === undefined || call.value === state ? state : undefined;
   return call.before === undefined || call.before === state ? call.value : undefined;
 };
 
@@ -77,7 +81,11 @@ export class Workload {
     if (choice < 3) await this.#swap(client);
     else if (choice < 6) await this.#read(client);
     else if (choice < 8) await this.#putBlob(client);
-    else if (choice < 9 || this.#blobs.length < 4) await this.#readBlob(client, this.#blobs[this.#random.below(Math.max(1, this.#blobs.length))]);
+    else if (choice < 9 || this.#blobs.length < 4)
+      await this.#readBlob(
+        client,
+        this.#blobs[this.#random.below(Math.max(1, this.#blobs.length))],
+      );
     else await this.#deleteBlob(client);
   }
 
@@ -124,7 +132,13 @@ export class Workload {
     const layout = client.activeLayout('data');
     const blob = await client.allocateBlobs(1);
     const bytes = blobSizes[this.#random.below(blobSizes.length)] as number;
-    const remembered: RememberedBlob = { blob, layout, seed: this.#random.below(1000), bytes, state: 'putting' };
+    const remembered: RememberedBlob = {
+      blob,
+      layout,
+      seed: this.#random.below(1000),
+      bytes,
+      state: 'putting',
+    };
     try {
       await client.putBlob(layout, blob, [pattern(remembered.seed, bytes)]);
       remembered.state = 'stored';
@@ -140,13 +154,22 @@ export class Workload {
     const offsetBytes = this.#random.below(remembered.bytes);
     const lengthBytes = 1 + this.#random.below(remembered.bytes - offsetBytes);
     try {
-      const read = await client.readBlob(remembered.layout, remembered.blob, { offsetBytes, lengthBytes });
-      if (remembered.state === 'deleted' && !wasStored) this.problems.push(`deleted blob ${JSON.stringify(remembered.blob)} was read`);
-      const expected = pattern(remembered.seed, remembered.bytes).subarray(offsetBytes, offsetBytes + lengthBytes);
-      if (!equalBytes(read, expected)) this.problems.push(`wrong bytes of blob ${JSON.stringify(remembered.blob)}`);
+      const read = await client.readBlob(remembered.layout, remembered.blob, {
+        offsetBytes,
+        lengthBytes,
+      });
+      if (remembered.state === 'deleted' && !wasStored)
+        this.problems.push(`deleted blob ${JSON.stringify(remembered.blob)} was read`);
+      const expected = pattern(remembered.seed, remembered.bytes).subarray(
+        offsetBytes,
+        offsetBytes + lengthBytes,
+      );
+      if (!equalBytes(read, expected))
+        this.problems.push(`wrong bytes of blob ${JSON.stringify(remembered.blob)}`);
     } catch (error) {
       if (error instanceof ClientError && error.code === 'no-such-blob') {
-        if (remembered.state === 'stored') this.problems.push(`acknowledged blob ${JSON.stringify(remembered.blob)} is gone`);
+        if (remembered.state === 'stored')
+          this.problems.push(`acknowledged blob ${JSON.stringify(remembered.blob)} is gone`);
         return;
       }
       this.#expectUnavailable(error, 'get');
@@ -170,7 +193,9 @@ export class Workload {
       this.refused++;
       return;
     }
-    this.problems.push(`${what} failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+    this.problems.push(
+      `${what} failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+    );
   }
 
   /** After everything has healed: all that was acknowledged must be there, all that was deleted gone. */
@@ -183,13 +208,20 @@ export class Workload {
     }
     for (const remembered of this.#blobs) {
       try {
-        const read = await client.readBlob(remembered.layout, remembered.blob, { offsetBytes: 0, lengthBytes: remembered.bytes });
-        if (remembered.state === 'deleted') this.problems.push(`deleted blob ${JSON.stringify(remembered.blob)} is back`);
-        if (!equalBytes(read, pattern(remembered.seed, remembered.bytes))) this.problems.push(`wrong bytes of blob ${JSON.stringify(remembered.blob)} at the end`);
+        const read = await client.readBlob(remembered.layout, remembered.blob, {
+          offsetBytes: 0,
+          lengthBytes: remembered.bytes,
+        });
+        if (remembered.state === 'deleted')
+          this.problems.push(`deleted blob ${JSON.stringify(remembered.blob)} is back`);
+        if (!equalBytes(read, pattern(remembered.seed, remembered.bytes)))
+          this.problems.push(`wrong bytes of blob ${JSON.stringify(remembered.blob)} at the end`);
       } catch (error) {
         const isGone = error instanceof ClientError && error.code === 'no-such-blob';
         if (isGone && remembered.state !== 'stored') continue;
-        this.problems.push(`blob ${JSON.stringify(remembered.blob)} (${remembered.state}) at the end: ${String(error)}`);
+        this.problems.push(
+          `blob ${JSON.stringify(remembered.blob)} (${remembered.state}) at the end: ${String(error)}`,
+        );
       }
     }
   }

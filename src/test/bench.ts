@@ -10,7 +10,9 @@ import { benchErasure } from '../erasure/erasure.bench.ts';
 import { ClusterProcess, cpuSecondsOf, memoryOf } from './cluster-process.ts';
 import { LoadConnection } from './s3-load.ts';
 
-const { values } = parseArgs({ options: { seconds: { type: 'string', default: '8' }, data: { type: 'string' } } });
+const { values } = parseArgs({
+  options: { seconds: { type: 'string', default: '8' }, data: { type: 'string' } },
+});
 const secondsPerPhase = Number(values.seconds);
 const folder = mkdtempSync(join(values.data ?? tmpdir(), 'holdfast-bench-'));
 
@@ -18,7 +20,10 @@ interface Phase {
   readonly name: string;
   readonly connections: number;
   readonly bytes: number;
-  readonly run: (connection: LoadConnection, index: number) => Promise<{ status: number; bytes: number }>;
+  readonly run: (
+    connection: LoadConnection,
+    index: number,
+  ) => Promise<{ status: number; bytes: number }>;
 }
 
 function diskSyncMs(): number {
@@ -40,8 +45,16 @@ function percentile(sorted: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
 }
 
-async function measure(cluster: ClusterProcess, phase: Phase, durationMs: number): Promise<{ rate: number; p50: number; p99: number; line: string }> {
-  const connections = await Promise.all(Array.from({ length: phase.connections }, () => LoadConnection.open(cluster.ready.s3, cluster.ready)));
+async function measure(
+  cluster: ClusterProcess,
+  phase: Phase,
+  durationMs: number,
+): Promise<{ rate: number; p50: number; p99: number; line: string }> {
+  const connections = await Promise.all(
+    Array.from({ length: phase.connections }, () =>
+      LoadConnection.open(cluster.ready.s3, cluster.ready),
+    ),
+  );
   const latencies: number[] = [];
   const pids = await daemonPids(cluster);
   const cpuBefore = new Map([...pids].map(([name, pid]) => [name, cpuSecondsOf(pid)]));
@@ -64,9 +77,19 @@ async function measure(cluster: ClusterProcess, phase: Phase, durationMs: number
   for (const connection of connections) connection.close();
   latencies.sort((a, b) => a - b);
   const rate = latencies.length / seconds;
-  const cpu = new Map([...pids].map(([name, pid]) => [name, (cpuSecondsOf(pid) - (cpuBefore.get(name) ?? 0)) / seconds]));
-  const osds = [...cpu].filter(([name]) => name.startsWith('osd')).reduce((sum, [, used]) => sum + used, 0);
-  const size = phase.bytes >= 1 << 20 ? `${((rate * phase.bytes) / 2 ** 20).toFixed(0)} MiB/s` : `${rate.toFixed(0)}/s`;
+  const cpu = new Map(
+    [...pids].map(([name, pid]) => [
+      name,
+      (cpuSecondsOf(pid) - (cpuBefore.get(name) ?? 0)) / seconds,
+    ]),
+  );
+  const osds = [...cpu]
+    .filter(([name]) => name.startsWith('osd'))
+    .reduce((sum, [, used]) => sum + used, 0);
+  const size =
+    phase.bytes >= 1 << 20
+      ? `${((rate * phase.bytes) / 2 ** 20).toFixed(0)} MiB/s`
+      : `${rate.toFixed(0)}/s`;
   const line = `${phase.name.padEnd(26)} ${size.padStart(12)}   p50 ${percentile(latencies, 0.5).toFixed(2)} ms  p99 ${percentile(latencies, 0.99).toFixed(2)} ms   CPU: osds ${osds.toFixed(2)}  s3 ${(cpu.get('s3') ?? 0).toFixed(2)}  mon ${(cpu.get('mon') ?? 0).toFixed(2)}  load ${((own.user + own.system) / 1e6 / seconds).toFixed(2)}`;
   return { rate, p50: percentile(latencies, 0.5), p99: percentile(latencies, 0.99), line };
 }
@@ -82,12 +105,42 @@ function phases(): Phase[] {
   const large = Buffer.alloc(64 << 20, 7);
   const smallKeys = 2000;
   return [
-    { name: 'PUT 4 KiB, 16 clients', connections: 16, bytes: 4096, run: (c, i) => c.request('PUT', `/bench/small-${i % 100_000}`, small) },
-    { name: 'GET 4 KiB, 16 clients', connections: 16, bytes: 4096, run: (c, i) => c.request('GET', `/bench/small-${i % smallKeys}`) },
-    { name: 'PUT 1 MiB, 8 clients', connections: 8, bytes: 1 << 20, run: (c, i) => c.request('PUT', `/bench/medium-${i % 200}`, medium) },
-    { name: 'GET 1 MiB, 8 clients', connections: 8, bytes: 1 << 20, run: (c, i) => c.request('GET', `/bench/medium-${i % 8}`) },
-    { name: 'PUT 64 MiB, 2 clients', connections: 2, bytes: 64 << 20, run: (c, i) => c.request('PUT', `/bench/large-${i % 6}`, large) },
-    { name: 'GET 64 MiB, 2 clients', connections: 2, bytes: 64 << 20, run: (c, i) => c.request('GET', `/bench/large-${i % 2}`) },
+    {
+      name: 'PUT 4 KiB, 16 clients',
+      connections: 16,
+      bytes: 4096,
+      run: (c, i) => c.request('PUT', `/bench/small-${i % 100_000}`, small),
+    },
+    {
+      name: 'GET 4 KiB, 16 clients',
+      connections: 16,
+      bytes: 4096,
+      run: (c, i) => c.request('GET', `/bench/small-${i % smallKeys}`),
+    },
+    {
+      name: 'PUT 1 MiB, 8 clients',
+      connections: 8,
+      bytes: 1 << 20,
+      run: (c, i) => c.request('PUT', `/bench/medium-${i % 200}`, medium),
+    },
+    {
+      name: 'GET 1 MiB, 8 clients',
+      connections: 8,
+      bytes: 1 << 20,
+      run: (c, i) => c.request('GET', `/bench/medium-${i % 8}`),
+    },
+    {
+      name: 'PUT 64 MiB, 2 clients',
+      connections: 2,
+      bytes: 64 << 20,
+      run: (c, i) => c.request('PUT', `/bench/large-${i % 6}`, large),
+    },
+    {
+      name: 'GET 64 MiB, 2 clients',
+      connections: 2,
+      bytes: 64 << 20,
+      run: (c, i) => c.request('GET', `/bench/large-${i % 2}`),
+    },
   ];
 }
 
@@ -95,12 +148,15 @@ async function listPhase(cluster: ClusterProcess): Promise<void> {
   const connection = await LoadConnection.open(cluster.ready.s3, cluster.ready);
   await connection.request('PUT', '/list');
   connection.close();
-  const writers = await Promise.all(Array.from({ length: 16 }, () => LoadConnection.open(cluster.ready.s3, cluster.ready)));
+  const writers = await Promise.all(
+    Array.from({ length: 16 }, () => LoadConnection.open(cluster.ready.s3, cluster.ready)),
+  );
   let next = 0;
   const body = Buffer.alloc(16, 1);
   await Promise.all(
     writers.map(async (writer) => {
-      while (next < 10_000) await writer.request('PUT', `/list/key-${String(next++).padStart(6, '0')}`, body);
+      while (next < 10_000)
+        await writer.request('PUT', `/list/key-${String(next++).padStart(6, '0')}`, body);
     }),
   );
   for (const writer of writers) writer.close();
@@ -111,7 +167,13 @@ async function listPhase(cluster: ClusterProcess): Promise<void> {
         name: `LIST 1,000 of 10,000, ${connections}`,
         connections,
         bytes: 0,
-        run: (c, i) => c.request('GET', '/list', undefined, `list-type=2&max-keys=1000&start-after=key-${String(((i % 9) + 0) * 1000).padStart(6, '0')}`),
+        run: (c, i) =>
+          c.request(
+            'GET',
+            '/list',
+            undefined,
+            `list-type=2&max-keys=1000&start-after=key-${String(((i % 9) + 0) * 1000).padStart(6, '0')}`,
+          ),
       },
       secondsPerPhase * 500,
     );
@@ -123,7 +185,9 @@ async function main(): Promise<void> {
   console.log(`disk: 4 KiB write + fdatasync ${diskSyncMs().toFixed(3)} ms (median)`);
   const cluster = await ClusterProcess.start(join(folder, 'data'));
   try {
-    console.log(`cluster ready in ${(cluster.startedMs / 1000).toFixed(2)} s; node ${process.version}; 5 OSDs, data erasure 3+2, index 3 copies`);
+    console.log(
+      `cluster ready in ${(cluster.startedMs / 1000).toFixed(2)} s; node ${process.version}; 5 OSDs, data erasure 3+2, index 3 copies`,
+    );
     const setup = await LoadConnection.open(cluster.ready.s3, cluster.ready);
     await setup.request('PUT', '/bench');
     setup.close();
@@ -133,11 +197,17 @@ async function main(): Promise<void> {
       console.log(result.line);
     }
     await listPhase(cluster);
-    for (const row of benchErasure()) console.log(`erasure ${row.k}+${row.m}: encode ${row.encodeGBps.toFixed(1)} GB/s, decode ${row.m} lost ${row.decodeGBps.toFixed(1)} GB/s, one core`);
+    for (const row of benchErasure())
+      console.log(
+        `erasure ${row.k}+${row.m}: encode ${row.encodeGBps.toFixed(1)} GB/s, decode ${row.m} lost ${row.decodeGBps.toFixed(1)} GB/s, one core`,
+      );
     console.log('memory (peak resident / anonymous now):');
     for (const { name, pid } of await cluster.daemons()) {
       const memory = memoryOf(pid);
-      if (memory !== undefined) console.log(`  ${name.padEnd(8)} ${(memory.peakBytes / 2 ** 20).toFixed(0)} MiB / ${(memory.anonymousBytes / 2 ** 20).toFixed(0)} MiB`);
+      if (memory !== undefined)
+        console.log(
+          `  ${name.padEnd(8)} ${(memory.peakBytes / 2 ** 20).toFixed(0)} MiB / ${(memory.anonymousBytes / 2 ** 20).toFixed(0)} MiB`,
+        );
     }
   } finally {
     await cluster.stop();

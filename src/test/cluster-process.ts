@@ -15,7 +15,12 @@ export interface Ready {
   readonly accessKey: string;
   readonly secretKey: string;
   readonly data: string;
-  readonly osds: readonly { readonly id: number; readonly pid: number; readonly host: string; readonly dir: string }[];
+  readonly osds: readonly {
+    readonly id: number;
+    readonly pid: number;
+    readonly host: string;
+    readonly dir: string;
+  }[];
 }
 
 /** Longest wait for a cluster to start, and for any state that a test waits for. */
@@ -37,7 +42,18 @@ export class ClusterProcess {
     const begun = performance.now();
     const child = spawn(
       process.execPath,
-      [program, 'up', '--data', data, '--s3', '127.0.0.1:0', '--admin', '127.0.0.1:0', '--json', ...args],
+      [
+        program,
+        'up',
+        '--data',
+        data,
+        '--s3',
+        '127.0.0.1:0',
+        '--admin',
+        '127.0.0.1:0',
+        '--json',
+        ...args,
+      ],
       { stdio: ['ignore', 'pipe', 'pipe'] },
     );
     let errors = '';
@@ -87,13 +103,19 @@ export class ClusterProcess {
       child.stderr.on('data', (bytes) => {
         errors += bytes;
       });
-      child.on('exit', (code) => (code === 0 ? resolve(out) : reject(new Error(`holdfast ${args.join(' ')}: exit ${code}: ${out}${errors}`))));
+      child.on('exit', (code) =>
+        code === 0
+          ? resolve(out)
+          : reject(new Error(`holdfast ${args.join(' ')}: exit ${code}: ${out}${errors}`)),
+      );
     });
   }
 
   async #get<T>(path: string): Promise<T> {
     const token = readFileSync(join(this.ready.data, 'keys', 'admin.token'), 'utf8').trim();
-    const answer = await fetch(`${this.ready.admin}${path}`, { headers: { authorization: `Bearer ${token}` } });
+    const answer = await fetch(`${this.ready.admin}${path}`, {
+      headers: { authorization: `Bearer ${token}` },
+    });
     if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
     return (await answer.json()) as T;
   }
@@ -107,7 +129,11 @@ export class ClusterProcess {
   }
 
   /** Waits for a state of the cluster, looked at four times a second. */
-  async until(what: string, condition: (status: Status) => boolean, limitMs = startMs): Promise<void> {
+  async until(
+    what: string,
+    condition: (status: Status) => boolean,
+    limitMs = startMs,
+  ): Promise<void> {
     const deadline = performance.now() + limitMs;
     let last: Status | undefined;
     while (performance.now() < deadline) {
@@ -115,7 +141,9 @@ export class ClusterProcess {
       if (condition(last)) return;
       await delay(250);
     }
-    throw new Error(`not within ${limitMs} ms: ${what}: ${JSON.stringify(last?.health)} ${JSON.stringify(last?.pgs)}`);
+    throw new Error(
+      `not within ${limitMs} ms: ${what}: ${JSON.stringify(last?.health)} ${JSON.stringify(last?.pgs)}`,
+    );
   }
 
   untilClean(limitMs = 120_000): Promise<void> {
@@ -139,10 +167,13 @@ export class ClusterProcess {
 }
 
 /** Peak and present resident memory of a process, in bytes, from /proc; undefined when it is gone. */
-export function memoryOf(pid: number): { readonly peakBytes: number; readonly anonymousBytes: number } | undefined {
+export function memoryOf(
+  pid: number,
+): { readonly peakBytes: number; readonly anonymousBytes: number } | undefined {
   try {
     const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-    const field = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)?.[1] ?? 0) * 1024;
+    const field = (name: string): number =>
+      Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)?.[1] ?? 0) * 1024;
     return { peakBytes: field('VmHWM'), anonymousBytes: field('RssAnon') };
   } catch {
     return undefined;

@@ -38,7 +38,9 @@ export class LoadConnection {
   static open(endpoint: string, credentials: Credentials): Promise<LoadConnection> {
     const { hostname, port, host } = new URL(endpoint);
     return new Promise((resolve, reject) => {
-      const socket = connect(Number(port), hostname, () => resolve(new LoadConnection(socket, host, credentials)));
+      const socket = connect(Number(port), hostname, () =>
+        resolve(new LoadConnection(socket, host, credentials)),
+      );
       socket.once('error', reject);
     });
   }
@@ -49,7 +51,12 @@ export class LoadConnection {
   }
 
   /** One request; the body of the answer is counted and thrown away. */
-  request(method: string, path: string, body?: Buffer, query = ''): Promise<{ status: number; bytes: number }> {
+  request(
+    method: string,
+    path: string,
+    body?: Buffer,
+    query = '',
+  ): Promise<{ status: number; bytes: number }> {
     const now = new Date().toISOString();
     const stamp = `${now.slice(0, 4)}${now.slice(5, 7)}${now.slice(8, 13)}${now.slice(14, 16)}${now.slice(17, 19)}Z`;
     const day = stamp.slice(0, 8);
@@ -74,7 +81,8 @@ export class LoadConnection {
   #keyOf(day: string): Buffer {
     if (day !== this.#signingDay) {
       let key: Buffer | string = `AWS4${this.#credentials.secretKey}`;
-      for (const part of [day, 'us-east-1', 's3', 'aws4_request']) key = createHmac('sha256', key).update(part).digest();
+      for (const part of [day, 'us-east-1', 's3', 'aws4_request'])
+        key = createHmac('sha256', key).update(part).digest();
       this.#signingKey = key as Buffer;
       this.#signingDay = day;
     }
@@ -91,7 +99,10 @@ export class LoadConnection {
       if (end < 0) return;
       const text = joined.toString('latin1', 0, end);
       this.#status = Number(text.slice(9, 12));
-      this.#bodyLeft = this.#status === 204 || this.#status === 304 ? 0 : Number(/\r\ncontent-length: *(\d+)/i.exec(text)?.[1] ?? Number.NaN);
+      this.#bodyLeft =
+        this.#status === 204 || this.#status === 304
+          ? 0
+          : Number(/\r\ncontent-length: *(\d+)/i.exec(text)?.[1] ?? Number.NaN);
       if (Number.isNaN(this.#bodyLeft)) {
         this.#reject?.(new Error(`no length in the answer: ${text}`));
         return;

@@ -65,7 +65,8 @@ export class Scheduler {
       }
       this.#now = event.at;
       this.#events++;
-      for (let i = 0; i < event.name.length; i++) this.#trace = Math.imul(this.#trace ^ event.name.charCodeAt(i), 0x01000193);
+      for (let i = 0; i < event.name.length; i++)
+        this.#trace = Math.imul(this.#trace ^ event.name.charCodeAt(i), 0x01000193);
       this.#trace = Math.imul(this.#trace ^ Math.floor(event.at * 1000), 0x01000193);
       event.action();
       await turn();
@@ -121,7 +122,11 @@ export class Scheduler {
     for (;;) {
       let child = 2 * at + 1;
       if (child >= heap.length) break;
-      if (child + 1 < heap.length && isBefore(heap[child + 1] as Scheduled, heap[child] as Scheduled)) child++;
+      if (
+        child + 1 < heap.length &&
+        isBefore(heap[child + 1] as Scheduled, heap[child] as Scheduled)
+      )
+        child++;
       if (!isBefore(heap[child] as Scheduled, last)) break;
       heap[at] = heap[child] as Scheduled;
       at = child;

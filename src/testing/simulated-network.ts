@@ -2,9 +2,9 @@
 // cut in one direction or both, processes can die. A dead process refuses new connections, and its old
 // ones end at the peer after a delay; a cut link only stays silent.
 
-import type { Random } from '../env/random.ts';
 import { EnvError } from '../env/errors.ts';
 import type { Address, Connection, ConnectionEvents, Listener, Network } from '../env/network.ts';
+import type { Random } from '../env/random.ts';
 import type { Scheduler } from './scheduler.ts';
 
 export interface NetworkProcess {
@@ -59,7 +59,8 @@ export class SimulatedNetwork {
 
   /** Ends what a process had open; its peers notice shortly after. */
   killed(process: NetworkProcess): void {
-    for (const [address, listener] of this.#listeners) if (listener.owner === process) this.#listeners.delete(address);
+    for (const [address, listener] of this.#listeners)
+      if (listener.owner === process) this.#listeners.delete(address);
     for (const end of [...this.#ends]) if (end.owner === process) end.die();
   }
 
@@ -68,7 +69,11 @@ export class SimulatedNetwork {
     return min + ((max - min) * this.#random.below(1000)) / 1000;
   }
 
-  async #listen(owner: NetworkProcess, address: Address, accept: (connection: Connection) => void): Promise<Listener> {
+  async #listen(
+    owner: NetworkProcess,
+    address: Address,
+    accept: (connection: Connection) => void,
+  ): Promise<Listener> {
     const [host, port] = address.split(':');
     const bound = port === '0' ? `${host}:${this.#nextPort++}` : address;
     if (this.#listeners.has(bound)) throw new EnvError('address-in-use', bound);
@@ -90,8 +95,13 @@ export class SimulatedNetwork {
           reject(new EnvError('refused', address));
           return;
         }
-        if (this.isCut(owner.name, listener.owner.name) || this.isCut(listener.owner.name, owner.name)) {
-          this.#scheduler.after(silenceMs, 'connect unanswered', () => reject(new EnvError('unreachable', address)));
+        if (
+          this.isCut(owner.name, listener.owner.name) ||
+          this.isCut(listener.owner.name, owner.name)
+        ) {
+          this.#scheduler.after(silenceMs, 'connect unanswered', () =>
+            reject(new EnvError('unreachable', address)),
+          );
           return;
         }
         const near = new End(this, owner, address);
@@ -158,7 +168,8 @@ class End implements Connection {
     this.#towardsPeer(() => {
       const wasFull = this.unsentBytes > 0;
       this.unsentBytes -= bytes;
-      if (wasFull && this.unsentBytes === 0 && !this.#isOver && this.owner.isAlive) this.#events?.drained();
+      if (wasFull && this.unsentBytes === 0 && !this.#isOver && this.owner.isAlive)
+        this.#events?.drained();
       for (const copy of copies) this.peer?.arrive((events) => events.received(copy));
     });
   }
@@ -184,7 +195,8 @@ class End implements Connection {
     this.#isOver = true;
     this.#network.forget(this);
     // Behind a cut the news never comes: the peer keeps a connection to nobody.
-    const isHeard = this.peer !== undefined && !this.#network.isCut(this.owner.name, this.peer.owner.name);
+    const isHeard =
+      this.peer !== undefined && !this.#network.isCut(this.owner.name, this.peer.owner.name);
     if (isHeard) this.#towardsPeer(() => this.peer?.over('reset'));
   }
 
@@ -209,7 +221,8 @@ class End implements Connection {
 
   #towardsPeer(deliver: () => void): void {
     const { peer } = this;
-    if (peer !== undefined && this.#network.isCut(this.owner.name, peer.owner.name)) this.#held.push(deliver);
+    if (peer !== undefined && this.#network.isCut(this.owner.name, peer.owner.name))
+      this.#held.push(deliver);
     else this.#network.travel(this, deliver);
   }
 

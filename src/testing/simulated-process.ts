@@ -1,12 +1,12 @@
 // One daemon's simulated world: an env whose timers, connections and disk die with it.
 
-import { type Clock, type Instant } from '../env/clock.ts';
+import type { Clock, Instant } from '../env/clock.ts';
 import type { Env } from '../env/env.ts';
 import type { Log, LogFields, LogLevel } from '../env/log.ts';
 import type { Random } from '../env/random.ts';
 import type { Scheduler } from './scheduler.ts';
 import { SeededRandom } from './seeded-random.ts';
-import { SimulatedFiles } from './simulated-files.ts';
+import type { SimulatedFiles } from './simulated-files.ts';
 import type { SimulatedNetwork } from './simulated-network.ts';
 
 export interface LogLine {

@@ -1,7 +1,7 @@
 // A PG's log entry: what its primary decided, as effects, never as a call (PROTOCOL rule 4). The same
 // bytes travel to the members and stand in their logs.
 
-import { type Codec, bytes, list, option, struct, text, u64, uint, union } from '../base/codec.ts';
+import { bytes, type Codec, list, option, struct, text, u64, uint, union } from '../base/codec.ts';
 import { type BlobId, blobId } from '../base/ids.ts';
 import type { RowEffect, Version } from '../base/method.ts';
 import { type Geometry, geometryCodec } from '../map/geometry.ts';
@@ -33,7 +33,12 @@ export interface BlobFacts {
   readonly blobCrc: number;
 }
 
-export const blobFactsCodec: Codec<BlobFacts> = struct({ blob: blobId, geometry: geometryCodec, blobBytes: uint, blobCrc: uint });
+export const blobFactsCodec: Codec<BlobFacts> = struct({
+  blob: blobId,
+  geometry: geometryCodec,
+  blobBytes: uint,
+  blobCrc: uint,
+});
 
 export type Effect =
   /** Rows of one mutable object. */
@@ -42,7 +47,11 @@ export type Effect =
   | ({ readonly kind: 'put-blob' } & BlobFacts)
   | { readonly kind: 'delete-blob'; readonly blob: BlobId }
   /** Blobs whose puts too few members held at a take-over, with the requests that made them (rule 20). */
-  | { readonly kind: 'abandon'; readonly blobs: readonly BlobId[]; readonly requests: readonly Request[] };
+  | {
+      readonly kind: 'abandon';
+      readonly blobs: readonly BlobId[];
+      readonly requests: readonly Request[];
+    };
 
 /** One request of one client, named for ever. */
 export interface Request {
@@ -58,7 +67,11 @@ export interface LiveRequest extends Request {
 }
 
 export const requestCodec: Codec<Request> = struct({ client: u64, counter: u64 });
-export const liveRequestCodec: Codec<LiveRequest> = struct({ client: u64, counter: u64, doneBefore: u64 });
+export const liveRequestCodec: Codec<LiveRequest> = struct({
+  client: u64,
+  counter: u64,
+  doneBefore: u64,
+});
 
 const effectCodec: Codec<Effect> = union({
   rows: [1, struct({ object: text, effects: list(rowEffectCodec) }) as Codec<never>],

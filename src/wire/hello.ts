@@ -5,8 +5,8 @@
 //   server → client   welcome    the same, and a proof over both
 //   client → server   proof      the client's proof over both
 
-import { type Codec, bytes, list, oneOf, struct, text, uint, union } from '../base/codec.ts';
-import { uuid, type Uuid } from '../base/ids.ts';
+import { bytes, type Codec, list, oneOf, struct, text, uint, union } from '../base/codec.ts';
+import { type Uuid, uuid } from '../base/ids.ts';
 
 export const roles = ['mon', 'osd', 's3', 'nbd', 'admin'] as const;
 export type Role = (typeof roles)[number];
@@ -47,4 +47,3 @@ export const greetingCodec: Codec<Greeting> = union({
   proof: [3, struct({ proof: bytes }) as Codec<never>],
   refused: [4, struct({ reason: text }) as Codec<never>],
 }) as unknown as Codec<Greeting>;
-

@@ -7,18 +7,29 @@
 //   tags  40-59, 80 between OSDs
 //   tags  60-79   from clients to a primary
 
-import { type Codec, bool, bytes, list, oneOf, option, struct, text, uint, union } from '../base/codec.ts';
 import {
-  blobId,
-  epoch,
-  osdId,
-  pgId,
+  bool,
+  bytes,
+  type Codec,
+  list,
+  oneOf,
+  option,
+  struct,
+  text,
+  uint,
+  union,
+} from '../base/codec.ts';
+import {
   type BlobId,
+  blobId,
   type Epoch,
+  epoch,
   type OsdId,
+  osdId,
   type PgId,
-  uuid,
+  pgId,
   type Uuid,
+  uuid,
 } from '../base/ids.ts';
 import type { Version } from '../base/method.ts';
 import { type ClusterMap, clusterMapCodec } from '../map/cluster-map.ts';
@@ -26,10 +37,10 @@ import { type PgRecord, pgRecordCodec } from '../map/pg-record.ts';
 import {
   type BlobFacts,
   blobFactsCodec,
-  type LogEntry,
-  logEntryCodec,
   type LiveRequest,
+  type LogEntry,
   liveRequestCodec,
+  logEntryCodec,
   versionCodec,
 } from './entry.ts';
 
@@ -107,7 +118,11 @@ export interface BlobListing {
   readonly version: Version;
   readonly index: number;
 }
-const blobListingCodec: Codec<BlobListing> = struct({ facts: blobFactsCodec, version: versionCodec, index: uint });
+const blobListingCodec: Codec<BlobListing> = struct({
+  facts: blobFactsCodec,
+  version: versionCodec,
+  index: uint,
+});
 
 const rowCodec = struct({ key: bytes, value: bytes });
 export interface BackfillRow {
@@ -123,8 +138,16 @@ export type Message =
   | { readonly kind: 'subscribe' }
   | { readonly kind: 'map'; readonly map: ClusterMap }
   | { readonly kind: 'records'; readonly records: readonly PgRecord[]; readonly complete: boolean }
-  | { readonly kind: 'users'; readonly users: readonly { name: string; accessKey: string; secretKey: string }[] }
-  | { readonly kind: 'boot'; readonly address: string; readonly usage: OsdUsage; readonly sequence: number }
+  | {
+      readonly kind: 'users';
+      readonly users: readonly { name: string; accessKey: string; secretKey: string }[];
+    }
+  | {
+      readonly kind: 'boot';
+      readonly address: string;
+      readonly usage: OsdUsage;
+      readonly sequence: number;
+    }
   | {
       readonly kind: 'beacon';
       readonly usage: OsdUsage;
@@ -133,7 +156,12 @@ export type Message =
       readonly stopped: readonly string[];
     }
   | { readonly kind: 'propose'; readonly record: PgRecord }
-  | { readonly kind: 'proposed'; readonly accepted: boolean; readonly current: PgRecord; readonly reason: string }
+  | {
+      readonly kind: 'proposed';
+      readonly accepted: boolean;
+      readonly current: PgRecord;
+      readonly reason: string;
+    }
   | { readonly kind: 'read-record'; readonly pg: PgId }
   | {
       readonly kind: 'report-failure';
@@ -176,14 +204,25 @@ export type Message =
       readonly pg: PgId;
       readonly tenure: number;
       readonly committed: number;
-      readonly entry: LogEntry;
+      /** A `LogEntry`, encoded once for all members and their logs. */
+      readonly entry: Uint8Array;
       /** `beside`: the shard is the payload. `gone`: the blob was deleted or abandoned later. `none`: not a blob. */
       readonly shard: 'none' | 'beside' | 'gone';
       readonly index: number;
     }
   | { readonly kind: 'appended'; readonly head: number }
-  | { readonly kind: 'commit'; readonly pg: PgId; readonly tenure: number; readonly committed: number }
-  | { readonly kind: 'fetch-log'; readonly pg: PgId; readonly tenure: number; readonly after: number }
+  | {
+      readonly kind: 'commit';
+      readonly pg: PgId;
+      readonly tenure: number;
+      readonly committed: number;
+    }
+  | {
+      readonly kind: 'fetch-log';
+      readonly pg: PgId;
+      readonly tenure: number;
+      readonly after: number;
+    }
   | { readonly kind: 'log'; readonly entries: readonly LogEntry[] }
   | {
       readonly kind: 'read-shard';
@@ -205,7 +244,11 @@ export type Message =
       readonly blobs: readonly BlobListing[];
       readonly index: number;
     }
-  | { readonly kind: 'wanted'; readonly blobs: readonly BlobListing[]; readonly cursor: Uint8Array | undefined }
+  | {
+      readonly kind: 'wanted';
+      readonly blobs: readonly BlobListing[];
+      readonly cursor: Uint8Array | undefined;
+    }
   | {
       readonly kind: 'push-blob';
       readonly pg: PgId;
@@ -214,7 +257,12 @@ export type Message =
       /** `missing`: only if the member misses it. `replace`: its own copy is bad. */
       readonly reason: 'missing' | 'replace';
     }
-  | { readonly kind: 'missing-blobs'; readonly pg: PgId; readonly tenure: number; readonly limit: number }
+  | {
+      readonly kind: 'missing-blobs';
+      readonly pg: PgId;
+      readonly tenure: number;
+      readonly limit: number;
+    }
   | {
       readonly kind: 'scrub-range';
       readonly pg: PgId;
@@ -257,7 +305,12 @@ export type Message =
       readonly blob: BlobId;
       readonly blobCrc: number;
     }
-  | { readonly kind: 'delete-blob'; readonly pg: PgId; readonly request: LiveRequest; readonly blob: BlobId }
+  | {
+      readonly kind: 'delete-blob';
+      readonly pg: PgId;
+      readonly request: LiveRequest;
+      readonly blob: BlobId;
+    }
   | {
       readonly kind: 'read-blob';
       readonly pg: PgId;
@@ -266,7 +319,12 @@ export type Message =
       readonly lengthBytes: number;
     }
   | { readonly kind: 'bytes' }
-  | { readonly kind: 'list-blobs'; readonly pg: PgId; readonly after: BlobId | undefined; readonly limit: number }
+  | {
+      readonly kind: 'list-blobs';
+      readonly pg: PgId;
+      readonly after: BlobId | undefined;
+      readonly limit: number;
+    }
   | { readonly kind: 'blobs'; readonly blobs: readonly BlobId[] };
 
 const pgTenure = { pg: pgId, tenure: uint };
@@ -274,7 +332,10 @@ const empty = struct({});
 const leaseItems = struct({ items: list(struct(pgTenure)) });
 const range = { begin: bytes, end: option(bytes) };
 
-const c = (tag: number, codec: Codec<never> | Codec<unknown>): readonly [number, Codec<never>] => [tag, codec as Codec<never>];
+const c = (tag: number, codec: Codec<never> | Codec<unknown>): readonly [number, Codec<never>] => [
+  tag,
+  codec as Codec<never>,
+];
 
 export const messageCodec: Codec<Message> = union({
   ok: c(1, empty),
@@ -284,7 +345,15 @@ export const messageCodec: Codec<Message> = union({
   records: c(12, struct({ records: list(pgRecordCodec), complete: bool })),
   users: c(13, struct({ users: list(userCodec) })),
   boot: c(14, struct({ address: text, usage: usageCodec, sequence: uint })),
-  beacon: c(15, struct({ usage: usageCodec, sequence: uint, reports: list(pgReportCodec), stopped: list(text) })),
+  beacon: c(
+    15,
+    struct({
+      usage: usageCodec,
+      sequence: uint,
+      reports: list(pgReportCodec),
+      stopped: list(text),
+    }),
+  ),
   propose: c(16, struct({ record: pgRecordCodec })),
   proposed: c(17, struct({ accepted: bool, current: pgRecordCodec, reason: text })),
   'read-record': c(18, struct({ pg: pgId })),
@@ -305,14 +374,20 @@ export const messageCodec: Codec<Message> = union({
   collect: c(43, struct({ record: pgRecordCodec })),
   collected: c(
     44,
-    struct({ head: versionCodec, tail: versionCodec, committed: uint, complete: bool, missing: uint }),
+    struct({
+      head: versionCodec,
+      tail: versionCodec,
+      committed: uint,
+      complete: bool,
+      missing: uint,
+    }),
   ),
   append: c(
     45,
     struct({
       ...pgTenure,
       committed: uint,
-      entry: logEntryCodec,
+      entry: bytes,
       shard: oneOf('none', 'beside', 'gone'),
       index: uint,
     }),
@@ -324,9 +399,21 @@ export const messageCodec: Codec<Message> = union({
   'read-shard': c(50, struct({ pg: pgId, blob: blobId, offsetBytes: uint, lengthBytes: uint })),
   shard: c(51, struct({ facts: blobFactsCodec, index: uint })),
   reset: c(52, struct({ ...pgTenure, head: versionCodec })),
-  backfill: c(53, struct({ ...pgTenure, ...range, rows: list(rowCodec), blobs: list(blobListingCodec), index: uint })),
+  backfill: c(
+    53,
+    struct({
+      ...pgTenure,
+      ...range,
+      rows: list(rowCodec),
+      blobs: list(blobListingCodec),
+      index: uint,
+    }),
+  ),
   wanted: c(54, struct({ blobs: list(blobListingCodec), cursor: option(bytes) })),
-  'push-blob': c(55, struct({ ...pgTenure, listing: blobListingCodec, reason: oneOf('missing', 'replace') })),
+  'push-blob': c(
+    55,
+    struct({ ...pgTenure, listing: blobListingCodec, reason: oneOf('missing', 'replace') }),
+  ),
   'missing-blobs': c(56, struct({ ...pgTenure, limit: uint })),
   'scrub-range': c(57, struct({ ...pgTenure, ...range, deep: bool })),
   scrubbed: c(
