@@ -5,7 +5,7 @@ import { AdminClient } from './admin-client.ts';
 import { DataDir } from './data-dir.ts';
 import { readLock } from './data-lock.ts';
 import { CliError } from './errors.ts';
-import { urlOf } from './ports.ts';
+import { urlOf } from './free-port.ts';
 
 export interface LocationFlags {
   readonly admin?: string | undefined;

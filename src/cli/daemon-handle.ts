@@ -13,7 +13,7 @@ import type {
 } from './daemon-options.ts';
 import { daemonName } from './daemon-options.ts';
 import {
-  type AskSupervisor,
+  type DaemonSurroundings,
   envOf,
   failureOf,
   type RunningDaemon,
@@ -38,7 +38,7 @@ export interface DaemonHandle {
 export type Launch = (
   name: string,
   options: Promise<DaemonOptions>,
-  ask: AskSupervisor,
+  ask: DaemonSurroundings['ask'],
 ) => DaemonHandle;
 
 /**
@@ -95,7 +95,9 @@ export function launchProcess(dataDir: string): Launch {
             return;
         }
       });
-      ended.then((reason) => resolve({ kind: 'failed', failure: { reason, isPermanent: false } }));
+      ended
+        .then((reason) => resolve({ kind: 'failed', failure: { reason, isPermanent: false } }))
+        .catch(() => undefined);
     });
     return {
       pid: child.pid ?? 0,
@@ -117,7 +119,7 @@ export function launchHere(exit: (code: number) => void): Launch {
     let running: Promise<RunningDaemon> | undefined;
     const begin = async (): Promise<StartOutcome> => {
       const value = await options;
-      running = startDaemon(envOf(value, exit), value, ask);
+      running = startDaemon({ env: envOf(value, exit), ask, bornAt: undefined }, value);
       try {
         const { report } = await running;
         return { kind: 'started', report };

@@ -2,6 +2,8 @@
 // processes; by message and never as arguments, which every user of the machine can read.
 
 import type { DaemonState } from '../admin/control.ts';
+import { assert } from '../base/assert.ts';
+import { parseHex } from '../base/bytes.ts';
 import type { Uuid } from '../base/ids.ts';
 import type { Address } from '../env/network.ts';
 
@@ -77,4 +79,10 @@ export type MessageToSupervisor =
 
 export function daemonName(options: DaemonOptions): string {
   return options.role === 'osd' ? `osd.${options.osd}` : `${options.role}.0`;
+}
+
+export function keyFromHex(hex: string): Uint8Array {
+  const key = parseHex(hex);
+  assert(key !== undefined && key.length > 0, 'the supervisor writes keys in hexadecimal');
+  return key;
 }

@@ -1,6 +1,7 @@
 // The inside of a daemon process: waits for its options, runs until told to stop. When its supervisor is
 // gone it stops as well, because nobody could stop it later.
 
+import type { Instant } from '../env/clock.ts';
 import { crashOnUncaught } from '../host/crash.ts';
 import type { HostEnv } from '../host/host-env.ts';
 import type {
@@ -10,11 +11,14 @@ import type {
   SupervisorAnswer,
   SupervisorQuestion,
 } from './daemon-options.ts';
-import { wordsOf } from './data-dir.ts';
+import { wordsOf } from './errors.ts';
 import { envOf, failureOf, type RunningDaemon, startDaemon } from './start-daemon.ts';
 
 /** Clean ends take some milliseconds; what takes longer is as safe killed. */
 const closeMs = 3000;
+
+/** The zero of the host's clock is the start of the process. */
+const processStart = 0 as Instant;
 
 /** Exit code of a daemon that could not start. */
 const failedExitCode = 1;
@@ -59,7 +63,10 @@ class DaemonProcess {
     const env = envOf(options, (code) => process.exit(code));
     this.#env = env;
     crashOnUncaught(env.crashSite);
-    this.#running = startDaemon(env, options, (question) => this.#ask(question));
+    this.#running = startDaemon(
+      { env, ask: (question) => this.#ask(question), bornAt: processStart },
+      options,
+    );
     this.#running.then(
       ({ report }) => tell({ kind: 'started', report }),
       (error: unknown) => {

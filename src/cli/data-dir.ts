@@ -19,7 +19,7 @@ import { isUuid, type Uuid } from '../base/ids.ts';
 import { parseHostPort } from '../host/addresses.ts';
 import { HostFiles } from '../host/host-files.ts';
 import { systemCode } from '../host/system-errors.ts';
-import { CliError } from './errors.ts';
+import { CliError, wordsOf } from './errors.ts';
 import { nearestWord } from './nearest.ts';
 
 export const defaults = {
@@ -275,8 +275,4 @@ function readText(path: string): string {
   } catch (error) {
     throw new CliError(1, `${path} can't be read: ${wordsOf(error)}`, { cause: error });
   }
-}
-
-export function wordsOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -18,3 +18,7 @@ export class CliError extends Error {
     this.exitCode = exitCode;
   }
 }
+
+export function wordsOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -6,7 +6,7 @@ import { addClusterCommands } from './commands.ts';
 import { defaults, osdsMax } from './data-dir.ts';
 import { CliError } from './errors.ts';
 import { nearestWord } from './nearest.ts';
-import { runUp, type UpOptions } from './up.ts';
+import type { UpOptions } from './up.ts';
 import { parseAddress, parseWhole } from './values.ts';
 import { productVersion } from './version.ts';
 
@@ -62,6 +62,7 @@ export function buildProgram(setExitCode: (code: number) => void): Command {
     .option('--no-restart', 'leave a daemon that died as it is')
     .option('--json', 'print one line of JSON when ready', false)
     .action(async (options: UpOptions) => {
+      const { runUp } = await import('./up.ts');
       setExitCode(await runUp(options));
     });
   addClusterCommands(program, dataOption);

@@ -16,10 +16,10 @@ import { ObjectStore } from '../store/object-store.ts';
 import { AdminClient } from './admin-client.ts';
 import type { DaemonHandle, Launch, StartOutcome } from './daemon-handle.ts';
 import type { DaemonOptions, SupervisorAnswer, SupervisorQuestion } from './daemon-options.ts';
-import { type Config, type Daemons, type DataDir, type Keys, wordsOf } from './data-dir.ts';
-import { CliError } from './errors.ts';
+import type { Config, Daemons, DataDir, Keys } from './data-dir.ts';
+import { CliError, wordsOf } from './errors.ts';
+import { chooseLoopback, urlOf } from './free-port.ts';
 import { formatDisk, hostOf, newUuid } from './initialise.ts';
-import { chooseLoopback, urlOf } from './ports.ts';
 
 export interface SupervisorParts {
   readonly dir: DataDir;
@@ -106,11 +106,12 @@ export class Supervisor {
   async start(waitingFor: (words: string) => void): Promise<void> {
     const { config } = this.#parts;
     // Everybody is told where the monitor will be, so that all can start at once.
-    this.#monAddress = await chooseLoopback(this.#kept.ports['mon.0']);
+    this.#monAddress = await chooseLoopback(this.#keptAddress('mon.0'));
     this.#keepPort('mon.0', this.#monAddress);
+    // The OSDs first: they must wait for old promises to run out, counted from the start of each.
+    for (let id = 0; id < config.osds; id++) this.#add(`osd.${id}`, () => this.#osdOptions(id));
     const mon = this.#add('mon.0', async () => this.#monOptions());
     const s3 = this.#add('s3.0', async () => this.#s3Options());
-    for (let id = 0; id < config.osds; id++) this.#add(`osd.${id}`, () => this.#osdOptions(id));
     for (const daemon of this.#daemons.values()) this.#launch(daemon);
     await this.#require(mon);
     await this.#require(s3);
@@ -141,7 +142,7 @@ export class Supervisor {
       const going = [...this.#daemons.values()].filter(({ name }) => name.startsWith(role));
       for (const daemon of going) this.#end(daemon, 'stopped', 'the cluster stops');
       const ends = going.map(({ handle }) => handle?.ended);
-      await Promise.race([Promise.all(ends), sleep(Math.max(0, deadline - Date.now()))]);
+      await within(Math.max(0, deadline - Date.now()), Promise.all(ends));
     }
     for (const { handle } of this.#daemons.values()) handle?.kill();
     this.#admin?.close();
@@ -333,7 +334,7 @@ export class Supervisor {
       fsid: config.fsid,
       uuid,
       osd: id,
-      listen: `127.0.0.1:${this.#kept.ports[`osd.${id}`] ?? 0}`,
+      listen: this.#keptAddress(`osd.${id}`),
       keyHex: formatHex(daemonKey(keys.master, 'osd', uuid)),
       mon: { address: this.#monAddress, uuid: this.#kept.mon },
       capacityBytes: config.osdCapacityBytes ?? this.#kept.osdCapacityBytes,
@@ -376,6 +377,10 @@ export class Supervisor {
     return this.#admin;
   }
 
+  #keptAddress(name: string): string {
+    return `127.0.0.1:${this.#kept.ports[name] ?? 0}`;
+  }
+
   #keepPort(name: string, address: string): void {
     const { port } = requireHostPort(address);
     if (this.#kept.ports[name] === port) return;
@@ -398,4 +403,14 @@ function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => {
     setTimeout(resolve, ms);
   });
+}
+
+/** Resolves with the work, or without it when time is up. */
+async function within(ms: number, work: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([work, late]);
+  clearTimeout(timer);
 }

@@ -9,7 +9,7 @@ import { type Config, DataDir, defaults } from './data-dir.ts';
 import { DataLock } from './data-lock.ts';
 import { CliError } from './errors.ts';
 import { initialise } from './initialise.ts';
-import { requireFree } from './ports.ts';
+import { requireFree } from './port-holder.ts';
 import { Supervisor } from './supervisor.ts';
 import { paint } from './text.ts';
 

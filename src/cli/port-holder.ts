@@ -1,28 +1,10 @@
-// Which ports can be had, and who has those that can't.
+// Who has a port that can't be had.
 
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { EnvError } from '../env/errors.ts';
-import { formatHostPort, parseHostPort, requireHostPort } from '../host/addresses.ts';
-import { listenOn } from '../host/host-network.ts';
+import { parseHostPort } from '../host/addresses.ts';
 import { CliError } from './errors.ts';
-
-/** The address as it would be bound, with a port chosen for 0. Throws `EnvError`. */
-export async function probeAddress(address: string): Promise<string> {
-  const listener = await listenOn(createServer(), address);
-  await listener.close();
-  return listener.address;
-}
-
-/** The kept port if it is still free, else any. */
-export async function chooseLoopback(kept: number | undefined): Promise<string> {
-  try {
-    return await probeAddress(`127.0.0.1:${kept ?? 0}`);
-  } catch (error) {
-    if (!(error instanceof EnvError) || kept === undefined) throw error;
-    return probeAddress('127.0.0.1:0');
-  }
-}
+import { probeAddress } from './free-port.ts';
 
 /** Throws `CliError` saying what can't be had and who has it. Nothing is kept open. */
 export async function requireFree(what: string, flag: string, address: string): Promise<void> {
@@ -37,7 +19,7 @@ export async function requireFree(what: string, flag: string, address: string): 
   }
 }
 
-export function describeTrouble(address: string, error: EnvError): string {
+function describeTrouble(address: string, error: EnvError): string {
   switch (error.code) {
     case 'address-in-use':
       return `${address} is taken by ${describeHolder(address)}`;
@@ -103,11 +85,4 @@ function linkOr(path: string): string {
   } catch {
     return '';
   }
-}
-
-/** An address people can connect to. */
-export function urlOf(address: string): string {
-  const { host, port } = requireHostPort(address);
-  const reachable = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
-  return `http://${formatHostPort({ host: reachable, port })}`;
 }

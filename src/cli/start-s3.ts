@@ -1,0 +1,25 @@
+import { ClusterClient } from '../client/cluster-client.ts';
+import { startS3 } from '../s3/gateway.ts';
+import { keyFromHex, type S3DaemonOptions } from './daemon-options.ts';
+import type { DaemonSurroundings, RunningDaemon } from './start-daemon.ts';
+
+export async function startS3Daemon(
+  { env }: DaemonSurroundings,
+  options: S3DaemonOptions,
+): Promise<RunningDaemon> {
+  const { fsid, uuid } = options;
+  const cluster = ClusterClient.start(env, {
+    identity: { fsid, role: 's3', uuid },
+    key: keyFromHex(options.keyHex),
+    mon: options.mon,
+  });
+  const gateway = await startS3(env, { address: options.listen, cluster });
+  await cluster.ready();
+  return {
+    report: { address: gateway.address },
+    close: async () => {
+      await gateway.close();
+      cluster.close();
+    },
+  };
+}
