@@ -87,7 +87,7 @@ function assessPg(knowledge: MonitorKnowledge, record: PgRecord, now: Instant): 
     bytes: report?.bytes ?? 0,
     missing: report?.missing ?? 0,
     damaged: report?.damaged ?? 0,
-    waiting: report === undefined ? 'no word from its primary' : report.waiting,
+    waiting: report === undefined ? 'a word from its primary' : report.waiting,
     scrubbing: report?.scrubbing === true,
     scrubbedMs: report?.scrubbedWallMs ?? 0,
     deepScrubbedMs: report?.deepScrubbedWallMs ?? 0,

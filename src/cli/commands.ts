@@ -225,6 +225,7 @@ function addPoolCommands(pool: Command, common: Decorate): void {
           deviceClass: flags.class,
           pgs: flags.pgs,
         });
+        await untilServing(admin, name, flags);
         print(flags, answer, () => `pool ${name} created\n`);
       }),
     );
@@ -340,6 +341,21 @@ function print<T extends object>(
   show: (answer: T) => string,
 ): void {
   process.stdout.write(json ? `${JSON.stringify(answer)}\n` : show(answer));
+}
+
+/** A new pool's primaries start within a moment; nobody should find it not serving. */
+const newPoolSeconds = 20;
+
+async function untilServing(admin: AdminClient, pool: string, flags: CommonFlags): Promise<void> {
+  const progress = new Progress('serving', { quiet: flags.json });
+  const path = `/v1/pgs?pool=${encodeURIComponent(pool)}`;
+  await until({ ...flags, timeout: newPoolSeconds }, `pool ${pool} to serve`, async () => {
+    const { pgs } = await admin.get<{ pgs: readonly PgView[] }>(path);
+    const serving = pgs.filter((pg) => pg.serving).length;
+    progress.show(serving, pgs.length, '');
+    return serving === pgs.length ? true : undefined;
+  });
+  progress.end();
 }
 
 /** Also right after a change: the first look may come before the cluster has begun to move. */

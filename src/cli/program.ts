@@ -103,15 +103,22 @@ function hintFor(command: Command, error: CommanderError): string | undefined {
   if (quoted === undefined) return undefined;
   if (error.code === 'commander.unknownOption') {
     const flags = command.options.flatMap((option) => option.long ?? []);
+    if (flags.length === 0) return `First name one of ${namesIn(command)}.`;
     const near = nearestWord(quoted.split('=')[0] ?? quoted, [...flags, '--help']);
     return near === undefined ? `Known are ${flags.join(', ')}.` : `Did you mean ${near}?`;
   }
   if (error.code === 'commander.unknownCommand') {
-    const names = command.commands.map((each) => each.name());
-    const near = nearestWord(quoted, names);
-    return near === undefined ? `Known are ${names.join(', ')}.` : `Did you mean "${near}"?`;
+    const near = nearestWord(
+      quoted,
+      command.commands.map((each) => each.name()),
+    );
+    return near === undefined ? `Known are ${namesIn(command)}.` : `Did you mean "${near}"?`;
   }
   return undefined;
+}
+
+function namesIn(command: Command): string {
+  return command.commands.map((each) => each.name()).join(', ');
 }
 
 /** The deepest command that the words name. */

@@ -14,7 +14,7 @@ import { HostFiles } from '../host/host-files.ts';
 import { daemonKey } from '../net/keys.ts';
 import { ObjectStore } from '../store/object-store.ts';
 import { AdminClient } from './admin-client.ts';
-import type { DaemonHandle, Launch, StartOutcome } from './daemon-handle.ts';
+import type { DaemonHandle, Launch } from './daemon-handle.ts';
 import type { DaemonOptions, SupervisorAnswer, SupervisorQuestion } from './daemon-options.ts';
 import type { Config, Daemons, DataDir, Keys } from './data-dir.ts';
 import { CliError, wordsOf } from './errors.ts';
@@ -208,17 +208,23 @@ export class Supervisor {
     const handle = this.#parts.launch(daemon.name, options, (question) => this.answer(question));
     daemon.handle = handle;
     const startedAt = Date.now();
-    let failure: (StartOutcome & { kind: 'failed' }) | undefined;
-    const started = handle.outcome.then((outcome) => {
-      if (outcome.kind === 'failed') failure = outcome;
-      else this.#onStarted(daemon, outcome.report);
-    });
-    handle.ended.then(async (how) => {
-      await started;
-      const reason = obstacle ?? failure?.failure.reason ?? how;
-      const isPermanent = obstacle !== undefined || failure?.failure.isPermanent === true;
-      const livedMs = Date.now() - startedAt;
-      this.#onEnded(daemon, { reason, isPermanent, livedMs, neverRan: failure !== undefined });
+    const watch = async (): Promise<void> => {
+      const outcome = await handle.outcome;
+      if (outcome.kind === 'started') this.#onStarted(daemon, outcome.report);
+      const how = await handle.ended;
+      const failure = outcome.kind === 'failed' ? outcome.failure : undefined;
+      this.#onEnded(daemon, {
+        reason: obstacle ?? failure?.reason ?? how,
+        isPermanent: obstacle !== undefined || failure?.isPermanent === true,
+        livedMs: Date.now() - startedAt,
+        neverRan: failure !== undefined,
+      });
+    };
+    watch().catch((error: unknown) => {
+      this.#parts.log.write('error', 'daemon lost from sight', {
+        daemon: daemon.name,
+        error: wordsOf(error),
+      });
     });
     this.#tellPids();
   }
