@@ -13,6 +13,8 @@ import { layoutOf } from '../mon/planner.ts';
 import { putsFor } from '../mon/state.ts';
 import { daemonKey } from '../net/keys.ts';
 import { type Osd, startOsd } from '../osd/osd.ts';
+import { type GatewayOptions, startS3 } from '../s3/gateway.ts';
+import { StoreError } from '../store/errors.ts';
 import { ObjectStore } from '../store/object-store.ts';
 import { Scheduler } from '../testing/scheduler.ts';
 import { SeededRandom } from '../testing/seeded-random.ts';
@@ -26,11 +28,21 @@ export interface ClusterShape {
   readonly pools: readonly InitialPool[];
   readonly methods: Methods;
   readonly capacityBytes?: number;
+  /** Each daemon's clock runs up to 0.5 % fast or slow; default: all run alike. */
+  readonly clocksDiffer?: boolean;
 }
 
-interface SimulatedOsd {
+export interface SimulatedGateway {
+  readonly name: string;
+  readonly client: ClusterClient;
+  readonly process: SimulatedProcess;
+}
+
+export interface SimulatedOsd {
   readonly id: OsdId;
   uuid: Uuid;
+  /** Its disk was told to fail writes: the daemon is expected to stop. */
+  mayFail: boolean;
   files: SimulatedFiles;
   process: SimulatedProcess | undefined;
   osd: Osd | undefined;
@@ -46,6 +58,12 @@ export class SimulatedCluster {
   readonly osds: SimulatedOsd[] = [];
   readonly log: LogLine[] = [];
   readonly failures: string[] = [];
+  /** How often each thing was written to a log, by its fixed phrase. */
+  readonly logged = new Map<string, number>();
+  /** Told each log line, for a person who watches one seed. */
+  onLog: ((line: LogLine) => void) | undefined;
+  readonly #rates = new Map<string, number>();
+  readonly #wallOffsets = new Map<string, number>();
   readonly #shape: ClusterShape;
   readonly #fsid: Uuid;
   readonly #masterKey: Uint8Array;
@@ -68,6 +86,10 @@ export class SimulatedCluster {
     this.#monFiles = this.#newFiles();
   }
 
+  get hasMonitor(): boolean {
+    return this.#monitor !== undefined;
+  }
+
   get monitor(): Monitor {
     if (this.#monitor === undefined) throw new Error('the monitor is down');
     return this.#monitor;
@@ -77,16 +99,37 @@ export class SimulatedCluster {
     return formatHex(Uint8Array.from({ length: 16 }, () => this.random.below(256))) as Uuid;
   }
 
-  #newFiles(): SimulatedFiles {
+  /** `user`: the process that waits for the disk now; while it is paused it learns nothing. */
+  #newFiles(user: () => SimulatedProcess | undefined = () => undefined): SimulatedFiles {
     const random = new SeededRandom(this.random.below(2 ** 32));
     const { scheduler } = this;
     // The disk's own clock: it goes on whatever daemon uses it.
     const clock = {
       now: () => scheduler.now(),
       after: (delayMs: number, name: string, callback: () => void) =>
-        scheduler.after(delayMs, `disk ${name}`, callback),
+        scheduler.after(delayMs, `disk ${name}`, () => {
+          const daemon = user();
+          if (daemon === undefined) callback();
+          else daemon.run(callback);
+        }),
     };
     return new SimulatedFiles({ random, clock });
+  }
+
+  /** The same daemon has the same crystal for life. */
+  #rateOf(name: string): number {
+    if (this.#shape.clocksDiffer !== true) return 1;
+    let rate = this.#rates.get(name);
+    if (rate === undefined) {
+      rate = 1 + (this.random.below(10_001) - 5000) / 1_000_000;
+      this.#rates.set(name, rate);
+    }
+    return rate;
+  }
+
+  /** Sets a daemon's wall clock wrong by so much. */
+  setWallOffset(name: string, offsetMs: number): void {
+    this.#wallOffsets.set(name, offsetMs);
   }
 
   #newProcess(name: string, files: SimulatedFiles): SimulatedProcess {
@@ -95,11 +138,20 @@ export class SimulatedCluster {
       network: this.network,
       files,
       random: this.random,
+      rate: this.#rateOf(name),
+      wallOffsetMs: () => this.#wallOffsets.get(name) ?? 0,
       log: (line) => {
         this.log.push(line);
+        this.onLog?.(line);
+        this.logged.set(line.event, (this.logged.get(line.event) ?? 0) + 1);
         if (this.log.length > logLinesKept) this.log.shift();
       },
       failed: (daemon, task, error) => {
+        const osd = this.osds.find((each) => each.process === daemon);
+        if (osd?.mayFail === true && error instanceof StoreError && error.code === 'failed') {
+          this.killOsd(osd.id);
+          return;
+        }
         this.failures.push(
           `${daemon.name}: ${task}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
         );
@@ -115,9 +167,10 @@ export class SimulatedCluster {
       this.osds.push({
         id: index as OsdId,
         uuid: this.#newUuid(),
-        files: this.#newFiles(),
+        files: this.#newFiles(() => this.osds[index]?.process),
         process: undefined,
         osd: undefined,
+        mayFail: false,
       });
     const disks = this.osds.map((osd) => ({
       uuid: osd.uuid,
@@ -189,7 +242,14 @@ export class SimulatedCluster {
       store: { capacityBytes: this.#shape.capacityBytes ?? 1024 ** 3 },
       methods: this.#shape.methods,
     });
-    osd.osd = await this.settle(start, `osd.${id} to start`, 10_000);
+    const started = await this.settle(start, `osd.${id} to start`, 20_000);
+    // It may have been killed, or its disk may have failed, just when it had started.
+    if (osd.process === daemon && daemon.isAlive) osd.osd = started;
+  }
+
+  /** Every slot that the monitor's map names has its daemon. */
+  osdOf(uuid: Uuid | undefined): SimulatedOsd | undefined {
+    return this.osds.find((each) => each.uuid === uuid);
   }
 
   killOsd(id: number, options: { readonly power: boolean } = { power: false }): void {
@@ -197,6 +257,7 @@ export class SimulatedCluster {
     osd.process?.kill();
     osd.process = undefined;
     osd.osd = undefined;
+    osd.mayFail = false;
     osd.files = options.power ? osd.files.crash() : osd.files.reopen();
   }
 
@@ -204,7 +265,7 @@ export class SimulatedCluster {
   async replaceDisk(id: number): Promise<void> {
     const osd = this.#osd(id);
     if (osd.process !== undefined) throw new Error('stop it first');
-    osd.files = this.#newFiles();
+    osd.files = this.#newFiles(() => osd.process);
     osd.uuid = this.#newUuid();
     await this.settle(this.#formatOsd(osd), 'formatting', 10_000);
     await this.settle(this.monitor.replaceDisk(osd.id, osd.uuid), 'replacing the disk', 10_000);
@@ -218,6 +279,21 @@ export class SimulatedCluster {
 
   /** A client in a process of its own. */
   async client(): Promise<ClusterClient> {
+    return (await this.#newClient()).client;
+  }
+
+  /** A gateway process: a client that serves S3 too. */
+  async gateway(options: Partial<GatewayOptions> = {}): Promise<SimulatedGateway> {
+    const gateway = await this.#newClient();
+    await this.settle(
+      startS3(gateway.process.env, { address: 's3:80', cluster: gateway.client, ...options }),
+      'the gateway to serve',
+      10_000,
+    );
+    return gateway;
+  }
+
+  async #newClient(): Promise<SimulatedGateway> {
     const name = `client.${this.#clients++}`;
     const uuid = this.#newUuid();
     const daemon = this.#newProcess(name, this.#newFiles());
@@ -227,7 +303,7 @@ export class SimulatedCluster {
       mon: { address: 'mon:6789', uuid: this.#monUuid },
     });
     await this.settle(client.ready(), 'the client to be ready', 10_000);
-    return client;
+    return { name, client, process: daemon };
   }
 
   // ——— waiting ———
@@ -240,7 +316,7 @@ export class SimulatedCluster {
     await this.#explained(
       this.scheduler.runUntil(what, () => this.failures.length > 0 || condition(), limitMs),
     );
-    if (this.failures.length > 0) throw new Error(`a daemon failed: ${this.failures.join('\n')}`);
+    if (this.failures.length > 0) throw new Error('a daemon failed');
   }
 
   async #explained<T>(work: Promise<T>): Promise<T> {

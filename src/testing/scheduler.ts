@@ -24,6 +24,11 @@ export class Scheduler {
   #events = 0;
   #trace = 0;
 
+  /** Called after each event and all it led to, for checkers that look at every step. */
+  afterEach: () => void = () => undefined;
+  /** Told each event before it happens. */
+  onEvent: ((at: number, name: string) => void) | undefined;
+
   now(): Instant {
     return this.#now as Instant;
   }
@@ -68,8 +73,10 @@ export class Scheduler {
       for (let i = 0; i < event.name.length; i++)
         this.#trace = Math.imul(this.#trace ^ event.name.charCodeAt(i), 0x01000193);
       this.#trace = Math.imul(this.#trace ^ Math.floor(event.at * 1000), 0x01000193);
+      this.onEvent?.(event.at, event.name);
       event.action();
       await turn();
+      this.afterEach();
     }
   }
 

@@ -96,6 +96,10 @@ export class SimulatedBlocks {
     }
   }
 
+  writtenPages(): readonly number[] {
+    return [...this.#pages.keys()].sort((a, b) => a - b).map((index) => index * pageBytes);
+  }
+
   flipBit(offsetBytes: number, bit: number): void {
     const [byte] = this.read(offsetBytes, 1);
     this.sync(this.resolved());

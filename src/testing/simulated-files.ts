@@ -63,6 +63,11 @@ export class SimulatedFiles implements Files {
     this.#operations.fault = fault;
   }
 
+  /** Every operation takes so many times as long; 1 at first. */
+  set slowness(factor: number) {
+    this.#operations.slowness = factor;
+  }
+
   /** Writes, syncs and removals that ended well. */
   get changeCount(): number {
     return this.#operations.changeCount;
@@ -124,6 +129,12 @@ export class SimulatedFiles implements Files {
     assert(offsetBytes < content.length, 'the file is that long');
     content[offsetBytes] = (content[offsetBytes] as number) ^ (1 << bit);
     this.#entries.set(path, { kind: 'file', content });
+  }
+
+  /** Places of a block device that ever were written, as offsets of pages of 4 KiB. */
+  writtenPages(path: string): readonly number[] {
+    const entry = this.#entries.get(path);
+    return entry?.kind === 'blocks' ? entry.blocks.writtenPages() : [];
   }
 
   /** Flips one bit of a row's value; returns whether there was one. */

@@ -1,6 +1,8 @@
 // Connections between simulated processes: bytes arrive in order and after a delay, in pieces; links can be
-// cut in one direction or both, processes can die. A dead process refuses new connections, and its old
-// ones end at the peer after a delay; a cut link only stays silent.
+// cut in one direction or both, slowed, reset, and processes can die. A dead process refuses new
+// connections, and its old ones end at the peer after a delay; a cut link only stays silent. What a cut
+// holds back arrives once it heals, as a retransmission would. Bytes are neither lost nor doubled within a
+// connection, because the network's contract (TCP) rules that out; requests are doubled by those who retry.
 
 import { EnvError } from '../env/errors.ts';
 import type { Address, Connection, ConnectionEvents, Listener, Network } from '../env/network.ts';
@@ -10,6 +12,8 @@ import type { Scheduler } from './scheduler.ts';
 export interface NetworkProcess {
   readonly name: string;
   readonly isAlive: boolean;
+  /** Does it at once, or when the process runs again. */
+  run(action: () => void): void;
 }
 
 interface OpenListener {
@@ -27,6 +31,7 @@ export class SimulatedNetwork {
   readonly #ends = new Set<End>();
   readonly #cuts = new Set<string>();
   #nextPort = 10_000;
+  readonly #slow = new Map<string, number>();
   /** Bounds of a message's travel, in milliseconds. */
   delayMs = { min: 0.05, max: 0.4 };
 
@@ -48,7 +53,27 @@ export class SimulatedNetwork {
     this.#cuts.add(`${from}→${to}`);
   }
 
+  /** Everything from this process takes up to so much longer; 0 for the usual. */
+  slow(from: string, extraMs: number): void {
+    if (extraMs === 0) this.#slow.delete(from);
+    else this.#slow.set(from, extraMs);
+  }
+
+  /** Breaks every connection between two processes; answers how many there were. */
+  reset(a: string, b: string): number {
+    const broken = [...this.#ends].filter(
+      (end) => end.owner.name === a && end.peer?.owner.name === b,
+    );
+    for (const end of broken) {
+      const { peer } = end;
+      end.over('reset');
+      peer?.over('reset');
+    }
+    return broken.length;
+  }
+
   heal(): void {
+    this.#slow.clear();
     this.#cuts.clear();
     for (const end of this.#ends) end.flushHeld();
   }
@@ -64,9 +89,11 @@ export class SimulatedNetwork {
     for (const end of [...this.#ends]) if (end.owner === process) end.die();
   }
 
-  #delay(): number {
+  #delay(from: string): number {
     const { min, max } = this.delayMs;
-    return min + ((max - min) * this.#random.below(1000)) / 1000;
+    const usual = min + ((max - min) * this.#random.below(1000)) / 1000;
+    const extraMs = this.#slow.get(from);
+    return extraMs === undefined ? usual : usual + (extraMs * this.#random.below(1000)) / 1000;
   }
 
   async #listen(
@@ -88,11 +115,11 @@ export class SimulatedNetwork {
 
   #connect(owner: NetworkProcess, address: Address): Promise<Connection> {
     return new Promise((resolve, reject) => {
-      this.#scheduler.after(this.#delay(), 'connect', () => {
+      this.#scheduler.after(this.#delay(owner.name), 'connect', () => {
         const listener = this.#listeners.get(address);
         if (!owner.isAlive) return;
         if (listener === undefined || !listener.owner.isAlive) {
-          reject(new EnvError('refused', address));
+          owner.run(() => reject(new EnvError('refused', address)));
           return;
         }
         if (
@@ -100,7 +127,7 @@ export class SimulatedNetwork {
           this.isCut(listener.owner.name, owner.name)
         ) {
           this.#scheduler.after(silenceMs, 'connect unanswered', () =>
-            reject(new EnvError('unreachable', address)),
+            owner.run(() => reject(new EnvError('unreachable', address))),
           );
           return;
         }
@@ -110,15 +137,15 @@ export class SimulatedNetwork {
         far.peer = near;
         this.#ends.add(near);
         this.#ends.add(far);
-        listener.accept(far);
-        resolve(near);
+        listener.owner.run(() => listener.accept(far));
+        owner.run(() => resolve(near));
       });
     });
   }
 
   /** For the ends. */
   travel(from: End, deliver: () => void): void {
-    const at = Math.max(this.#scheduler.now() + this.#delay(), from.lastArrival);
+    const at = Math.max(this.#scheduler.now() + this.#delay(from.owner.name), from.lastArrival);
     from.lastArrival = at;
     this.#scheduler.after(at - this.#scheduler.now(), `bytes ${from.owner.name}`, deliver);
   }
@@ -169,7 +196,7 @@ class End implements Connection {
       const wasFull = this.unsentBytes > 0;
       this.unsentBytes -= bytes;
       if (wasFull && this.unsentBytes === 0 && !this.#isOver && this.owner.isAlive)
-        this.#events?.drained();
+        this.owner.run(() => this.#events?.drained());
       for (const copy of copies) this.peer?.arrive((events) => events.received(copy));
     });
   }
@@ -205,14 +232,14 @@ class End implements Connection {
     this.#inbox.push(() => {
       if (this.#events !== undefined) deliver(this.#events);
     });
-    this.#drain();
+    this.owner.run(() => this.#drain());
   }
 
   over(reason: string): void {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#network.forget(this);
-    if (this.owner.isAlive) this.#events?.closed(reason);
+    this.owner.run(() => this.#events?.closed(reason));
   }
 
   flushHeld(): void {

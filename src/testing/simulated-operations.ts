@@ -68,6 +68,8 @@ export class SimulatedOperations {
   changeCount = 0;
   /** Every operation that began. */
   beganCount = 0;
+  /** Every operation takes so many times as long, with a clock. */
+  slowness = 1;
   /** Asked as each operation begins; undefined: no fault. */
   fault: (operation: SimulatedOperation) => SimulatedFault | undefined = () => undefined;
 
@@ -129,7 +131,7 @@ export class SimulatedOperations {
     const { random, clock, delayMs } = this.#options;
     if (clock !== undefined) {
       const { min, max } = delayMs ?? { min: 0, max: 1 };
-      clock.after(min + random.below(max - min + 1), 'simulated disk', end);
+      clock.after((min + random.below(max - min + 1)) * this.slowness, 'simulated disk', end);
       return;
     }
     afterTurns(1 + random.below(turnsMax), end);

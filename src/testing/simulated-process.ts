@@ -1,4 +1,5 @@
-// One daemon's simulated world: an env whose timers, connections and disk die with it.
+// One daemon's simulated world: an env whose timers, connections and disk die with it. A process can be
+// paused: whatever happens to it meanwhile, happens when it runs again, in the same order.
 
 import type { Clock, Instant } from '../env/clock.ts';
 import type { Env } from '../env/env.ts';
@@ -7,6 +8,7 @@ import type { Random } from '../env/random.ts';
 import type { Scheduler } from './scheduler.ts';
 import { SeededRandom } from './seeded-random.ts';
 import type { SimulatedFiles } from './simulated-files.ts';
+import { SimulatedHttp } from './simulated-http.ts';
 import type { SimulatedNetwork } from './simulated-network.ts';
 
 export interface LogLine {
@@ -27,6 +29,8 @@ export interface ProcessParts {
   readonly failed: (process: SimulatedProcess, name: string, error: unknown) => void;
   /** Virtual milliseconds of this process's clock per millisecond of the world; 1 when absent. */
   readonly rate?: number;
+  /** What this process's wall clock is wrong by now, in milliseconds; 0 when absent. */
+  readonly wallOffsetMs?: () => number;
 }
 
 export class SimulatedProcess {
@@ -34,11 +38,17 @@ export class SimulatedProcess {
   readonly env: Env;
   readonly files: SimulatedFiles;
   readonly #parts: ProcessParts;
+  /** Requests to what this process serves over HTTP. */
+  readonly http: SimulatedHttp;
   #alive = true;
+  #isPaused = false;
+  /** What happened to it while it was paused. */
+  #held: (() => void)[] = [];
 
   constructor(name: string, parts: ProcessParts) {
     this.name = name;
     this.#parts = parts;
+    this.http = new SimulatedHttp(parts.scheduler, this);
     this.files = parts.files;
     const { scheduler, random } = parts;
     const mine = new SeededRandom(random.below(2 ** 32));
@@ -51,14 +61,15 @@ export class SimulatedProcess {
     };
     this.env = {
       clock,
-      wall: { nowMs: () => Math.floor(1_700_000_000_000 + scheduler.now()) },
+      wall: {
+        nowMs: () =>
+          Math.floor(1_700_000_000_000 + scheduler.now() + (parts.wallOffsetMs?.() ?? 0)),
+      },
       random: mine,
       secrets: { bytes: (count) => Uint8Array.from({ length: count }, () => secrets.below(256)) },
       files: parts.files,
       network: parts.network.of(this),
-      http: {
-        serve: () => Promise.reject(new Error('no HTTP in the simulated world: call the handler')),
-      },
+      http: this.http,
       tasks: {
         spawn: (task, work) => {
           work().catch((error: unknown) => {
@@ -78,7 +89,35 @@ export class SimulatedProcess {
   kill(): void {
     if (!this.#alive) return;
     this.#alive = false;
+    this.#held = [];
     this.#parts.network.killed(this);
+    this.http.killed();
+  }
+
+  get isPaused(): boolean {
+    return this.#isPaused;
+  }
+
+  /** Stops it as SIGSTOP does: its clock goes on, nothing runs, nothing is lost. */
+  pause(): void {
+    this.#isPaused = true;
+  }
+
+  resume(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    const held = this.#held;
+    this.#held = [];
+    for (const each of held)
+      this.#parts.scheduler.after(0, `${this.name} resumed`, () => this.run(each));
+  }
+
+  /** Does it now, after the pause, or never when the process has ended. */
+  run(action: () => void): void {
+    if (!this.#alive) return;
+    // Also behind what is still to be caught up with: nothing overtakes.
+    if (this.#isPaused) this.#held.push(action);
+    else action();
   }
 
   #clock(): Clock {
@@ -88,7 +127,7 @@ export class SimulatedProcess {
       now: () => (scheduler.now() * rate) as Instant,
       after: (delayMs, name, callback) =>
         scheduler.after(Math.max(0, delayMs) / rate, `${this.name} ${name}`, () => {
-          if (this.#alive) callback();
+          this.run(callback);
         }),
     };
   }
