@@ -5,6 +5,7 @@ interface WasmGlobal {
   readonly WebAssembly: {
     readonly Module: new (bytes: Uint8Array) => object;
     readonly Instance: new (module: object) => { readonly exports: unknown };
+    readonly Memory: new (size: { initial: number; maximum: number }) => { readonly buffer: ArrayBuffer };
   };
 }
 
@@ -12,4 +13,10 @@ interface WasmGlobal {
 export function instantiate<Exports>(bytes: Uint8Array): Exports {
   const { WebAssembly } = globalThis as unknown as WasmGlobal;
   return new WebAssembly.Instance(new WebAssembly.Module(bytes)).exports as Exports;
+}
+
+/** Zeroed memory of a fixed number of pages of 64 KiB, beginning on a page boundary. */
+export function newMemory(pages: number): ArrayBuffer {
+  const { WebAssembly } = globalThis as unknown as WasmGlobal;
+  return new WebAssembly.Memory({ initial: pages, maximum: pages }).buffer;
 }

@@ -100,7 +100,7 @@ export class HostFiles implements Files {
       await makeFolder(dirname(at));
       const descriptor = await openDescriptor(at);
       await syncFolder(dirname(at));
-      return new HostBlockDevice(descriptor, at);
+      return new HostBlockDevice(descriptor, at, await openDirect(at));
     });
   }
 
@@ -175,3 +175,14 @@ function openDescriptor(path: string): Promise<number> {
     });
   });
 }
+
+/** Undefined on file systems without direct writes (tmpfs). */
+function openDirect(path: string): Promise<number | undefined> {
+  return new Promise((resolve) => {
+    fsOpen(path, constants.O_RDWR | constants.O_DIRECT, (error, descriptor) => {
+      resolve(error === null ? descriptor : undefined);
+    });
+  });
+}
+
+

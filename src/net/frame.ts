@@ -10,6 +10,7 @@
 // Little-endian. A frame that does not check ends the connection: TCP's own checksum misses one error
 // in 65,536, and behind a wrong length nothing can be trusted.
 
+import { buffers, pooledBytesMin } from '../base/buffer-pool.ts';
 import { concatBytes } from '../base/bytes.ts';
 import { crc32c } from '../base/crc32c.ts';
 
@@ -65,14 +66,26 @@ export class FrameReader {
     | { readonly head: Uint8Array; readonly payload: Uint8Array; at: number; readonly crc: number }
     | undefined;
   #limitBytes: number;
+  #poolsPayload: (body: Uint8Array) => boolean = () => false;
 
   constructor(limitBytes: number) {
     this.#limitBytes = limitBytes;
   }
 
+  /** Payloads of these bodies are taken into buffers of the pool, which the receiver gives back. */
+  poolPayloads(when: (body: Uint8Array) => boolean): void {
+    this.#poolsPayload = when;
+  }
+
   /** Raised once the peer is known. */
   setLimit(limitBytes: number): void {
     this.#limitBytes = limitBytes;
+  }
+
+  /** Gives back what a half-received frame holds; nothing may be pushed afterwards. */
+  dispose(): void {
+    if (this.#filling !== undefined) buffers.release(this.#filling.payload);
+    this.#filling = undefined;
   }
 
   push(bytes: Uint8Array, deliver: (frame: Frame) => void): void {
@@ -117,14 +130,16 @@ export class FrameReader {
       throw new FrameError('body checksum');
     const payloadCrc = view.getUint32(12, true);
     const end = headerBytes + bodyBytes + payloadBytes;
-    if (this.#pieceBytes >= end && this.#pieces.length === 1) {
+    const isPooled = payloadBytes >= pooledBytesMin && this.#poolsPayload(body);
+    if (!isPooled && this.#pieceBytes >= end && this.#pieces.length === 1) {
       // The whole frame came in one piece: hand out views of it.
       this.#drop(end);
       deliver(checkPayload(body, head.subarray(headerBytes + bodyBytes, end), payloadCrc));
       return true;
     }
     this.#drop(headerBytes + bodyBytes);
-    this.#filling = { head: body, payload: new Uint8Array(payloadBytes), at: 0, crc: payloadCrc };
+    const payload = isPooled ? buffers.acquire(payloadBytes) : new Uint8Array(payloadBytes);
+    this.#filling = { head: body, payload, at: 0, crc: payloadCrc };
     while (this.#filling !== undefined && this.#pieces.length > 0) {
       const piece = this.#pieces[0] as Uint8Array;
       const rest = this.#fill(piece, deliver);

@@ -3,6 +3,7 @@
 // they are ready. Bytes taken in and not yet answered are bounded: above the bound the session stops
 // reading, and the sender's queue fills instead of our memory.
 
+import { buffers } from '../base/buffer-pool.ts';
 import { Reader, uint, Writer } from '../base/codec.ts';
 import type { Uuid } from '../base/ids.ts';
 import type { Clock, Instant, Timer } from '../env/clock.ts';
@@ -29,6 +30,11 @@ export interface Incoming {
   readonly payload: Uint8Array;
   /** CRC-32C of the payload, already checked. */
   readonly payloadCrc: number;
+  /**
+   * The payload's memory is used again once the handler has settled; a handler that needs it longer
+   * sets this.
+   */
+  keepsPayload: boolean;
 }
 
 export interface Outgoing {
@@ -92,6 +98,8 @@ export class Session {
     this.#reader = parts.reader;
     this.#handle = parts.handle;
     this.#reader.setLimit(bodyBytesMax + payloadBytesMax);
+    // Answers go to callers that keep them for as long as they like.
+    this.#reader.poolPayloads((body) => body[0] !== frameReply);
   }
 
   get isOpen(): boolean {
@@ -143,6 +151,7 @@ export class Session {
     if (this.#closedReason !== undefined) return;
     this.#closedReason = reason;
     this.#sweep?.cancel();
+    this.#reader.dispose();
     const waiting = [...this.#waiting.values()];
     this.#waiting.clear();
     for (const each of waiting) each.reject(new NetError('closed', `${each.kind}: ${reason}`));
@@ -182,7 +191,12 @@ export class Session {
     const type = reader.u8();
     const id = uint.read(reader);
     const message = messageCodec.read(reader);
-    const incoming = { message, payload: frame.payload, payloadCrc: frame.payloadCrc };
+    const incoming = {
+      message,
+      payload: frame.payload,
+      payloadCrc: frame.payloadCrc,
+      keepsPayload: false,
+    };
     if (type === frameReply) {
       const waiting = this.#waiting.get(id);
       this.#waiting.delete(id);
@@ -208,6 +222,7 @@ export class Session {
         return { message: { kind: 'failure', code: 'failed', detail: describeError(error) } };
       })
       .then((reply) => {
+        if (!incoming.keepsPayload) buffers.release(incoming.payload);
         this.#handlingBytes -= bytes;
         if (this.#paused && this.#handlingBytes <= handlingBytesMax / 2) {
           this.#paused = false;

@@ -55,6 +55,7 @@ import {
   directReads,
   rebuild,
   shardLength,
+  type ShardSet,
   shardsNeeded,
   shardsOf,
   windowOf,
@@ -65,6 +66,16 @@ type Phase = 'starting' | 'adopting' | 'serving' | 'ended';
 
 /** An in-sync member that the map says is up but that can't be reached or brought up is dropped after this. */
 const dropAfterMs = 6000;
+
+interface PendingShards {
+  readonly shards: ShardSet;
+  readonly sentTo: readonly Link[];
+  /** Also sent by other means than `sentTo`. */
+  isShared: boolean;
+}
+
+/** By then any session that a frame was given to has sent it or ended. */
+const framesGoneMs = 60_000;
 
 /** How often a primary looks whether something is to be dropped, promoted, retired or restarted. */
 export const reconcileMs = 200;
@@ -91,7 +102,7 @@ export class Primary implements LinkOwner {
    * Shards of blobs that are not yet stable: until then this may be the only place that has enough of
    * them. Bounded by the requests that wait for them.
    */
-  readonly #pendingShards = new Map<number, (index: number) => Uint8Array>();
+  readonly #pendingShards = new Map<number, PendingShards>();
   readonly #running = new Map<string, Promise<Outgoing>>();
   readonly #abandoned = new Set<string>();
   readonly adopted: Promise<void>;
@@ -155,6 +166,7 @@ export class Primary implements LinkOwner {
   end(reason: string): void {
     if (this.#phase === 'ended') return;
     this.#phase = 'ended';
+    for (const pending of this.#pendingShards.values()) this.#releaseLater(pending);
     this.#pendingShards.clear();
     this.#endedReason = reason;
     this.#resolveAdopted();
@@ -563,7 +575,7 @@ export class Primary implements LinkOwner {
     effect: Effect,
     request: LiveRequest | undefined,
     result: Uint8Array,
-    shards: ((index: number) => Uint8Array) | undefined,
+    shards: ShardSet | undefined,
   ): number {
     const sequence = this.disk.head.sequence + 1;
     const version: Version = { tenure: this.#tenure, sequence };
@@ -574,23 +586,25 @@ export class Primary implements LinkOwner {
     try {
       durable = this.disk.append(
         entry,
-        shards === undefined ? undefined : { index, views: [shards(index)] },
+        shards === undefined ? undefined : { index, views: [shards.of(index)] },
         encoded,
       );
     } catch (error) {
       throw storeRefusal(error);
     }
+    const sentTo: Link[] = [];
     for (const link of this.#links.values()) {
       if (!link.isLive) continue;
+      sentTo.push(link);
       link.send(
         encoded,
         shards === undefined
           ? { kind: 'none' }
-          : { kind: 'beside', bytes: shards(link.slot.index) },
+          : { kind: 'beside', bytes: shards.of(link.slot.index) },
       );
     }
     for (const name of namesOf(effect)) this.#pendingObjects.set(name, sequence);
-    if (shards !== undefined) this.#pendingShards.set(sequence, shards);
+    if (shards !== undefined) this.#pendingShards.set(sequence, { shards, sentTo, isShared: false });
     durable.then(
       () => {
         this.#durable = Math.max(this.#durable, sequence);
@@ -619,8 +633,13 @@ export class Primary implements LinkOwner {
       this.#stable = stable;
       for (const [name, sequence] of this.#pendingObjects)
         if (sequence <= stable) this.#pendingObjects.delete(name);
-      for (const sequence of this.#pendingShards.keys())
-        if (sequence <= stable) this.#pendingShards.delete(sequence);
+      for (const [sequence, pending] of this.#pendingShards) {
+        if (sequence > stable) continue;
+        this.#pendingShards.delete(sequence);
+        const hasArrived = pending.sentTo.every((link) => link.acked >= sequence);
+        if (hasArrived && !pending.isShared) pending.shards.release();
+        else this.#releaseLater(pending);
+      }
       this.#readers.reached(stable);
     }
     const floorFault = this.#floorFault();
@@ -632,6 +651,11 @@ export class Primary implements LinkOwner {
     this.#committed = this.#stable;
     this.disk.noteCommitted(this.#committed);
     this.#writers.reached(this.#committed);
+  }
+
+  /** Where it is not known that all frames with these bytes have left, they are left alone for long. */
+  #releaseLater(pending: PendingShards): void {
+    this.world.env.clock.after(framesGoneMs, 'shards', () => pending.shards.release());
   }
 
   onLinkProgress(): void {
@@ -792,10 +816,22 @@ export class Primary implements LinkOwner {
       blobBytes: payload.length,
       blobCrc: message.blobCrc,
     };
+    // Copies are made of the payload itself.
+    if (geometry.kind === 'copies') incoming.keepsPayload = true;
     const shards = shardsOf(geometry, payload);
     const sequence = await this.#order.run(async () => {
-      this.#requireWritable(payload.length);
-      return this.#submit({ kind: 'put-blob', ...facts }, message.request, emptyBytes, shards);
+      try {
+        this.#requireWritable(payload.length);
+        return this.#submit(
+          { kind: 'put-blob', ...facts },
+          message.request,
+          emptyBytes,
+          shards,
+        );
+      } catch (error) {
+        shards.release();
+        throw error;
+      }
     });
     await this.#untilCommitted(sequence);
     return { message: { kind: 'ok' } };
@@ -984,7 +1020,11 @@ export class Primary implements LinkOwner {
     const { blob } = entry.effect;
     if (this.#abandoned.has(formatBlobId(blob))) return { kind: 'gone' };
     const pending = this.#pendingShards.get(entry.version.sequence);
-    if (pending !== undefined) return { kind: 'beside', bytes: pending(index) };
+    if (pending !== undefined) {
+      // Sent a second time: when that has left is not followed.
+      pending.isShared = true;
+      return { kind: 'beside', bytes: pending.shards.of(index) };
+    }
     if ((await this.disk.listing(blob)) === undefined) return { kind: 'gone' };
     const bytes = await this.#rebuildShard(entry.effect, index);
     if (bytes !== undefined) return { kind: 'beside', bytes };

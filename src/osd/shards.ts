@@ -1,9 +1,10 @@
 // From a blob to the bytes of each slot and back: one shape for copies and for erasure.
 
+import { buffers } from '../base/buffer-pool.ts';
 import {
   assembleRange,
   decodeBlob,
-  encodeBlob,
+  encodeBlobInto,
   rangeToShards,
   rangeToWindow,
   rebuildShards,
@@ -24,11 +25,26 @@ export function shardLength(facts: BlobFacts): number {
     : shardBytes(facts.geometry, facts.blobBytes);
 }
 
-/** What each slot stores, by shard index; for copies every slot stores the same. */
-export function shardsOf(geometry: Geometry, blob: Uint8Array): (index: number) => Uint8Array {
-  if (geometry.kind === 'copies') return () => blob;
-  const shards = encodeBlob(geometry, [blob], blob.length);
-  return (index) => shards[index] as Uint8Array;
+/** What each slot stores of one blob. */
+export interface ShardSet {
+  /** For copies every slot stores the same. */
+  of(index: number): Uint8Array;
+  /** Gives the memory back; nobody may use a shard afterwards. */
+  release(): void;
+}
+
+/** The blob's own bytes are what copies are made of: they must live as long as the set. */
+export function shardsOf(geometry: Geometry, blob: Uint8Array): ShardSet {
+  if (geometry.kind === 'copies') return { of: () => blob, release: () => buffers.release(blob) };
+  const bytes = shardBytes(geometry, blob.length);
+  const shards = Array.from({ length: geometry.k + geometry.m }, () => buffers.acquire(bytes));
+  encodeBlobInto(geometry, [blob], blob.length, shards);
+  return {
+    of: (index) => shards[index] as Uint8Array,
+    release: () => {
+      for (const shard of shards) buffers.release(shard);
+    },
+  };
 }
 
 /** Shards needed to read anything without the others. */

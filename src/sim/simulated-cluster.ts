@@ -1,6 +1,7 @@
 // A whole cluster in one process on virtual time: the same monitor, OSDs and clients as the real program,
 // each in a simulated process of its own.
 
+import { buffers } from '../base/buffer-pool.ts';
 import { formatHex } from '../base/bytes.ts';
 import type { OsdId, PgId, Uuid } from '../base/ids.ts';
 import type { Methods } from '../base/method.ts';
@@ -75,6 +76,8 @@ export class SimulatedCluster {
 
   constructor(shape: ClusterShape) {
     this.#shape = shape;
+    // A buffer used after it was given back shows as wrong bytes.
+    buffers.poisonReleased();
     this.random = new SeededRandom(shape.seed);
     this.network = new SimulatedNetwork(
       this.scheduler,
