@@ -4,7 +4,7 @@
 export type Address = string;
 
 export interface ConnectionEvents {
-  /** The view is the receiver's to keep. */
+  /** The view is valid during the call only: its memory is used for the next bytes. */
   received(bytes: Uint8Array): void;
   /** `unsentBytes` has fallen to zero after having been above it. */
   drained(): void;

@@ -1,6 +1,7 @@
 // TCP between daemons. What one turn of the event loop sends over a connection goes out as one writev at
 // the end of that turn: frames are small and come in groups, and a system call costs more than a frame.
-// Received bytes are handed over in the pieces the kernel gave, without a copy.
+// Received bytes are handed over in the pieces the kernel gave, from one buffer per connection that is used
+// again and again: memory allocated for each piece would make the garbage collector run without end.
 
 import {
   type AddressInfo,
@@ -82,6 +83,41 @@ export class HostNetwork implements Network {
   }
 }
 
+/** What one read takes at most: a quarter of the kernel's default receive buffer. */
+const readBufferBytes = 64 * 1024;
+
+interface ReadBuffer {
+  [key: symbol]: unknown;
+  readonly _handle?: { useUserBuffer?(buffer: Uint8Array): void } | null;
+}
+
+/**
+ * Node's `onread` option for a socket that is already there: `connect` takes the option, `accept` has no
+ * place for it. False where this version of Node keeps it differently; then bytes come as 'data'.
+ */
+function readInto(
+  socket: Socket,
+  buffer: Uint8Array,
+  receive: (bytes: Uint8Array) => void,
+): boolean {
+  const inside = socket as unknown as ReadBuffer;
+  const symbols = Object.getOwnPropertySymbols(socket);
+  const named = (name: string): symbol | undefined =>
+    symbols.find((symbol) => symbol.description === name);
+  const bufferKey = named('kBuffer');
+  const callbackKey = named('kBufferCb');
+  const handle = inside._handle;
+  if (bufferKey === undefined || callbackKey === undefined) return false;
+  if (typeof handle?.useUserBuffer !== 'function') return false;
+  inside[bufferKey] = buffer;
+  inside[callbackKey] = (count: number): boolean => {
+    receive(buffer.subarray(0, count));
+    return true;
+  };
+  handle.useUserBuffer(buffer);
+  return true;
+}
+
 /** Small frames are copied into one piece: cheaper than a request per view. */
 const joinedBytesMax = 64 * 1024;
 
@@ -132,11 +168,15 @@ class HostConnection implements Connection {
       setImmediate(() => events.closed(this.#closeReason()));
       return;
     }
-    this.#socket.on('data', (bytes) => {
-      // Without Node's Buffer, whose `slice` does not copy.
-      if (!this.#closing)
-        events.received(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength));
-    });
+    const receive = (bytes: Uint8Array): void => {
+      if (!this.#closing) events.received(bytes);
+    };
+    if (readInto(this.#socket, new Uint8Array(readBufferBytes), receive)) this.#socket.resume();
+    else
+      this.#socket.on('data', (bytes) => {
+        // Without Node's Buffer, whose `slice` does not copy.
+        receive(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+      });
   }
 
   send(views: readonly Uint8Array[]): void {

@@ -11,7 +11,7 @@
 // in 65,536, and behind a wrong length nothing can be trusted.
 
 import { buffers, pooledBytesMin } from '../base/buffer-pool.ts';
-import { concatBytes } from '../base/bytes.ts';
+import { emptyBytes } from '../base/bytes.ts';
 import { crc32c } from '../base/crc32c.ts';
 
 const headerBytes = 16;
@@ -57,14 +57,35 @@ export class FrameError extends Error {
   override readonly name = 'FrameError';
 }
 
-/** Collects pieces of a stream and gives out whole frames. Holds at most one frame of `limit` bytes. */
+/** Frames up to this size that came whole in one piece share one copy of it. */
+const smallFrameBytes = 16 * 1024;
+
+type State =
+  | { readonly kind: 'header'; readonly bytes: Uint8Array; at: number }
+  | { readonly kind: 'body'; readonly header: Header; readonly bytes: Uint8Array; at: number }
+  | {
+      readonly kind: 'payload';
+      readonly header: Header;
+      readonly body: Uint8Array;
+      readonly bytes: Uint8Array;
+      at: number;
+    };
+
+interface Header {
+  readonly bodyBytes: number;
+  readonly payloadBytes: number;
+  readonly bodyCrc: number;
+  readonly payloadCrc: number;
+  /** Of the two lengths: the body's checksum goes on from it. */
+  readonly lengthsCrc: number;
+}
+
+/**
+ * Collects pieces of a stream and gives out whole frames. Holds at most one frame of `limit` bytes. The
+ * pieces are the caller's again when `push` returns.
+ */
 export class FrameReader {
-  readonly #pieces: Uint8Array[] = [];
-  #pieceBytes = 0;
-  /** The payload being filled, so that a large one is copied only once. */
-  #filling:
-    | { readonly head: Uint8Array; readonly payload: Uint8Array; at: number; readonly crc: number }
-    | undefined;
+  #state: State = { kind: 'header', bytes: new Uint8Array(headerBytes), at: 0 };
   #limitBytes: number;
   #poolsPayload: (body: Uint8Array) => boolean = () => false;
 
@@ -84,36 +105,50 @@ export class FrameReader {
 
   /** Gives back what a half-received frame holds; nothing may be pushed afterwards. */
   dispose(): void {
-    if (this.#filling !== undefined) buffers.release(this.#filling.payload);
-    this.#filling = undefined;
+    if (this.#state.kind === 'payload') buffers.release(this.#state.bytes);
+    this.#begin();
   }
 
+  /** Throws `FrameError`, and whatever `deliver` throws; then nothing more may be pushed. */
   push(bytes: Uint8Array, deliver: (frame: Frame) => void): void {
-    let rest = bytes;
-    if (this.#filling !== undefined) rest = this.#fill(rest, deliver);
-    if (rest.length === 0) return;
-    this.#pieces.push(rest);
-    this.#pieceBytes += rest.length;
-    while (this.#pieceBytes >= headerBytes && this.#takeFrame(deliver));
-  }
-
-  #fill(bytes: Uint8Array, deliver: (frame: Frame) => void): Uint8Array {
-    const filling = this.#filling;
-    if (filling === undefined) return bytes;
-    const wanted = Math.min(bytes.length, filling.payload.length - filling.at);
-    filling.payload.set(wanted === bytes.length ? bytes : bytes.subarray(0, wanted), filling.at);
-    filling.at += wanted;
-    if (filling.at === filling.payload.length) {
-      this.#filling = undefined;
-      deliver(checkPayload(filling.head, filling.payload, filling.crc));
+    let at = 0;
+    let own: Uint8Array | undefined;
+    while (at < bytes.length) {
+      const state = this.#state;
+      if (state.kind === 'header' && state.at === 0) {
+        const whole = this.#wholeFrameAt(bytes, at);
+        if (whole !== undefined) {
+          own ??= bytes.slice();
+          deliver(this.#cut(own, at, whole));
+          at += headerBytes + whole.bodyBytes + whole.payloadBytes;
+          continue;
+        }
+      }
+      const count = Math.min(bytes.length - at, state.bytes.length - state.at);
+      state.bytes.set(bytes.subarray(at, at + count), state.at);
+      state.at += count;
+      at += count;
+      if (state.at === state.bytes.length) this.#complete(state, deliver);
     }
-    return bytes.subarray(wanted);
   }
 
-  /** Returns whether another frame may be there. */
-  #takeFrame(deliver: (frame: Frame) => void): boolean {
-    const joined = this.#join(headerBytes);
-    const view = new DataView(joined.buffer, joined.byteOffset, joined.byteLength);
+  /** The header of a small frame that is there from head to end. */
+  #wholeFrameAt(bytes: Uint8Array, at: number): Header | undefined {
+    if (bytes.length - at < headerBytes) return undefined;
+    const header = this.#readHeader(bytes.subarray(at, at + headerBytes));
+    const size = headerBytes + header.bodyBytes + header.payloadBytes;
+    return size <= smallFrameBytes && size <= bytes.length - at ? header : undefined;
+  }
+
+  #cut(own: Uint8Array, at: number, header: Header): Frame {
+    const bodyEnd = at + headerBytes + header.bodyBytes;
+    const body = own.subarray(at + headerBytes, bodyEnd);
+    checkBody(header, body);
+    return checkPayload(body, own.subarray(bodyEnd, bodyEnd + header.payloadBytes), header.payloadCrc);
+  }
+
+  #readHeader(bytes: Uint8Array): Header {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, headerBytes);
     const bodyBytes = view.getUint32(0, true);
     const payloadBytes = view.getUint32(4, true);
     if (
@@ -123,55 +158,45 @@ export class FrameReader {
       bodyBytes + payloadBytes > this.#limitBytes
     )
       throw new FrameError(`frame of ${bodyBytes} + ${payloadBytes} bytes`);
-    if (this.#pieceBytes < headerBytes + bodyBytes) return false;
-    const head = this.#join(headerBytes + bodyBytes);
-    const body = head.subarray(headerBytes, headerBytes + bodyBytes);
-    if (crc32c(body, crc32c(head.subarray(0, 8))) !== view.getUint32(8, true))
-      throw new FrameError('body checksum');
-    const payloadCrc = view.getUint32(12, true);
-    const end = headerBytes + bodyBytes + payloadBytes;
-    const isPooled = payloadBytes >= pooledBytesMin && this.#poolsPayload(body);
-    if (!isPooled && this.#pieceBytes >= end && this.#pieces.length === 1) {
-      // The whole frame came in one piece: hand out views of it.
-      this.#drop(end);
-      deliver(checkPayload(body, head.subarray(headerBytes + bodyBytes, end), payloadCrc));
-      return true;
-    }
-    this.#drop(headerBytes + bodyBytes);
-    const payload = isPooled ? buffers.acquire(payloadBytes) : new Uint8Array(payloadBytes);
-    this.#filling = { head: body, payload, at: 0, crc: payloadCrc };
-    while (this.#filling !== undefined && this.#pieces.length > 0) {
-      const piece = this.#pieces[0] as Uint8Array;
-      const rest = this.#fill(piece, deliver);
-      this.#drop(piece.length - rest.length);
-    }
-    if (this.#filling !== undefined && payloadBytes === 0) this.#fill(new Uint8Array(0), deliver);
-    return this.#filling === undefined;
+    return {
+      bodyBytes,
+      payloadBytes,
+      bodyCrc: view.getUint32(8, true),
+      payloadCrc: view.getUint32(12, true),
+      lengthsCrc: crc32c(bytes.subarray(0, 8)),
+    };
   }
 
-  /** Makes the first piece at least `bytes` long and returns it. */
-  #join(bytes: number): Uint8Array {
-    const first = this.#pieces[0] as Uint8Array;
-    if (first.length >= bytes) return first;
-    const joined = concatBytes(this.#pieces);
-    this.#pieces.length = 0;
-    this.#pieces.push(joined);
-    return joined;
+  #complete(state: State, deliver: (frame: Frame) => void): void {
+    if (state.kind === 'header') {
+      const header = this.#readHeader(state.bytes);
+      this.#state = { kind: 'body', header, bytes: new Uint8Array(header.bodyBytes), at: 0 };
+      return;
+    }
+    if (state.kind === 'payload') {
+      this.#begin();
+      deliver(checkPayload(state.body, state.bytes, state.header.payloadCrc));
+      return;
+    }
+    const { header, bytes: body } = state;
+    checkBody(header, body);
+    if (header.payloadBytes === 0) {
+      this.#begin();
+      deliver(checkPayload(body, emptyBytes, header.payloadCrc));
+      return;
+    }
+    const isPooled = header.payloadBytes >= pooledBytesMin && this.#poolsPayload(body);
+    const bytes = isPooled ? buffers.acquire(header.payloadBytes) : new Uint8Array(header.payloadBytes);
+    this.#state = { kind: 'payload', header, body, bytes, at: 0 };
   }
 
-  #drop(bytes: number): void {
-    let rest = bytes;
-    this.#pieceBytes -= bytes;
-    while (rest > 0) {
-      const first = this.#pieces[0] as Uint8Array;
-      if (first.length > rest) {
-        this.#pieces[0] = first.subarray(rest);
-        return;
-      }
-      rest -= first.length;
-      this.#pieces.shift();
-    }
+  #begin(): void {
+    this.#state = { kind: 'header', bytes: new Uint8Array(headerBytes), at: 0 };
   }
+}
+
+function checkBody(header: Header, body: Uint8Array): void {
+  if (crc32c(body, header.lengthsCrc) !== header.bodyCrc) throw new FrameError('body checksum');
 }
 
 function checkPayload(body: Uint8Array, payload: Uint8Array, expected: number): Frame {
