@@ -44,8 +44,8 @@ const bigKey = 'big/one-file.bin';
 /** What most clients cut uploads into lies between 5 and 16 MiB. */
 const partBytes = 16 * 2 ** 20;
 const treeFilesMin = 2000;
-const treeWidth = 8;
-const partWidth = 3;
+const treeWidth = 12;
+const partWidth = 2;
 
 /** When the OSDs die, as shares of all bytes uploaded. */
 const firstKillAt = 0.35;
@@ -169,6 +169,8 @@ class Demo {
     }));
     if (tree.length < treeFilesMin)
       throw new Error(`node_modules has ${tree.length} files, ${treeFilesMin} are needed`);
+    // Small and large ones mixed, the same on every run.
+    tree.sort((a, b) => (sha256(Buffer.from(a.key)) < sha256(Buffer.from(b.key)) ? -1 : 1));
     const path = join(this.#folder, 'one-file.bin');
     const file = createWriteStream(path);
     for (let at = 0; at < bigBytes; at += partBytes)
