@@ -42,8 +42,14 @@ function normaliseUrl(given: string): string {
 /** A running cluster says where it listens; otherwise where it would. */
 function urlFrom(data: string): string {
   const dir = new DataDir(data);
-  const running = readLock(dir.path)?.admin;
-  return running ?? urlOf(existing(dir, () => dir.readConfig().admin));
+  const lock = readLock(dir.path);
+  if (lock?.admin !== undefined) return lock.admin;
+  const configured = existing(dir, () => dir.readConfig().admin);
+  if (lock !== undefined) return urlOf(configured);
+  throw new CliError(
+    1,
+    `the cluster in ${dir.path} does not run here: start it with \`holdfast up\``,
+  );
 }
 
 function tokenFrom(data: string): string {

@@ -2,11 +2,11 @@
 // again; a lock whose holder is gone is taken over. It also lists the daemons, so that the next start
 // can wait for those that a killed supervisor left behind.
 
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { systemCode } from '../host/system-errors.ts';
 import { lockName } from './data-dir.ts';
-import { CliError } from './errors.ts';
+import { CliError, wordsOf } from './errors.ts';
 
 interface Holder {
   readonly pid: number;
@@ -35,7 +35,7 @@ export class DataLock {
 
   /** Throws `CliError` naming the holder. Makes the directory. */
   static async acquire(dataDir: string): Promise<DataLock> {
-    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+    makeFolder(dataDir);
     const path = join(dataDir, lockName);
     const content: LockContent = {
       ...holderOf(process.pid),
@@ -70,6 +70,18 @@ export class DataLock {
 
   release(): void {
     rmSync(this.#path, { force: true });
+  }
+}
+
+/** Folder by folder: Node's recursive form never ends where the system answers that a parent is missing. */
+function makeFolder(path: string): void {
+  if (existsSync(path)) return;
+  makeFolder(dirname(path));
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    if (systemCode(error) !== 'EEXIST')
+      throw new CliError(1, `${path} can't be made: ${wordsOf(error)}`, { cause: error });
   }
 }
 

@@ -1,0 +1,190 @@
+import { deepEqual, equal, ok } from 'node:assert/strict';
+import { test } from 'node:test';
+import type { OsdId, PgId, Uuid } from '../base/ids.ts';
+import type { Instant } from '../env/clock.ts';
+import type { ClusterMap } from '../map/cluster-map.ts';
+import { copies, erasure } from '../map/geometry.ts';
+import type { PgRecord } from '../map/pg-record.ts';
+import { assess } from './assess.ts';
+import type { MonitorKnowledge } from './control.ts';
+import { computeHealth } from './health.ts';
+import { impactOfStopping, poolsWithoutRoom } from './impact.ts';
+import { formatMetrics } from './metrics.ts';
+
+const now = 100_000 as Instant;
+
+function uuidOf(id: number): Uuid {
+  return String(id).padStart(32, '0') as Uuid;
+}
+
+/** Five hosts, `.index` in three copies and `data` in 3+2, one PG each, everything well. */
+class Cluster implements MonitorKnowledge {
+  map: ClusterMap;
+  readonly records: Map<PgId, PgRecord>;
+  reportedAt: number = now;
+  usedBytes = 10;
+  missing = 0;
+  damaged = 0;
+  failure = '';
+
+  constructor() {
+    const rule = { failureDomain: 'host', deviceClass: undefined } as const;
+    this.map = {
+      fsid: uuidOf(99),
+      epoch: 1 as ClusterMap['epoch'],
+      osds: [0, 1, 2, 3, 4].map((id) => ({
+        id: id as OsdId,
+        uuid: uuidOf(id),
+        host: `host-${id}`,
+        rack: '',
+        room: '',
+        deviceClass: 'ssd',
+        weight: 1,
+        capacityBytes: 100,
+        up: true,
+        in: true,
+        outByOperator: false,
+        destroyed: false,
+        address: 'a:1',
+        upSince: 1 as ClusterMap['epoch'],
+      })),
+      pools: [
+        { id: 1, name: '.index', layouts: [{ id: 1, geometry: copies(3, 2), rule, pgCount: 1 }] },
+        { id: 2, name: 'data', layouts: [{ id: 1, geometry: erasure(3, 2), rule, pgCount: 1 }] },
+      ].map((pool) => ({ ...pool, inlineBytesMax: 16384 })) as unknown as ClusterMap['pools'],
+      nextOsdId: 5,
+      nextPoolId: 3,
+    };
+    const record = (pg: string, ids: readonly number[]): [PgId, PgRecord] => [
+      pg as PgId,
+      {
+        pg: pg as PgId,
+        tenure: 1,
+        version: 1,
+        primary: uuidOf(0),
+        nonce: '',
+        slots: ids.map((id, index) => ({
+          osd: id as OsdId,
+          uuid: uuidOf(id),
+          index,
+          state: 'in-sync',
+          asOf: 0,
+        })),
+        target: ids as readonly OsdId[],
+      },
+    ];
+    this.records = new Map([record('1.1.0', [0, 1, 2]), record('2.1.0', [0, 1, 2, 3, 4])]);
+  }
+
+  editOsd(id: number, change: object): void {
+    const osds = this.map.osds.map((osd) => (osd.id === id ? { ...osd, ...change } : osd));
+    this.map = { ...this.map, osds };
+  }
+
+  reportOf(pg: PgId): ReturnType<MonitorKnowledge['reportOf']> {
+    return {
+      pg,
+      serving: true,
+      objects: 1,
+      bytes: 2,
+      waiting: '',
+      missing: this.missing,
+      damaged: this.damaged,
+      scrubbedWallMs: 0,
+      deepScrubbedWallMs: 0,
+      scrubbing: false,
+      osd: 0 as OsdId,
+      at: this.reportedAt as Instant,
+    };
+  }
+
+  sightOf(): ReturnType<MonitorKnowledge['sightOf']> {
+    const usage = { capacityBytes: 100, usedBytes: this.usedBytes };
+    return { usage, stopped: [], failure: this.failure, heard: true };
+  }
+
+  health(): ReturnType<typeof computeHealth> {
+    return computeHealth(this.map, assess(this, now), []);
+  }
+
+  codes(): readonly string[] {
+    return this.health().checks.map(({ code }) => code);
+  }
+}
+
+test('a whole cluster is healthy, with the margins its geometries promise', () => {
+  const cluster = new Cluster();
+  deepEqual(cluster.health(), { status: 'HEALTH_OK', checks: [] });
+  const { pgs } = assess(cluster, now);
+  deepEqual(
+    pgs.map(({ state, margin }) => [state, margin.writes, margin.reads]),
+    [
+      ['active+clean', 1, 2],
+      ['active+clean', 1, 2],
+    ],
+  );
+});
+
+test('never OK with less redundancy than promised: an in-sync disk that is down, wiped, or gone', () => {
+  const down = new Cluster();
+  down.editOsd(4, { up: false });
+  deepEqual(down.codes(), ['PG_DEGRADED', 'OSD_DOWN']);
+  // The record still calls the old disk in-sync.
+  const wiped = new Cluster();
+  wiped.editOsd(4, { uuid: uuidOf(44) });
+  deepEqual(wiped.codes(), ['PG_DEGRADED']);
+  equal(assess(wiped, now).pgs[1]?.margin.writes, 0);
+});
+
+test('too few in sync: writes wait, and the margin is below zero', () => {
+  const cluster = new Cluster();
+  for (const id of [3, 4]) cluster.editOsd(id, { up: false });
+  const record = cluster.records.get('2.1.0' as PgId) as PgRecord;
+  const slots = record.slots.map((slot) =>
+    slot.osd >= 3 ? { ...slot, state: 'eligible' as const } : slot,
+  );
+  cluster.records.set(record.pg, { ...record, slots });
+  equal(cluster.health().status, 'HEALTH_ERR');
+  ok(cluster.codes().includes('PG_BELOW_FLOOR'));
+  deepEqual(assess(cluster, now).pgs[1]?.margin, { writes: -1, reads: 0 });
+});
+
+test('no word from a primary is no service', () => {
+  const cluster = new Cluster();
+  cluster.reportedAt = now - 6000;
+  deepEqual(cluster.codes(), ['PG_NOT_SERVING']);
+  equal(cluster.health().status, 'HEALTH_ERR');
+});
+
+test('full disks, damage and failed daemons are told', () => {
+  const cluster = new Cluster();
+  cluster.usedBytes = 86;
+  deepEqual(cluster.codes(), ['OSD_NEARLY_FULL']);
+  cluster.usedBytes = 95;
+  deepEqual(cluster.codes(), ['OSD_FULL']);
+  cluster.usedBytes = 1;
+  cluster.damaged = 2;
+  deepEqual(cluster.codes(), ['OBJECTS_DAMAGED']);
+  cluster.damaged = 0;
+  cluster.failure = 'superblock can’t be read';
+  deepEqual(cluster.codes(), ['DAEMON_FAILED']);
+});
+
+test('stopping is judged over the whole set together with what is down', () => {
+  const cluster = new Cluster();
+  const stop = (...ids: number[]) => impactOfStopping(cluster, new Set(ids as OsdId[]));
+  deepEqual(stop(4), { unreadable: [], unwritable: [] });
+  deepEqual(stop(3, 4), { unreadable: [], unwritable: ['2.1.0'] });
+  deepEqual(stop(2, 3, 4), { unreadable: ['2.1.0'], unwritable: [] });
+  cluster.editOsd(3, { up: false });
+  deepEqual(stop(4), { unreadable: [], unwritable: ['2.1.0'] });
+  deepEqual(poolsWithoutRoom(cluster.map, new Set([1 as OsdId])), ['data (erasure 3+2)']);
+});
+
+test('metrics are in Prometheus’ format', () => {
+  const cluster = new Cluster();
+  const text = formatMetrics(assess(cluster, now), cluster.health());
+  ok(text.includes('# TYPE holdfast_health gauge\nholdfast_health 0\n'));
+  ok(text.includes('holdfast_osd_up{osd="4",host="host-4"} 1\n'));
+  ok(text.includes('holdfast_pgs{state="active+clean"} 2\n'));
+});
