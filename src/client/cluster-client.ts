@@ -21,7 +21,8 @@ import { MonLink } from '../net/mon-link.ts';
 import { describeError, type Incoming, type Outgoing, type Session } from '../net/session.ts';
 import type { LiveRequest } from '../wire/entry.ts';
 import type { FailureCode } from '../wire/messages.ts';
-import type { Cluster, LayoutRef, User } from './cluster.ts';
+import type { BlobRange, Cluster, LayoutRef, User } from './cluster.ts';
+import { readShardsDirectly } from './direct-read.ts';
 import { ClientError } from './errors.ts';
 import { OsdSessions } from './osd-sessions.ts';
 
@@ -203,17 +204,20 @@ export class ClusterClient implements Cluster {
     );
   }
 
-  async readBlob(
-    layout: LayoutRef,
-    blob: BlobId,
-    range: { offsetBytes: number; lengthBytes: number },
-  ): Promise<Uint8Array> {
+  async readBlob(layout: LayoutRef, blob: BlobId, range: BlobRange): Promise<Uint8Array> {
+    const { offsetBytes, lengthBytes } = range;
+    const direct = await readShardsDirectly(
+      { map: this.#mon.map, records: this.#mon.records, sessions: this.#sessions },
+      { layout, blob, pg: this.#pgOfBlob(layout, blob), range },
+    );
+    if (direct !== undefined) return direct;
     const answer = await this.#ask(
       () => this.#pgOfBlob(layout, blob),
-      (pg) => ({ message: { kind: 'read-blob', pg, blob, ...range } }),
+      (pg) => ({ message: { kind: 'read-blob', pg, blob, offsetBytes, lengthBytes } }),
+      range.pooled === true ? { pooled: true } : {},
     );
-    if (answer.payload.length !== range.lengthBytes)
-      throw new ClientError('damaged', `${answer.payload.length} bytes for ${range.lengthBytes}`);
+    if (answer.payload.length !== lengthBytes)
+      throw new ClientError('damaged', `${answer.payload.length} bytes for ${lengthBytes}`);
     return answer.payload;
   }
 
@@ -292,7 +296,11 @@ export class ClusterClient implements Cluster {
   }
 
   /** Asks the primary of a PG until it answers. Throws `ClientError`. */
-  async #ask(locate: () => PgId | undefined, build: (pg: PgId) => Outgoing): Promise<Incoming> {
+  async #ask(
+    locate: () => PgId | undefined,
+    build: (pg: PgId) => Outgoing,
+    options: { readonly pooled?: true } = {},
+  ): Promise<Incoming> {
     const startedAt = this.#env.clock.now();
     let reason = 'no cluster map yet';
     for (;;) {
@@ -308,6 +316,7 @@ export class ClusterClient implements Cluster {
           const answer = await session.request(
             build(pg),
             Math.max(1000, Math.min(attemptMs, callMs - elapsedMs)),
+            options,
           );
           if (answer.message.kind !== 'failure') return answer;
           const { code, detail } = answer.message;

@@ -17,6 +17,13 @@ export interface User {
 /** Largest blob, in bytes: what one erasure-coded put keeps in memory a few times over. */
 export const blobBytesMax = 4 * 1024 * 1024;
 
+export interface BlobRange {
+  readonly offsetBytes: number;
+  readonly lengthBytes: number;
+  readonly blobBytes?: number;
+  readonly pooled?: true;
+}
+
 /** Every method throws `ClientError`. Retries are inside; an answer `unavailable` comes within about 15 s. */
 export interface Cluster {
   /**
@@ -38,12 +45,12 @@ export interface Cluster {
    */
   putBlob(layout: LayoutRef, blob: BlobId, views: readonly Uint8Array[]): Promise<void>;
 
-  /** Exactly the range, verified. The range must lie inside the blob. */
-  readBlob(
-    layout: LayoutRef,
-    blob: BlobId,
-    range: { offsetBytes: number; lengthBytes: number },
-  ): Promise<Uint8Array>;
+  /**
+   * Exactly the range, verified. The range must lie inside the blob. Who knows the blob's length says it:
+   * then the bytes come straight from the disks that have them. With `pooled` the answer may be memory of
+   * the pool: whoever is done with it gives it back.
+   */
+  readBlob(layout: LayoutRef, blob: BlobId, range: BlobRange): Promise<Uint8Array>;
 
   /** Resolves when the delete is durable; deleting what is not there succeeds. */
   deleteBlob(layout: LayoutRef, blob: BlobId): Promise<void>;

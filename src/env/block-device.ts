@@ -1,6 +1,9 @@
 /** A random-access file or device. Unwritten bytes read as zeros. */
 export interface BlockDevice {
-  /** Returns exactly `lengthBytes`, zeros beyond the end. The result is the caller's. */
+  /**
+   * Returns exactly `lengthBytes`, zeros beyond the end. The result is the caller's; if it is memory of the
+   * pool (base/buffer-pool.ts), the caller may give it back.
+   */
   read(offsetBytes: number, lengthBytes: number): Promise<Uint8Array>;
   /**
    * Resolves when the bytes are readable, not when they are durable; a crash before the next `sync`

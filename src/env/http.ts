@@ -29,7 +29,8 @@ export interface HttpResponse {
   readonly headers: readonly (readonly [name: string, value: string])[];
   /**
    * A source that throws breaks the connection, so that the client never takes a short body for a
-   * whole one. A source is pulled only as fast as the client reads. `close` is called exactly once
+   * whole one. A source is pulled only as fast as the client reads; pieces that are memory of the pool
+   * are given back once they are sent, so each must be a buffer of its own. `close` is called exactly once
    * when the body ended or the client went away.
    */
   readonly body?: Uint8Array | (BodySource & { close?(): void });

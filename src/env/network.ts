@@ -16,8 +16,11 @@ export interface Connection {
   readonly remote: Address;
   /** Must be called once, at once; nothing is delivered before. */
   start(events: ConnectionEvents): void;
-  /** Takes the views in order. They must not change afterwards. Ignored after the end. */
-  send(views: readonly Uint8Array[]): void;
+  /**
+   * Takes the views in order. They must not change until `sent`, which is called once, when the network
+   * has them or never will. Ignored after the end.
+   */
+  send(views: readonly Uint8Array[], sent?: () => void): void;
   /** Bytes taken by `send` and not yet handed to the network. */
   readonly unsentBytes: number;
   /** Stops delivery until `resume`, which pushes back to the sender. */

@@ -209,6 +209,7 @@ export function assembleRange(
   blobBytes: number,
   range: ByteRange,
   parts: readonly Uint8Array[],
+  newTarget: (bytes: number) => Uint8Array = (bytes) => new Uint8Array(bytes),
 ): Uint8Array {
   const ranges = rangeToShards(geometry, blobBytes, range);
   assert(parts.length === ranges.length, 'a part for each shard range');
@@ -222,7 +223,7 @@ export function assembleRange(
   const [only] = parts;
   // One chunk, or one shard's: the part is the range.
   if (parts.length === 1 && only !== undefined && only.length === range.lengthBytes) return only;
-  const target = new Uint8Array(range.lengthBytes);
+  const target = newTarget(range.lengthBytes);
   for (const piece of piecesOf(geometry, blobBytes, range)) {
     const part = byShard.get(piece.shardIndex);
     assert(part !== undefined, 'each piece lies in a named range');

@@ -32,11 +32,14 @@ export class HostBlockDevice implements BlockDevice {
   }
 
   async read(offsetBytes: number, lengthBytes: number): Promise<Uint8Array> {
-    // Memory of its own, not of Node's pool: the caller may keep it.
-    const target = new Uint8Array(lengthBytes);
+    // Not of Node's pool: the caller may keep it.
+    const target = buffers.acquire(lengthBytes);
     for (let at = 0; at < lengthBytes; ) {
       const count = await this.#readSome(target, at, offsetBytes + at);
-      if (count === 0) break;
+      if (count === 0) {
+        target.fill(0, at);
+        break;
+      }
       at += count;
     }
     return target;

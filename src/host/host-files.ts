@@ -184,5 +184,3 @@ function openDirect(path: string): Promise<number | undefined> {
     });
   });
 }
-
-

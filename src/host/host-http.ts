@@ -4,6 +4,7 @@
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { buffers } from '../base/buffer-pool.ts';
 import {
   BodyError,
   type BodySource,
@@ -378,7 +379,8 @@ class Exchange implements Waiter {
       if (announced !== undefined && sent > announced)
         throw new BodyError(`body longer than the announced ${announced} bytes`);
       for (let at = 0; at < bytes.length; at += pieceBytesMax) {
-        this.#write(bytes.subarray(at, at + pieceBytesMax));
+        const isLast = at + pieceBytesMax >= bytes.length;
+        this.#write(bytes.subarray(at, at + pieceBytesMax), isLast ? bytes : undefined);
         while (this.#unsentBytes >= unsentBytesMax && !this.#gone) await this.#wait();
         if (this.#gone) return;
       }
@@ -387,9 +389,11 @@ class Exchange implements Waiter {
       throw new BodyError(`body of ${sent} bytes, announced were ${announced}`);
   }
 
-  #write(bytes: Uint8Array): void {
+  /** `whole` is given back to the pool when these, its last bytes, have left. */
+  #write(bytes: Uint8Array, whole?: Uint8Array): void {
     this.#unsentBytes += bytes.length;
     this.#parts.response.write(bytes, () => {
+      if (whole !== undefined) buffers.release(whole);
       this.#unsentBytes -= bytes.length;
       if (this.waitingSince !== undefined) this.waitingSince = performance.now();
       if (this.#unsentBytes < unsentBytesMax) this.#signal();

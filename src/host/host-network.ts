@@ -138,6 +138,8 @@ class HostConnection implements Connection {
   #events: ConnectionEvents | undefined;
   #unflushed: Uint8Array[] = [];
   #unflushedBytes = 0;
+  /** Who wants to know that what is unflushed has left. */
+  #unflushedSent: (() => void)[] = [];
   /** Given to the socket and not yet to the kernel. */
   #writingBytes = 0;
   #closing = false;
@@ -157,6 +159,7 @@ class HostConnection implements Connection {
     socket.on('close', () => {
       this.#ended = true;
       this.#unflushed = [];
+      for (const each of this.#unflushedSent.splice(0)) each();
       this.#events?.closed(this.#closeReason());
     });
   }
@@ -179,8 +182,12 @@ class HostConnection implements Connection {
       });
   }
 
-  send(views: readonly Uint8Array[]): void {
-    if (this.#ended || this.#closing) return;
+  send(views: readonly Uint8Array[], sent?: () => void): void {
+    if (this.#ended || this.#closing) {
+      sent?.();
+      return;
+    }
+    if (sent !== undefined) this.#unflushedSent.push(sent);
     const wasEmpty = this.#unflushed.length === 0;
     for (const view of views) {
       if (view.length === 0) continue;
@@ -198,22 +205,25 @@ class HostConnection implements Connection {
     const views = this.#unflushed;
     if (views.length === 0 || this.#ended) return;
     const bytes = this.#unflushedBytes;
+    const sent = this.#unflushedSent;
     this.#unflushed = [];
     this.#unflushedBytes = 0;
+    this.#unflushedSent = [];
     this.#writingBytes += bytes;
     const socket = this.#socket;
     const last = views.length - 1;
     if (last > 0 && bytes <= joinedBytesMax) {
-      socket.write(joined(views, bytes), () => this.#wrote(bytes));
+      socket.write(joined(views, bytes), () => this.#wrote(bytes, sent));
       return;
     }
     socket.cork();
     for (let index = 0; index < last; index++) socket.write(views[index] as Uint8Array);
-    socket.write(views[last] as Uint8Array, () => this.#wrote(bytes));
+    socket.write(views[last] as Uint8Array, () => this.#wrote(bytes, sent));
     socket.uncork();
   }
 
-  #wrote(bytes: number): void {
+  #wrote(bytes: number, sent: readonly (() => void)[]): void {
+    for (const each of sent) each();
     this.#writingBytes -= bytes;
     if (this.unsentBytes === 0 && !this.#closing && !this.#ended) this.#events?.drained();
   }

@@ -16,7 +16,9 @@ const frames = [
 ];
 
 function encoded(): Uint8Array {
-  return concatBytes(frames.flatMap(({ body, payload }) => encodeFrame(body, payload.length === 0 ? [] : [payload])));
+  return concatBytes(
+    frames.flatMap(({ body, payload }) => encodeFrame(body, payload.length === 0 ? [] : [payload])),
+  );
 }
 
 test('frames come out whole, however the stream was cut and whatever becomes of its pieces', () => {

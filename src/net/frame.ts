@@ -144,7 +144,11 @@ export class FrameReader {
     const bodyEnd = at + headerBytes + header.bodyBytes;
     const body = own.subarray(at + headerBytes, bodyEnd);
     checkBody(header, body);
-    return checkPayload(body, own.subarray(bodyEnd, bodyEnd + header.payloadBytes), header.payloadCrc);
+    return checkPayload(
+      body,
+      own.subarray(bodyEnd, bodyEnd + header.payloadBytes),
+      header.payloadCrc,
+    );
   }
 
   #readHeader(bytes: Uint8Array): Header {
@@ -186,7 +190,9 @@ export class FrameReader {
       return;
     }
     const isPooled = header.payloadBytes >= pooledBytesMin && this.#poolsPayload(body);
-    const bytes = isPooled ? buffers.acquire(header.payloadBytes) : new Uint8Array(header.payloadBytes);
+    const bytes = isPooled
+      ? buffers.acquire(header.payloadBytes)
+      : new Uint8Array(header.payloadBytes);
     this.#state = { kind: 'payload', header, body, bytes, at: 0 };
   }
 

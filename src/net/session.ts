@@ -42,6 +42,8 @@ export interface Outgoing {
   readonly payload?: readonly Uint8Array[];
   /** CRC-32C of the payload where the sender knows it already. */
   readonly payloadCrc?: number;
+  /** Called once when the payload's memory is no longer needed. */
+  readonly release?: () => void;
 }
 
 /**
@@ -58,6 +60,7 @@ interface Waiting {
   readonly reject: (error: NetError) => void;
   readonly deadline: Instant;
   readonly kind: string;
+  readonly pooled: boolean;
 }
 
 const frameNotice = 0;
@@ -98,8 +101,8 @@ export class Session {
     this.#reader = parts.reader;
     this.#handle = parts.handle;
     this.#reader.setLimit(bodyBytesMax + payloadBytesMax);
-    // Answers go to callers that keep them for as long as they like.
-    this.#reader.poolPayloads((body) => body[0] !== frameReply);
+    // Answers go to callers that keep them for as long as they like, unless they said otherwise.
+    this.#reader.poolPayloads((body) => body[0] !== frameReply || this.#wantsPooled(body));
   }
 
   get isOpen(): boolean {
@@ -121,8 +124,15 @@ export class Session {
     else listener(this.#closedReason);
   }
 
-  /** Throws `NetError` `closed` or `deadline`. An answer `failure` is an answer, not a throw. */
-  request(outgoing: Outgoing, timeoutMs: number): Promise<Incoming> {
+  /**
+   * Throws `NetError` `closed` or `deadline`. An answer `failure` is an answer, not a throw. With `pooled`
+   * the answer's payload may be memory of the pool: whoever is done with it gives it back.
+   */
+  request(
+    outgoing: Outgoing,
+    timeoutMs: number,
+    options: { readonly pooled?: true } = {},
+  ): Promise<Incoming> {
     return new Promise((resolve, reject) => {
       if (this.#closedReason !== undefined) {
         reject(new NetError('closed', this.#closedReason));
@@ -130,7 +140,13 @@ export class Session {
       }
       const id = this.#nextRequest++;
       const deadline = (this.#clock.now() + timeoutMs) as Instant;
-      this.#waiting.set(id, { resolve, reject, deadline, kind: outgoing.message.kind });
+      this.#waiting.set(id, {
+        resolve,
+        reject,
+        deadline,
+        kind: outgoing.message.kind,
+        pooled: options.pooled === true,
+      });
       this.#sweep ??= this.#clock.after(sweepMs, 'session deadlines', () => this.#expire());
       this.#send(frameRequest, id, outgoing);
     });
@@ -172,6 +188,12 @@ export class Session {
     }
   }
 
+  #wantsPooled(body: Uint8Array): boolean {
+    const reader = new Reader(body);
+    reader.u8();
+    return this.#waiting.get(uint.read(reader))?.pooled === true;
+  }
+
   #send(type: number, id: number, outgoing: Outgoing): void {
     // Nothing here waits, and the frame copies the body: one writer serves all messages.
     const writer = this.#writer;
@@ -181,6 +203,7 @@ export class Session {
     messageCodec.write(writer, outgoing.message);
     this.#connection.send(
       encodeFrame(writer.finish(), outgoing.payload ?? [], outgoing.payloadCrc),
+      outgoing.release,
     );
   }
 
@@ -200,6 +223,7 @@ export class Session {
     if (type === frameReply) {
       const waiting = this.#waiting.get(id);
       this.#waiting.delete(id);
+      if (waiting === undefined) buffers.release(incoming.payload);
       waiting?.resolve(incoming);
       return;
     }
@@ -230,6 +254,7 @@ export class Session {
         }
         if (id !== undefined && this.#closedReason === undefined)
           this.#send(frameReply, id, reply ?? { message: { kind: 'ok' } });
+        else reply?.release?.();
       })
       .catch((error: unknown) => this.close(`answer could not be sent: ${String(error)}`));
   }

@@ -20,7 +20,10 @@ import { OsdError } from './errors.ts';
 import type { PgDisk } from './pg-disk.ts';
 import type { World } from './world.ts';
 
-/** A member's own bytes of an entry. */
+/**
+ * A member's own bytes of an entry. `none`: there are none to store, because the entry has none or a later
+ * one deletes them. `gone`: the put was given up and must not be called done.
+ */
 export type Shard =
   | { readonly kind: 'none' }
   | { readonly kind: 'gone' }

@@ -4,6 +4,7 @@
 // Everything that changes the disk passes the turnstile in the order of arrival, because installing a
 // backfilled slice reads before it writes.
 
+import { buffers } from '../base/buffer-pool.ts';
 import { compareBytes } from '../base/bytes.ts';
 import { decode } from '../base/codec.ts';
 import { crc32c } from '../base/crc32c.ts';
@@ -122,8 +123,13 @@ export class Member {
         'stale',
         `${this.pg}: entry ${entry.version.sequence} follows ${entry.previous.tenure}.${entry.previous.sequence}, head is ${head.tenure}.${head.sequence}`,
       );
+    // A put that comes without bytes was deleted by a later entry, or given up.
     const shard =
-      message.shard === 'beside' ? { index: message.index, views: [payload] } : undefined;
+      message.shard === 'beside'
+        ? { index: message.index, views: [payload] }
+        : message.shard === 'none'
+          ? 'deleted'
+          : undefined;
     return this.disk.append(entry, shard, message.entry);
   }
 
@@ -157,6 +163,7 @@ export class Member {
       return {
         message: { kind: 'shard', facts: listing.facts, index: listing.index },
         payload: [bytes],
+        release: () => buffers.release(bytes),
       };
     } catch (error) {
       throw await this.noteReadError(message.blob, error);
@@ -275,7 +282,7 @@ export class Member {
   async #verify(listing: BlobListing): Promise<boolean> {
     const { blob } = listing.facts;
     try {
-      await this.disk.readShard(blob, 0, shardLength(listing.facts));
+      buffers.release(await this.disk.readShard(blob, 0, shardLength(listing.facts)));
       return true;
     } catch (error) {
       await this.noteReadError(blob, error);

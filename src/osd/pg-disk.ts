@@ -195,6 +195,15 @@ export interface Slice {
   readonly end: Uint8Array | undefined;
 }
 
+/**
+ * This member's bytes of a put blob. `deleted`: a later entry deletes it, so there are none any more, but
+ * the put was done. Undefined: they are gone, and the put is not to be called done.
+ */
+type OwnShard =
+  | { readonly index: number; readonly views: readonly Uint8Array[] }
+  | 'deleted'
+  | undefined;
+
 export class PgDisk {
   readonly pg: PgId;
   readonly #store: ObjectStore;
@@ -393,13 +402,12 @@ export class PgDisk {
 
   /**
    * Appends the entry that follows `head` and applies its effect, as one transaction; visible at once,
-   * durable when the promise resolves. `shard` is this member's bytes of a put blob; undefined where they
-   * are gone; `encoded` is the entry as bytes, where the caller has them. Throws `StoreError` before
+   * durable when the promise resolves. `encoded` is the entry as bytes, where the caller has them. Throws `StoreError` before
    * anything changed.
    */
   append(
     entry: LogEntry,
-    shard: { readonly index: number; readonly views: readonly Uint8Array[] } | undefined,
+    shard: OwnShard,
     encoded: Uint8Array = encode(logEntryCodec, entry),
   ): Promise<void> {
     assert(equalVersions(entry.previous, this.#head), 'an entry follows the head');
@@ -448,7 +456,7 @@ export class PgDisk {
   #applyEffect(
     transaction: Transaction,
     entry: LogEntry,
-    shard: { readonly index: number; readonly views: readonly Uint8Array[] } | undefined,
+    shard: OwnShard,
     after: (() => void)[],
   ): void {
     const { effect } = entry;
@@ -458,7 +466,8 @@ export class PgDisk {
         return;
       case 'put-blob': {
         const { blob, blobBytes } = effect;
-        if (!this.#covers(blobPosition(blob)) || shard === undefined) return;
+        if (!this.#covers(blobPosition(blob))) return;
+        if (shard === undefined || shard === 'deleted') return;
         const listing = { facts: factsOf(effect), version: entry.version, index: shard.index };
         transaction.putObject(
           this.#collection,

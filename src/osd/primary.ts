@@ -11,6 +11,7 @@
 // this disk and every link of the acknowledgement set have it durable.
 
 import { assert } from '../base/assert.ts';
+import { buffers } from '../base/buffer-pool.ts';
 import { emptyBytes, formatHex } from '../base/bytes.ts';
 import { encode } from '../base/codec.ts';
 import { type BlobId, formatBlobId, type PgId, type Uuid } from '../base/ids.ts';
@@ -54,8 +55,8 @@ import {
   decodeRange,
   directReads,
   rebuild,
-  shardLength,
   type ShardSet,
+  shardLength,
   shardsNeeded,
   shardsOf,
   windowOf,
@@ -338,7 +339,7 @@ export class Primary implements LinkOwner {
         if (!equalVersions(entry.previous, this.disk.head))
           throw new OsdError('failed', `log of osd.${longest.slot.osd} does not follow ours`);
         this.#judgeTail(entry, holders(entry).size);
-        const shard = await this.#shardToAdopt(entry);
+        const shard = await this.#shardToAdopt(entry, longest, target.sequence);
         if (this.hasEnded) return;
         await this.member.alone(() => this.disk.append(entry, shard));
         this.#durable = this.disk.head.sequence;
@@ -352,14 +353,30 @@ export class Primary implements LinkOwner {
       this.#abandoned.add(formatBlobId(entry.effect.blob));
   }
 
+  /**
+   * Our own shard of an adopted put. A put that enough members hold was perhaps acknowledged: when their
+   * shards can't be read just now, and no later entry deletes it, taking over has to be tried again.
+   */
   async #shardToAdopt(
     entry: LogEntry,
-  ): Promise<{ index: number; views: Uint8Array[] } | undefined> {
+    source: Link,
+    lastSequence: number,
+  ): Promise<{ index: number; views: Uint8Array[] } | 'deleted' | undefined> {
     if (entry.effect.kind !== 'put-blob' || this.#abandoned.has(formatBlobId(entry.effect.blob)))
       return undefined;
     const index = this.mySlot.index;
     const bytes = await this.#rebuildShard(entry.effect, index);
-    return bytes === undefined ? undefined : { index, views: [bytes] };
+    if (bytes !== undefined) return { index, views: [bytes] };
+    const { blob } = entry.effect;
+    for (let after = entry.version.sequence; after < lastSequence; ) {
+      const { entries } = await source.ask(
+        { kind: 'fetch-log', pg: this.pg, tenure: this.#tenure, after },
+        'log',
+      );
+      if (entries.some(({ effect }) => removes(effect, blob))) return 'deleted';
+      after = entries.at(-1)?.version.sequence ?? lastSequence;
+    }
+    throw this.#tooFewShards(blob);
   }
 
   async #abandonUnfinished(): Promise<void> {
@@ -604,7 +621,8 @@ export class Primary implements LinkOwner {
       );
     }
     for (const name of namesOf(effect)) this.#pendingObjects.set(name, sequence);
-    if (shards !== undefined) this.#pendingShards.set(sequence, { shards, sentTo, isShared: false });
+    if (shards !== undefined)
+      this.#pendingShards.set(sequence, { shards, sentTo, isShared: false });
     durable.then(
       () => {
         this.#durable = Math.max(this.#durable, sequence);
@@ -822,12 +840,7 @@ export class Primary implements LinkOwner {
     const sequence = await this.#order.run(async () => {
       try {
         this.#requireWritable(payload.length);
-        return this.#submit(
-          { kind: 'put-blob', ...facts },
-          message.request,
-          emptyBytes,
-          shards,
-        );
+        return this.#submit({ kind: 'put-blob', ...facts }, message.request, emptyBytes, shards);
       } catch (error) {
         shards.release();
         throw error;
@@ -887,7 +900,7 @@ export class Primary implements LinkOwner {
       throw this.#tooFewShards(message.blob);
     }
     this.#requirePromises();
-    return { message: { kind: 'bytes' }, payload: [bytes] };
+    return { message: { kind: 'bytes' }, payload: [bytes], release: () => buffers.release(bytes) };
   }
 
   // ——— reading and rebuilding shards ———
@@ -904,13 +917,21 @@ export class Primary implements LinkOwner {
         return link === undefined ? undefined : this.#readTheirs(link.slot, facts, read);
       }),
     );
-    if (parts.some((part) => part === undefined)) return undefined;
-    return assemble(facts, range, parts as Uint8Array[]);
+    if (parts.some((part) => part === undefined)) {
+      for (const part of parts) if (part !== undefined) buffers.release(part);
+      return undefined;
+    }
+    const whole = assemble(facts, range, parts as Uint8Array[]);
+    for (const part of parts) if (part !== undefined && part !== whole) buffers.release(part);
+    return whole;
   }
 
   async #readDecoded(facts: BlobFacts, range: ByteRange): Promise<Uint8Array | undefined> {
     const windows = await this.#gather(facts, windowOf(facts, range), undefined);
-    return windows === undefined ? undefined : decodeRange(facts, range, windows);
+    if (windows === undefined) return undefined;
+    const bytes = decodeRange(facts, range, windows);
+    releaseOthers(windows, bytes);
+    return bytes;
   }
 
   async #readMine(blob: BlobId, range: ByteRange): Promise<Uint8Array | undefined> {
@@ -933,14 +954,18 @@ export class Primary implements LinkOwner {
       const answer = await session.request(
         { message: { kind: 'read-shard', pg: this.pg, blob: facts.blob, ...range } },
         readTimeoutMs,
+        { pooled: true },
       );
-      if (answer.message.kind !== 'shard' || answer.payload.length !== range.lengthBytes)
-        return undefined;
       const isRight =
+        answer.message.kind === 'shard' &&
+        answer.payload.length === range.lengthBytes &&
+        (facts.geometry.kind === 'copies' || answer.message.index === slot.index) &&
         answer.message.facts.blobCrc === facts.blobCrc &&
         answer.message.facts.blobBytes === facts.blobBytes;
-      if (!isRight || (facts.geometry.kind === 'erasure' && answer.message.index !== slot.index))
+      if (!isRight) {
+        buffers.release(answer.payload);
         return undefined;
+      }
       return answer.payload;
     } catch {
       return undefined;
@@ -986,7 +1011,9 @@ export class Primary implements LinkOwner {
         if (part !== undefined) found.set(slot.index, part);
       }
     }
-    return found.size < needed ? undefined : found;
+    if (found.size >= needed) return found;
+    releaseOthers(found, undefined);
+    return undefined;
   }
 
   /** Final only when every slot was heard: a member that is away may bring the shards that are wanting. */
@@ -1011,7 +1038,10 @@ export class Primary implements LinkOwner {
   ): Promise<Uint8Array | undefined> {
     const whole = { offsetBytes: 0, lengthBytes: shardLength(facts) };
     const shards = await this.#gather(facts, whole, without);
-    return shards === undefined ? undefined : rebuild(facts, index, shards);
+    if (shards === undefined) return undefined;
+    const bytes = rebuild(facts, index, shards);
+    releaseOthers(shards, bytes);
+    return bytes;
   }
 
   /** What a member gets beside an entry that is sent again. */
@@ -1025,10 +1055,10 @@ export class Primary implements LinkOwner {
       pending.isShared = true;
       return { kind: 'beside', bytes: pending.shards.of(index) };
     }
-    if ((await this.disk.listing(blob)) === undefined) return { kind: 'gone' };
+    if ((await this.disk.listing(blob)) === undefined) return { kind: 'none' };
     const bytes = await this.#rebuildShard(entry.effect, index);
     if (bytes !== undefined) return { kind: 'beside', bytes };
-    if ((await this.disk.listing(blob)) === undefined) return { kind: 'gone' };
+    if ((await this.disk.listing(blob)) === undefined) return { kind: 'none' };
     throw this.#tooFewShards(blob);
   }
 
@@ -1123,8 +1153,24 @@ export class Primary implements LinkOwner {
   }
 }
 
+/** Gives back what was gathered, but what became the result itself. */
+function releaseOthers(
+  gathered: ReadonlyMap<number, Uint8Array>,
+  result: Uint8Array | undefined,
+): void {
+  for (const bytes of gathered.values()) if (bytes !== result) buffers.release(bytes);
+}
+
 function objectName(object: string): string {
   return `object ${object}`;
+}
+
+function removes(effect: Effect, blob: BlobId): boolean {
+  const isIt = (each: BlobId): boolean => formatBlobId(each) === formatBlobId(blob);
+  return (
+    (effect.kind === 'delete-blob' && isIt(effect.blob)) ||
+    (effect.kind === 'abandon' && effect.blobs.some(isIt))
+  );
 }
 
 function namesOf(effect: Effect): string[] {

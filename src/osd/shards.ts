@@ -68,7 +68,9 @@ export function assemble(
   parts: readonly Uint8Array[],
 ): Uint8Array {
   if (facts.geometry.kind === 'copies') return parts[0] as Uint8Array;
-  return assembleRange(facts.geometry, facts.blobBytes, range, parts);
+  return assembleRange(facts.geometry, facts.blobBytes, range, parts, (bytes) =>
+    buffers.acquire(bytes),
+  );
 }
 
 /** The part of every shard from which a range can be computed with any k of them. */

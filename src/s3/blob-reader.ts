@@ -1,5 +1,6 @@
 // Streams a byte range of an object out of its blobs, reading ahead while the client takes what it has.
 
+import { buffers } from '../base/buffer-pool.ts';
 import { concatBytes } from '../base/bytes.ts';
 import { DecodeError, decode } from '../base/codec.ts';
 import type { BlobId } from '../base/ids.ts';
@@ -28,6 +29,7 @@ export interface BlobPiece {
   readonly blob: BlobId;
   readonly offsetBytes: number;
   readonly lengthBytes: number;
+  readonly blobBytes: number;
 }
 
 /** Walks a byte range of consecutive runs, a piece at a time, never across blobs. */
@@ -74,6 +76,7 @@ export class PieceCursor {
       blob: { incarnation, counter: counter + index },
       offsetBytes,
       lengthBytes,
+      blobBytes,
     };
   }
 }
@@ -83,6 +86,8 @@ export interface BlobStreamParts {
   readonly clock: Clock;
   /** Undefined: the reader's caller has charged the bytes already, and nothing is read ahead. */
   readonly budget: ByteBudget | undefined;
+  /** Whoever takes the pieces gives their memory back to the pool. */
+  readonly memory?: 'pooled';
   /** Called once, when nothing is read any more. */
   readonly onClose?: () => void;
 }
@@ -134,8 +139,14 @@ export class BlobStream implements BodySource {
       const piece = this.#closed ? undefined : this.#cursor.next(pieceBytesMax);
       budget?.release(pieceBytesMax - (piece?.lengthBytes ?? 0));
       if (piece === undefined) return;
-      const { offsetBytes, lengthBytes } = piece;
-      const result = cluster.readBlob(piece.layout, piece.blob, { offsetBytes, lengthBytes });
+      const { offsetBytes, lengthBytes, blobBytes } = piece;
+      const range = { offsetBytes, lengthBytes, blobBytes };
+      const isPooled = this.#parts.memory === 'pooled';
+      const result = cluster.readBlob(
+        piece.layout,
+        piece.blob,
+        isPooled ? { ...range, pooled: true } : range,
+      );
       // Whoever takes the piece hears of a failure; a stream that is closed first wants none.
       result.catch(() => {});
       this.#queue.push({ bytes: lengthBytes, result });
@@ -171,7 +182,10 @@ export class BlobStream implements BodySource {
     this.#releaseHeld();
     for (const read of this.#queue.splice(0)) {
       const release = (): void => this.#parts.budget?.release(read.bytes);
-      read.result.then(release, release);
+      read.result.then((bytes) => {
+        buffers.release(bytes);
+        release();
+      }, release);
     }
     this.#parts.onClose?.();
   }

@@ -25,6 +25,7 @@
 // Reads return views that the caller must not change: they may be shared with the cache.
 
 import { assert } from '../base/assert.ts';
+import { buffers } from '../base/buffer-pool.ts';
 import { afterKey } from '../base/bytes.ts';
 import { type Carried, DecodeError, encode } from '../base/codec.ts';
 import { crc32c } from '../base/crc32c.ts';
@@ -118,7 +119,7 @@ export interface ScanRange {
 }
 
 export interface Usage {
-  /** The configured capacity, or less when the file system has less left. */
+  /** Room for object data: the configured capacity without the reserve, less when the file system has less. */
   readonly capacityBytes: number;
   /** Units taken by object data, freed ones that are still being read included. */
   readonly usedBytes: number;
@@ -318,10 +319,11 @@ export class ObjectStore {
 
   usage(): Usage {
     const usedBytes = this.#allocator.takenUnits * unitBytes;
+    const availableBytes = this.#availableBytes();
     return {
-      capacityBytes: Math.min(this.#capacityBytes, usedBytes + this.#diskFree()),
+      capacityBytes: usedBytes + availableBytes,
       usedBytes,
-      availableBytes: this.#availableBytes(),
+      availableBytes,
       pendingBytes: this.#pendingBytes,
     };
   }
@@ -615,19 +617,21 @@ export class ObjectStore {
     }
     const read = await Promise.all(pieces);
     const data = read.length === 1 ? (read[0] as Uint8Array) : copyRange(read, 0, to - from);
+    if (read.length > 1) for (const piece of read) buffers.release(piece);
     for (let chunk = firstChunk; chunk < chunksEnd; chunk++) {
       const at = chunk * chunkBytes - from;
       const actual = crc32c(data.subarray(at, at + chunkBytes));
       const expected = checksums[chunk] as number;
-      if (actual !== expected)
-        throw new StoreError({
-          code: 'checksum-mismatch',
-          collection: of.collection,
-          key: of.name,
-          offsetBytes: chunk * chunkBytes,
-          expected,
-          actual,
-        });
+      if (actual === expected) continue;
+      buffers.release(data);
+      throw new StoreError({
+        code: 'checksum-mismatch',
+        collection: of.collection,
+        key: of.name,
+        offsetBytes: chunk * chunkBytes,
+        expected,
+        actual,
+      });
     }
     return data.subarray(begin - from, end - from);
   }

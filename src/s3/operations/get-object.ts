@@ -168,6 +168,7 @@ async function openBody(
         cluster: parts.cluster,
         clock: parts.env.clock,
         budget: parts.budget,
+        memory: 'pooled',
         onClose: endRead,
       },
       new PieceCursor(runs, part.beginBytes, part.endBytes),
