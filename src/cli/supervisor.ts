@@ -279,11 +279,11 @@ export class Supervisor {
   /** Sure knowledge, and quicker than any detector: its place can be taken at once. */
   #tellGone(daemon: Daemon): void {
     const id = osdOf(daemon);
-    if (id === undefined) return;
-    this.#tell('/v1/osds/down', { osds: [id], evenIfUnavailable: true });
+    if (id !== undefined) this.#tell('/v1/osds/down', { osds: [id], evenIfUnavailable: true });
   }
 
   #tellFailed(daemon: Daemon): void {
+    this.#tellGone(daemon);
     const id = osdOf(daemon);
     if (id !== undefined) this.#tell('/v1/osds/failed', { osd: id, reason: daemon.reason });
   }
