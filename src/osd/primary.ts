@@ -787,7 +787,9 @@ export class Primary implements LinkOwner {
       sequence = this.#pendingObjects.get(objectName(message.object)) ?? 0;
       if (outcome.effects.length > 0) {
         checkOutcome(outcome);
-        this.#requireWritable(outcome.effects.some((effect) => effect.kind === 'put') ? 1 : 0);
+        // What removes a row may note, in another, what is to be collected: a full disk must take that.
+        const frees = outcome.effects.some((effect) => effect.kind === 'delete');
+        this.#requireWritable(frees ? 0 : 1);
         sequence = this.#submit(
           { kind: 'rows', object: message.object, effects: outcome.effects },
           message.request,
