@@ -51,7 +51,8 @@ export class BufferPool {
     const buffer = newMemory(Math.floor(slabBytes / wasmPageBytes));
     this.#slabs.set(buffer, size);
     const made: Uint8Array[] = [];
-    for (let at = 0; at + size <= slabBytes; at += size) made.push(new Uint8Array(buffer, at, size));
+    for (let at = 0; at + size <= slabBytes; at += size)
+      made.push(new Uint8Array(buffer, at, size));
     const first = made.shift();
     this.#free.set(size, [...(this.#free.get(size) ?? []), ...made]);
     return first;

@@ -5,7 +5,10 @@ interface WasmGlobal {
   readonly WebAssembly: {
     readonly Module: new (bytes: Uint8Array) => object;
     readonly Instance: new (module: object) => { readonly exports: unknown };
-    readonly Memory: new (size: { initial: number; maximum: number }) => { readonly buffer: ArrayBuffer };
+    readonly Memory: new (size: {
+      initial: number;
+      maximum: number;
+    }) => { readonly buffer: ArrayBuffer };
   };
 }
 
