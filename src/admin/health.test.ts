@@ -128,7 +128,7 @@ test('a whole cluster is healthy, with the margins its geometries promise', () =
 test('never OK with less redundancy than promised: an in-sync disk that is down, wiped, or gone', () => {
   const down = new Cluster();
   down.editOsd(4, { up: false });
-  deepEqual(down.codes(), ['PG_DEGRADED', 'OSD_DOWN']);
+  deepEqual(down.codes(), ['OSD_DOWN', 'PG_DEGRADED']);
   // The record still calls the old disk in-sync.
   const wiped = new Cluster();
   wiped.editOsd(4, { uuid: uuidOf(44) });

@@ -28,8 +28,9 @@ export function computeHealth(
   crashes: readonly Crash[],
 ): Health {
   const findings = [
-    ...pgFindings(assessment.pgs),
+    // Causes before what follows from them.
     ...osdFindings(assessment.osds),
+    ...pgFindings(assessment.pgs),
     ...poolFindings(map),
     crashFinding(crashes),
   ];
