@@ -94,15 +94,20 @@ function smallest<T>(items: readonly T[], draw: (item: T) => number): T | undefi
 /** Disks per PG, by shard index; shorter than the geometry asks when there are too few domains. */
 export type Targets = ReadonlyMap<PgId, readonly OsdId[]>;
 
+/** Which shard of a PG a disk holds already, in whatever state. */
+export type Held = (pg: PgId, osd: OsdId) => number | undefined;
+
 /**
  * Targets for the PGs of one layout, keeping of `before` what is still valid: a disk that is in, of the
- * class, in a domain of its own.
+ * class, in a domain of its own. A disk that still holds one shard of a PG is no target for another of
+ * it: it would have to give up the one to take the other, and two such disks wait for each other for ever.
  */
 export function computeTargets(
   map: ClusterMap,
   layout: Layout,
   pgs: readonly PgId[],
   before: Targets,
+  held: Held = () => undefined,
 ): Targets {
   const candidates = candidatesOf(map, layout);
   const byId = new Map(candidates.map((candidate) => [candidate.osd.id, candidate]));
@@ -111,15 +116,18 @@ export function computeTargets(
   for (const pg of pgs) {
     const old = before.get(pg) ?? [];
     const used = new Set<string>();
+    const fits = (osd: OsdId, index: number): boolean => (held(pg, osd) ?? index) === index;
     const chosen: (OsdId | undefined)[] = Array.from({ length: size }, (_, index) => {
       const candidate = byId.get(old[index] as OsdId);
       if (candidate === undefined || used.has(candidate.domain)) return undefined;
+      if (!fits(candidate.osd.id, index)) return undefined;
       used.add(candidate.domain);
       return candidate.osd.id;
     });
     for (let index = 0; index < size; index++) {
       if (chosen[index] !== undefined) continue;
-      const candidate = pick(candidates, pg, index, used);
+      const fitting = candidates.filter(({ osd }) => fits(osd.id, index));
+      const candidate = pick(fitting, pg, index, used);
       if (candidate === undefined) {
         // No domain is left: the old disk stays the wish, so that the PG shows as degraded and not as moved.
         const fallback = old[index];
@@ -134,7 +142,7 @@ export function computeTargets(
       chosen.filter((osd) => osd !== undefined),
     );
   }
-  level(targets, byId);
+  level(targets, byId, held);
   return targets;
 }
 
@@ -142,7 +150,7 @@ export function computeTargets(
  * Moves single slots from the fullest disk for its weight to the emptiest, until no move brings the two
  * closer. Bounded by the number of slots: each move lowers the spread.
  */
-function level(targets: Map<PgId, OsdId[]>, byId: ReadonlyMap<OsdId, Candidate>): void {
+function level(targets: Map<PgId, OsdId[]>, byId: ReadonlyMap<OsdId, Candidate>, held: Held): void {
   const counts = new Map<OsdId, number>([...byId.keys()].map((id) => [id, 0]));
   let slots = 0;
   for (const osds of targets.values())
@@ -151,12 +159,19 @@ function level(targets: Map<PgId, OsdId[]>, byId: ReadonlyMap<OsdId, Candidate>)
       counts.set(osd, (counts.get(osd) as number) + 1);
       slots++;
     }
-  for (let moves = 0; moves < slots; moves++) if (!moveOne(targets, byId, counts)) return;
+  for (let moves = 0; moves < slots; moves++) if (!moveOne({ targets, byId, held }, counts)) return;
 }
 
 function moveOne(
-  targets: Map<PgId, OsdId[]>,
-  byId: ReadonlyMap<OsdId, Candidate>,
+  {
+    targets,
+    byId,
+    held,
+  }: {
+    targets: ReadonlyMap<PgId, OsdId[]>;
+    byId: ReadonlyMap<OsdId, Candidate>;
+    held: Held;
+  },
   counts: Map<OsdId, number>,
 ): boolean {
   const load = (id: OsdId, extra: number): number =>
@@ -167,9 +182,9 @@ function moveOne(
       // A move helps only when the receiver stays below where the giver was.
       if (load(to, 1) >= load(from, 0)) break;
       const target = byId.get(to) as Candidate;
-      for (const osds of targets.values()) {
+      for (const [pg, osds] of targets) {
         const at = osds.indexOf(from);
-        if (at < 0) continue;
+        if (at < 0 || (held(pg, to) ?? at) !== at) continue;
         const clash = osds.some(
           (osd, index) => index !== at && byId.get(osd)?.domain === target.domain,
         );

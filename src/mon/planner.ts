@@ -79,7 +79,9 @@ export function retarget(map: ClusterMap, records: Records, nonce: () => string)
     for (const layout of pool.layouts) {
       const pgs = pgIdsOf(pool, layout).filter((pg) => records.has(pg));
       const before = new Map(pgs.map((pg) => [pg, (records.get(pg) as PgRecord).target]));
-      for (const [pg, target] of computeTargets(map, layout, pgs, before)) {
+      const held = (pg: PgId, osd: OsdId): number | undefined =>
+        records.get(pg)?.slots.find((slot) => slot.osd === osd)?.index;
+      for (const [pg, target] of computeTargets(map, layout, pgs, before, held)) {
         const record = records.get(pg) as PgRecord;
         if (
           target.length === record.target.length &&

@@ -81,7 +81,7 @@ export class Member {
       const isNewer = record.tenure > this.disk.tenure;
       if (!isNewer && record.version <= this.disk.record.version) return;
       if (isNewer) this.#onNewTenure(record.tenure);
-      await this.disk.accept(record.tenure, record);
+      await this.disk.accept(record.tenure, record, this.#holdsOtherShard(record));
     });
     if (record.tenure !== this.disk.tenure)
       throw new OsdError('stale', `${this.pg}: tenure ${record.tenure} was overtaken`);
@@ -93,6 +93,18 @@ export class Member {
       complete: this.disk.cursor === undefined,
       missing: this.disk.missingCount,
     };
+  }
+
+  /** It left the PG and came back in another place: what it still has are shards of the old one. */
+  #holdsOtherShard(record: PgRecord): boolean {
+    const before = slotOf(this.disk.record, this.#world.self.uuid);
+    const after = slotOf(record, this.#world.self.uuid);
+    return (
+      this.layout()?.geometry.kind === 'erasure' &&
+      before !== undefined &&
+      before.index !== after?.index &&
+      after?.state !== 'in-sync'
+    );
   }
 
   /** An entry of the primary's log: acknowledged when durable. Resent entries are acknowledged again. */

@@ -361,11 +361,25 @@ export class PgDisk {
     transaction.put(this.#collection, metaKey, encode(metaCodec, this.#meta));
   }
 
-  /** Takes a tenure and its record; resolves when durable. After it no entry of an older tenure is taken. */
-  accept(tenure: number, record: PgRecord): Promise<void> {
+  /**
+   * Takes a tenure and its record; resolves when durable. After it no entry of an older tenure is taken.
+   * `otherShard`: the slot has another shard index than the data here was stored for, so nothing counts
+   * as here until a backfill has looked at it.
+   */
+  accept(tenure: number, record: PgRecord, otherShard = false): Promise<void> {
     assert(tenure >= this.#meta.tenure, 'a tenure is never taken back');
     const transaction = new Transaction();
-    this.#putMeta(transaction, { tenure, record });
+    if (otherShard) {
+      for (const missing of this.#missing.values())
+        transaction.delete(this.#collection, blobKey(missingPrefix, missing.facts.blob));
+      this.#missing.clear();
+      this.#counts = { blobs: 0, bytes: 0 };
+    }
+    this.#putMeta(transaction, {
+      tenure,
+      record,
+      ...(otherShard ? { cursor: firstPosition } : {}),
+    });
     return this.#store.commit(transaction);
   }
 

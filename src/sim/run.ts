@@ -6,7 +6,11 @@ import { sleep } from '../env/clock.ts';
 import { copies, erasure } from '../map/geometry.ts';
 import type { InitialPool } from '../mon/initial.ts';
 import { SeededRandom } from '../testing/seeded-random.ts';
+import type { LogLine } from '../testing/simulated-process.ts';
+import { compareMembers } from './end-state.ts';
+import { Invariants } from './invariants.ts';
 import { isLinearizable } from './linearizability.ts';
+import { Nemesis } from './nemesis.ts';
 import { SimulatedCluster } from './simulated-cluster.ts';
 import { registerModel, Workload, workloadMethods } from './workload.ts';
 
@@ -14,6 +18,9 @@ export interface RunOptions {
   readonly seed: number;
   /** Virtual time of workload and faults, in milliseconds. */
   readonly durationMs: number;
+  /** For a person who watches one seed. */
+  readonly onLog?: (line: LogLine) => void;
+  readonly onEvent?: (at: number, name: string) => void;
 }
 
 export interface RunResult {
@@ -24,8 +31,11 @@ export interface RunResult {
   readonly refused: number;
   readonly faults: Readonly<Record<string, number>>;
   readonly virtualMs: number;
-  /** Equal for equal seeds. */
+  /** How often each thing was logged. */
+  readonly logged: Readonly<Record<string, number>>;
+  /** Equal for equal seeds, as is the next random number. */
   readonly trace: number;
+  readonly nextRandom: number;
 }
 
 /** How long a healed cluster may take to become clean, in virtual milliseconds. */
@@ -43,65 +53,96 @@ function poolsFor(osdCount: number, random: SeededRandom): readonly InitialPool[
   ];
 }
 
+/** Virtual time in which whatever was under way when the faults ended has its answer. */
+const answersMs = 120_000;
+
 class Run {
   readonly #random: SeededRandom;
   readonly #cluster: SimulatedCluster;
   readonly #workload: Workload;
+  readonly #nemesis: Nemesis;
+  readonly #invariants: Invariants;
   readonly #options: RunOptions;
-  readonly #faults: Record<string, number> = {};
-  readonly #osdCount: number;
   #isOver = false;
-  #monitorIsUp = true;
 
   constructor(options: RunOptions) {
     this.#options = options;
     this.#random = new SeededRandom(options.seed);
-    this.#osdCount = 1 + this.#random.below(7);
-    const pools = poolsFor(this.#osdCount, this.#random);
+    const osdCount = 1 + this.#random.below(7);
+    const pools = poolsFor(osdCount, this.#random);
     this.#cluster = new SimulatedCluster({
       seed: options.seed,
-      osdCount: this.#osdCount,
+      osdCount,
       pools,
       methods: workloadMethods,
+      clocksDiffer: this.#random.below(4) > 0,
     });
+    this.#cluster.onLog = options.onLog;
+    this.#cluster.scheduler.onEvent = options.onEvent;
     this.#workload = new Workload(new SeededRandom(this.#random.below(2 ** 32)), () =>
       this.#cluster.scheduler.now(),
     );
+    this.#nemesis = new Nemesis({
+      random: new SeededRandom(this.#random.below(2 ** 32)),
+      cluster: this.#cluster,
+      toleratesLoss: pools.every(({ geometry }) =>
+        geometry.kind === 'copies' ? geometry.minSize > 1 : geometry.m > 0,
+      ),
+    });
+    this.#invariants = new Invariants(this.#cluster);
+    this.#cluster.scheduler.afterEach = () => this.#invariants.check();
+  }
+
+  get #isBroken(): boolean {
+    return this.#cluster.failures.length > 0 || this.#invariants.problems.length > 0;
   }
 
   async run(): Promise<RunResult> {
     const problems: string[] = [];
     const cluster = this.#cluster;
     try {
-      await cluster.start();
-      const clients: ClusterClient[] = [];
-      for (let count = 1 + this.#random.below(4); count > 0; count--)
-        clients.push(await cluster.client());
-      const work = clients.map((client) => this.#work(client));
-      await this.#disturb();
-      this.#isOver = true;
-      await this.#heal();
-      await cluster.settle(Promise.all(work), 'the clients to end', 120_000);
-      await cluster.untilClean(convergeMs);
-      await cluster.settle(
-        this.#workload.verify(await cluster.client()),
-        'the last reads',
-        120_000,
-      );
+      await this.#story(problems);
     } catch (error) {
-      problems.push(error instanceof Error ? error.message : String(error));
+      // A defect found earlier explains whatever failed after it.
+      if (!this.#isBroken) problems.push(error instanceof Error ? error.message : String(error));
     }
-    problems.push(...cluster.failures, ...this.#workload.problems, ...this.#checkRegisters());
+    problems.unshift(...cluster.failures, ...this.#invariants.problems);
+    problems.push(...this.#workload.problems, ...this.#checkRegisters());
+    if (problems.length > 0) problems.push(cluster.recentLog());
     return {
       seed: this.#options.seed,
       problems,
       events: cluster.scheduler.events,
       operations: this.#workload.operations,
       refused: this.#workload.refused,
-      faults: this.#faults,
+      faults: this.#nemesis.counts,
+      logged: Object.fromEntries(cluster.logged),
       virtualMs: cluster.scheduler.now(),
       trace: cluster.scheduler.trace,
+      nextRandom: cluster.random.below(2 ** 32),
     };
+  }
+
+  async #story(problems: string[]): Promise<void> {
+    const cluster = this.#cluster;
+    await cluster.start();
+    const clients: ClusterClient[] = [];
+    for (let count = 1 + this.#random.below(4); count > 0; count--)
+      clients.push(await cluster.client());
+    const work = clients.map((client) => this.#work(client));
+    await this.#nemesis.run(this.#options.durationMs, () => this.#isBroken);
+    this.#isOver = true;
+    await this.#nemesis.heal();
+    await cluster.settle(Promise.all(work), 'the clients to end', answersMs);
+    await cluster.untilClean(convergeMs);
+    this.#workload.mayBeDamaged = false;
+    await cluster.settle(
+      this.#workload.verify(await cluster.client()),
+      'the last reads',
+      answersMs,
+    );
+    const contents = await compareMembers(cluster, problems);
+    problems.push(...this.#workload.strayBlobs(contents.flatMap((content) => content.blobs)));
   }
 
   #checkRegisters(): string[] {
@@ -121,99 +162,10 @@ class Run {
         this.#cluster.scheduler.after(delayMs, name, action),
     };
     while (!this.#isOver) {
+      this.#workload.mayBeDamaged = this.#nemesis.hasFailedReads;
       await this.#workload.step(client);
       await sleep(clock, this.#random.below(120), 'client pause');
     }
-  }
-
-  #note(fault: string): void {
-    this.#faults[fault] = (this.#faults[fault] ?? 0) + 1;
-  }
-
-  async #disturb(): Promise<void> {
-    const { scheduler } = this.#cluster;
-    const end = scheduler.now() + this.#options.durationMs;
-    while (scheduler.now() < end) {
-      await scheduler.run(this.#random.below(3000));
-      if (this.#cluster.failures.length > 0) return;
-      await this.#fault();
-    }
-  }
-
-  async #fault(): Promise<void> {
-    const cluster = this.#cluster;
-    const osd = cluster.osds[this.#random.below(this.#osdCount)];
-    if (osd === undefined) return;
-    switch (this.#random.below(9)) {
-      case 0:
-      case 1:
-        if (osd.process === undefined) return this.#restart(osd.id);
-        this.#note('crash');
-        cluster.killOsd(osd.id);
-        return;
-      case 2:
-        if (osd.process === undefined) return this.#restart(osd.id);
-        this.#note('power cut');
-        cluster.killOsd(osd.id, { power: true });
-        return;
-      case 3:
-        return this.#restart(osd.id);
-      case 4: {
-        const other = this.#someProcess();
-        this.#note('one-way cut');
-        cluster.network.cut(`osd.${osd.id}`, other);
-        return;
-      }
-      case 5: {
-        const other = this.#someProcess();
-        this.#note('partition');
-        cluster.network.cut(`osd.${osd.id}`, other);
-        cluster.network.cut(other, `osd.${osd.id}`);
-        return;
-      }
-      case 6:
-        cluster.network.heal();
-        return;
-      case 7:
-        return this.#toggleMonitor();
-      default:
-        if (this.#random.below(6) > 0) return;
-        this.#note('power cut of all');
-        for (const each of cluster.osds)
-          if (each.process !== undefined) cluster.killOsd(each.id, { power: true });
-        if (this.#monitorIsUp) {
-          cluster.killMonitor({ power: true });
-          await cluster.startMonitor();
-        }
-        for (const each of cluster.osds) await cluster.startOsd(each.id);
-    }
-  }
-
-  #someProcess(): string {
-    const at = this.#random.below(this.#osdCount + 1);
-    return at === this.#osdCount ? 'mon' : `osd.${at}`;
-  }
-
-  async #restart(id: number): Promise<void> {
-    const osd = this.#cluster.osds[id];
-    if (osd !== undefined && osd.process === undefined) await this.#cluster.startOsd(id);
-  }
-
-  async #toggleMonitor(): Promise<void> {
-    if (this.#monitorIsUp) {
-      this.#note('monitor crash');
-      this.#cluster.killMonitor({ power: this.#random.below(2) === 0 });
-      this.#monitorIsUp = false;
-    } else {
-      await this.#cluster.startMonitor();
-      this.#monitorIsUp = true;
-    }
-  }
-
-  async #heal(): Promise<void> {
-    this.#cluster.network.heal();
-    if (!this.#monitorIsUp) await this.#toggleMonitor();
-    for (const osd of this.#cluster.osds) await this.#restart(osd.id);
   }
 }
 

@@ -63,6 +63,8 @@ export class SimulatedCluster {
   readonly logged = new Map<string, number>();
   /** Told each log line, for a person who watches one seed. */
   onLog: ((line: LogLine) => void) | undefined;
+  /** Told the end of each scrub of a PG. */
+  onScrub: ((pg: PgId, errors: number) => void) | undefined;
   readonly #rates = new Map<string, number>();
   readonly #wallOffsets = new Map<string, number>();
   readonly #shape: ClusterShape;
@@ -148,6 +150,8 @@ export class SimulatedCluster {
         this.onLog?.(line);
         this.logged.set(line.event, (this.logged.get(line.event) ?? 0) + 1);
         if (this.log.length > logLinesKept) this.log.shift();
+        if (line.event === 'scrub ended')
+          this.onScrub?.(line.fields?.pg as PgId, Number(line.fields?.errors));
       },
       failed: (daemon, task, error) => {
         const osd = this.osds.find((each) => each.process === daemon);
@@ -274,6 +278,12 @@ export class SimulatedCluster {
     await this.settle(this.monitor.replaceDisk(osd.id, osd.uuid), 'replacing the disk', 10_000);
   }
 
+  /** Names of all daemons and clients that there are, running or not. */
+  processNames(): readonly string[] {
+    const clients = Array.from({ length: this.#clients }, (_, index) => `client.${index}`);
+    return [...this.osds.map((osd) => `osd.${osd.id}`), 'mon', ...clients.slice(-6)];
+  }
+
   #osd(id: number): SimulatedOsd {
     const osd = this.osds[id];
     if (osd === undefined) throw new Error(`no osd.${id}`);
@@ -326,18 +336,22 @@ export class SimulatedCluster {
     try {
       return await work;
     } catch (error) {
-      const lines = this.log
-        .filter((line) => line.level !== 'debug')
-        .slice(-60)
-        .map(
-          (line) =>
-            `${line.at.toFixed(1)} ${line.process} ${line.event} ${JSON.stringify(line.fields ?? {})}`,
-        );
-      throw new Error(
-        `seed ${this.#shape.seed}: ${String(error)}\n${this.describe()}\n${lines.join('\n')}`,
-        { cause: error },
-      );
+      throw new Error(`seed ${this.#shape.seed}: ${String(error)}\n${this.describe()}`, {
+        cause: error,
+      });
     }
+  }
+
+  /** The last lines that the daemons logged. */
+  recentLog(): string {
+    return this.log
+      .filter((line) => line.level !== 'debug')
+      .slice(-60)
+      .map(
+        (line) =>
+          `${line.at.toFixed(1)} ${line.process} ${line.event} ${JSON.stringify(line.fields ?? {})}`,
+      )
+      .join('\n');
   }
 
   /** Every PG is led by an OSD that serves it. */

@@ -2,12 +2,13 @@
 // and read) and blobs.
 
 import { decodeUtf8, emptyBytes, encodeUtf8, equalBytes } from '../base/bytes.ts';
-import type { BlobId } from '../base/ids.ts';
+import { type BlobId, formatBlobId } from '../base/ids.ts';
 import type { Method, Methods } from '../base/method.ts';
 import type { LayoutRef } from '../client/cluster.ts';
 import type { ClusterClient } from '../client/cluster-client.ts';
 import { ClientError } from '../client/errors.ts';
 import type { Random } from '../env/random.ts';
+import type { BlobListing } from '../wire/messages.ts';
 import type { Model, Operation } from './linearizability.ts';
 
 /** `key=value` sets a row and answers the old value; `key` alone reads it. */
@@ -63,6 +64,8 @@ export class Workload {
   readonly problems: string[] = [];
   operations = 0;
   refused = 0;
+  /** More than one disk fails reads: an object may be out of reach for a while, and the answer says so. */
+  mayBeDamaged = false;
   #values = 0;
 
   constructor(random: Random, now: () => number) {
@@ -139,10 +142,10 @@ export class Workload {
       bytes,
       state: 'putting',
     };
+    this.#blobs.push(remembered);
     try {
       await client.putBlob(layout, blob, [pattern(remembered.seed, bytes)]);
       remembered.state = 'stored';
-      this.#blobs.push(remembered);
     } catch (error) {
       this.#expectUnavailable(error, 'put');
     }
@@ -188,8 +191,25 @@ export class Workload {
     }
   }
 
+  /** Blobs on disks that nobody put, or that were deleted. */
+  strayBlobs(listings: readonly BlobListing[]): string[] {
+    const known = new Map(this.#blobs.map((each) => [formatBlobId(each.blob), each]));
+    const stray: string[] = [];
+    for (const { facts } of listings) {
+      const remembered = known.get(formatBlobId(facts.blob));
+      if (remembered === undefined || remembered.state === 'deleted')
+        stray.push(
+          `blob ${formatBlobId(facts.blob)} is on disk though ${remembered === undefined ? 'nobody put it' : 'its delete was acknowledged'}`,
+        );
+    }
+    return stray;
+  }
+
   #expectUnavailable(error: unknown, what: string): void {
-    if (error instanceof ClientError && error.code === 'unavailable') {
+    const isExpected =
+      error instanceof ClientError &&
+      (error.code === 'unavailable' || (error.code === 'damaged' && this.mayBeDamaged));
+    if (isExpected) {
       this.refused++;
       return;
     }

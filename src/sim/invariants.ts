@@ -1,0 +1,123 @@
+// What must hold at every step of a run, whatever is broken at the moment. Looked at after each event:
+//
+// - at most one OSD serves a PG (rules 6 to 9, 13)
+// - an in-sync slot holds everything that was committed (rules 1, 17, 19)
+//
+// and at each change of a PG record as the monitor keeps it:
+//
+// - versions and tenures only rise (rule 12)
+// - in-sync never falls below the record floor (rule 15)
+// - only an in-sync slot is the primary
+// - who becomes in-sync was joining and misses nothing (rule 17)
+//
+// The checker sees all daemons at once, which no daemon does.
+
+import type { PgId } from '../base/ids.ts';
+import { hasRecordFloor, type PgRecord, slotOf, slotsIn } from '../map/pg-record.ts';
+import { layoutOf } from '../mon/planner.ts';
+import type { SimulatedCluster, SimulatedOsd } from './simulated-cluster.ts';
+
+interface Watched {
+  record: PgRecord;
+  /** The highest sequence that any primary of the PG called committed. */
+  committed: number;
+}
+
+/** Between two looks at heads, in events: each costs a few microseconds, and a lost tail stays lost. */
+const headsEvery = 8;
+
+export class Invariants {
+  readonly problems: string[] = [];
+  readonly #cluster: SimulatedCluster;
+  readonly #watched = new Map<PgId, Watched>();
+  #records: ReadonlyMap<PgId, PgRecord> | undefined;
+  #steps = 0;
+
+  constructor(cluster: SimulatedCluster) {
+    this.#cluster = cluster;
+  }
+
+  /** Call after each event. */
+  check(): void {
+    if (this.problems.length > 0) return;
+    const cluster = this.#cluster;
+    if (cluster.hasMonitor && cluster.monitor.records !== this.#records) {
+      this.#records = cluster.monitor.records;
+      this.#checkRecords(this.#records);
+    }
+    this.#steps++;
+    const looksAtHeads = this.#steps % headsEvery === 0;
+    for (const [pg, watched] of this.#watched) {
+      this.#checkPrimaries(pg, watched);
+      if (looksAtHeads) this.#checkHeads(pg, watched);
+    }
+  }
+
+  #problem(what: string): void {
+    this.problems.push(`at ${this.#cluster.scheduler.now().toFixed(1)} ms: ${what}`);
+  }
+
+  #checkPrimaries(pg: PgId, watched: Watched): void {
+    let serving: SimulatedOsd | undefined;
+    for (const osd of this.#cluster.osds) {
+      const primary = osd.osd?.primaryOf(pg);
+      if (primary === undefined) continue;
+      if (primary.committed > watched.committed) watched.committed = primary.committed;
+      if (!primary.isServing) continue;
+      if (serving !== undefined)
+        this.#problem(
+          `${pg} is served by osd.${serving.id} (${serving.osd?.primaryOf(pg)?.describe()}) and osd.${osd.id} (${primary.describe()})`,
+        );
+      serving = osd;
+    }
+  }
+
+  #checkHeads(pg: PgId, watched: Watched): void {
+    for (const slot of watched.record.slots) {
+      if (slot.state !== 'in-sync') continue;
+      const member = this.#cluster.osdOf(slot.uuid)?.osd?.memberOf(pg);
+      if (member === undefined || member.disk.head.sequence >= watched.committed) continue;
+      this.#problem(
+        `${pg}: osd.${slot.osd} is in-sync with head ${member.disk.head.sequence}, committed is ${watched.committed}`,
+      );
+    }
+  }
+
+  #checkRecords(records: ReadonlyMap<PgId, PgRecord>): void {
+    for (const [pg, record] of records) {
+      const watched = this.#watched.get(pg);
+      if (watched === undefined) {
+        this.#watched.set(pg, { record, committed: 0 });
+        continue;
+      }
+      if (watched.record === record) continue;
+      this.#checkChange(watched.record, record);
+      watched.record = record;
+      this.#checkPrimaries(pg, watched);
+      this.#checkHeads(pg, watched);
+    }
+  }
+
+  #checkChange(before: PgRecord, after: PgRecord): void {
+    const { pg } = after;
+    if (before.version === after.version && before.nonce === after.nonce) return;
+    if (after.version <= before.version)
+      this.#problem(`${pg}: version ${after.version} came after ${before.version}`);
+    if (after.tenure < before.tenure)
+      this.#problem(`${pg}: tenure ${after.tenure} came after ${before.tenure}`);
+    const layout = layoutOf(this.#cluster.monitor.map, pg);
+    const inSync = slotsIn(after, 'in-sync');
+    if (layout !== undefined && !hasRecordFloor(inSync, layout))
+      this.#problem(`${pg}: only ${inSync.length} in-sync, below the record floor`);
+    if (after.primary !== undefined && slotOf(after, after.primary)?.state !== 'in-sync')
+      this.#problem(`${pg}: the primary is ${slotOf(after, after.primary)?.state ?? 'no slot'}`);
+    for (const slot of inSync) {
+      if (slotOf(before, slot.uuid)?.state === 'in-sync') continue;
+      const disk = this.#cluster.osdOf(slot.uuid)?.osd?.memberOf(pg)?.disk;
+      if (disk !== undefined && !disk.isComplete)
+        this.#problem(
+          `${pg}: osd.${slot.osd} became in-sync though it misses ${disk.missingCount} blobs`,
+        );
+    }
+  }
+}

@@ -1,0 +1,392 @@
+// Breaks a cluster in every way its promises cover, as one seed chose: which faults this run knows, how
+// often each comes, and how often any. What it may do is bounded by what promise P1 says:
+//
+// - crashes, power cuts, pauses, cuts and slowness may hit anybody at any time: nothing is lost by them
+// - a disk is wiped, or its bytes are spoilt, only while everything is clean, one disk at a time, and only
+//   where every pool survives the loss of one; until all is repaired nobody else is hurt
+//
+// Messages are not doubled within a connection: the network's contract is an ordered stream. Requests are
+// doubled by clients that try again, and by streams that a cut held back and a heal delivers.
+
+import type { OsdId } from '../base/ids.ts';
+import type { Random } from '../env/random.ts';
+import type { SimulatedCluster, SimulatedOsd } from './simulated-cluster.ts';
+
+/** A fault, what it weighs where a run has it, and what it does; false when it does not apply now. */
+interface Fault {
+  readonly name: string;
+  readonly weight: number;
+  apply(osd: SimulatedOsd): Promise<boolean> | boolean;
+}
+
+export interface NemesisOptions {
+  readonly random: Random;
+  readonly cluster: SimulatedCluster;
+  /** Every pool survives the loss of one disk. */
+  readonly toleratesLoss: boolean;
+}
+
+/** Most that a spoilt disk may take to be found and repaired. */
+const repairMs = 90_000;
+
+export class Nemesis {
+  readonly counts: Record<string, number> = {};
+  /** Some disk has failed a read without having lost anything. */
+  hasFailedReads = false;
+  readonly #random: Random;
+  readonly #cluster: SimulatedCluster;
+  readonly #faults: readonly { fault: Fault; weight: number }[];
+  readonly #weights: number;
+  readonly #pauseMsMax: number;
+  readonly #toleratesLoss: boolean;
+  /** Spoilt bytes could not be repaired in time: nothing further is hurt in this run. */
+  #isSpent = false;
+  /** What is to be undone: at an instant, or at the end. */
+  #undo: { readonly at: number; readonly undo: () => void }[] = [];
+  /** A wiped disk is being rebuilt. */
+  #isRebuilding = false;
+
+  constructor(options: NemesisOptions) {
+    this.#random = options.random;
+    this.#cluster = options.cluster;
+    this.#toleratesLoss = options.toleratesLoss;
+    const chosen = this.#all()
+      // A third of the faults is unknown to a run: what only shows without the others shows, too.
+      .filter(() => this.#random.below(3) > 0)
+      .map((fault) => ({ fault, weight: fault.weight * (1 + this.#random.below(4)) }));
+    this.#faults = chosen;
+    this.#weights = chosen.reduce((sum, each) => sum + each.weight, 0);
+    this.#pauseMsMax = [700, 2500, 6000, 12_000][this.#random.below(4)] as number;
+  }
+
+  /** Disturbs for a time; `isOver` ends it early. */
+  async run(durationMs: number, isOver: () => boolean): Promise<void> {
+    const { scheduler } = this.#cluster;
+    const end = scheduler.now() + durationMs;
+    while (scheduler.now() < end && !isOver()) {
+      await scheduler.run(this.#random.below(this.#pauseMsMax));
+      for (const due of this.#undo.filter((each) => each.at <= scheduler.now())) due.undo();
+      this.#undo = this.#undo.filter((each) => each.at > scheduler.now());
+      if (isOver() || this.#isSpent || this.#weights === 0) continue;
+      await this.#strike();
+    }
+  }
+
+  async #strike(): Promise<void> {
+    const { osds } = this.#cluster;
+    const osd = osds[this.#random.below(osds.length)] as SimulatedOsd;
+    if (this.#isRebuilding && this.#cluster.hasMonitor && this.#cluster.isClean())
+      this.#isRebuilding = false;
+    let at = this.#random.below(this.#weights);
+    for (const { fault, weight } of this.#faults) {
+      at -= weight;
+      if (at >= 0) continue;
+      if (await fault.apply(osd)) this.counts[fault.name] = (this.counts[fault.name] ?? 0) + 1;
+      return;
+    }
+  }
+
+  /** Ends every fault and starts whatever is down. */
+  async heal(): Promise<void> {
+    const cluster = this.#cluster;
+    for (const { undo } of this.#undo) undo();
+    this.#undo = [];
+    cluster.network.heal();
+    if (!cluster.hasMonitor) await cluster.startMonitor();
+    for (const osd of cluster.osds) {
+      if (osd.mayFail) cluster.killOsd(osd.id);
+      await this.#restart(osd);
+    }
+    for (const osd of cluster.osds)
+      await cluster.settle(cluster.monitor.markIn(osd.id), 'marking in', 10_000);
+  }
+
+  #later(minMs: number, spreadMs: number, undo: () => void): void {
+    const at = this.#cluster.scheduler.now() + minMs + this.#random.below(spreadMs);
+    this.#undo.push({ at, undo });
+  }
+
+  async #restart(osd: SimulatedOsd): Promise<boolean> {
+    if (osd.process !== undefined) return false;
+    await this.#cluster.startOsd(osd.id);
+    return true;
+  }
+
+  #kill(osd: SimulatedOsd, power: boolean): boolean {
+    if (osd.process === undefined) return false;
+    this.#cluster.killOsd(osd.id, { power });
+    return true;
+  }
+
+  /** Another daemon: an OSD, the monitor or a gateway. */
+  #someoneElse(osd: SimulatedOsd): string {
+    const names = this.#cluster.processNames().filter((name) => name !== `osd.${osd.id}`);
+    return names[this.#random.below(names.length)] as string;
+  }
+
+  #all(): Fault[] {
+    const cluster = this.#cluster;
+    return [
+      { name: 'crash', weight: 8, apply: (osd) => this.#kill(osd, false) },
+      { name: 'power cut', weight: 6, apply: (osd) => this.#kill(osd, true) },
+      { name: 'restart', weight: 16, apply: (osd) => this.#restart(osd) },
+      { name: 'crash and restart at once', weight: 4, apply: (osd) => this.#bounce(osd) },
+      {
+        name: 'one-way cut',
+        weight: 5,
+        apply: (osd) => {
+          const other = this.#someoneElse(osd);
+          if (this.#random.below(2) === 0) cluster.network.cut(`osd.${osd.id}`, other);
+          else cluster.network.cut(other, `osd.${osd.id}`);
+          return true;
+        },
+      },
+      {
+        name: 'partition',
+        weight: 5,
+        apply: (osd) => {
+          const other = this.#someoneElse(osd);
+          cluster.network.cut(`osd.${osd.id}`, other);
+          cluster.network.cut(other, `osd.${osd.id}`);
+          return true;
+        },
+      },
+      { name: 'isolation', weight: 2, apply: (osd) => this.#isolate(osd) },
+      {
+        name: 'network heals',
+        weight: 12,
+        apply: () => {
+          cluster.network.heal();
+          return true;
+        },
+      },
+      {
+        name: 'connection reset',
+        weight: 4,
+        apply: (osd) => cluster.network.reset(`osd.${osd.id}`, this.#someoneElse(osd)) > 0,
+      },
+      {
+        name: 'slow link',
+        weight: 3,
+        apply: (osd) => {
+          const name = `osd.${osd.id}`;
+          cluster.network.slow(name, [20, 300, 2500][this.#random.below(3)] as number);
+          this.#later(2000, 10_000, () => cluster.network.slow(name, 0));
+          return true;
+        },
+      },
+      { name: 'pause', weight: 6, apply: (osd) => this.#pause(osd) },
+      { name: 'slow disk', weight: 3, apply: (osd) => this.#slowDisk(osd) },
+      { name: 'hung disk', weight: 2, apply: (osd) => this.#hangDisk(osd) },
+      { name: 'read errors', weight: 2, apply: (osd) => this.#failReads(osd) },
+      { name: 'write errors', weight: 2, apply: (osd) => this.#failWrites(osd) },
+      { name: 'monitor crash', weight: 4, apply: () => this.#crashMonitor() },
+      { name: 'monitor restart', weight: 6, apply: () => this.#restartMonitor() },
+      {
+        name: 'wall clock jump',
+        weight: 2,
+        apply: (osd) => {
+          const offsetMs = this.#random.below(2) === 0 ? -3_600_000 : this.#random.below(600_000);
+          cluster.setWallOffset(`osd.${osd.id}`, offsetMs);
+          return true;
+        },
+      },
+      { name: 'power cut of all', weight: 1, apply: () => this.#cutAll() },
+      { name: 'osd out', weight: 2, apply: (osd) => this.#mark(osd, 'out') },
+      { name: 'osd in', weight: 3, apply: (osd) => this.#mark(osd, 'in') },
+      { name: 'osd marked down', weight: 1, apply: (osd) => this.#mark(osd, 'down') },
+      { name: 'scrub', weight: 3, apply: () => this.#scrub(this.#random.below(2) === 0) },
+      { name: 'wiped disk', weight: 3, apply: (osd) => this.#wipe(osd) },
+      { name: 'bit flips in data', weight: 3, apply: (osd) => this.#spoil(osd, 'data') },
+    ];
+  }
+
+  async #bounce(osd: SimulatedOsd): Promise<boolean> {
+    if (!this.#kill(osd, this.#random.below(2) === 0)) return false;
+    return this.#restart(osd);
+  }
+
+  #isolate(osd: SimulatedOsd): boolean {
+    const name = `osd.${osd.id}`;
+    for (const other of this.#cluster.processNames()) {
+      if (other === name) continue;
+      this.#cluster.network.cut(name, other);
+      this.#cluster.network.cut(other, name);
+    }
+    return true;
+  }
+
+  /** Often longer than a promise, sometimes longer than the patience of its peers. */
+  #pause(osd: SimulatedOsd): boolean {
+    const { process } = osd;
+    if (process === undefined || process.isPaused) return false;
+    process.pause();
+    this.#later(100, [1500, 4000, 20_000][this.#random.below(3)] as number, () => process.resume());
+    return true;
+  }
+
+  #slowDisk(osd: SimulatedOsd): boolean {
+    const { files } = osd;
+    if (osd.process === undefined) return false;
+    files.slowness = [20, 200, 3000][this.#random.below(3)] as number;
+    this.#later(2000, 10_000, () => {
+      files.slowness = 1;
+    });
+    return true;
+  }
+
+  /** What hangs never ends: only another process gets an answer from the disk. */
+  #hangDisk(osd: SimulatedOsd): boolean {
+    const { process, files } = osd;
+    if (process === undefined) return false;
+    files.fault = () => 'hang';
+    this.#later(3000, 20_000, () => {
+      if (osd.process === process) this.#cluster.killOsd(osd.id);
+    });
+    return true;
+  }
+
+  #failReads(osd: SimulatedOsd): boolean {
+    const { files } = osd;
+    this.hasFailedReads = true;
+    files.fault = ({ kind }) =>
+      kind === 'block-read' && this.#random.below(3) === 0 ? 'io' : undefined;
+    this.#later(3000, 10_000, () => {
+      files.fault = () => undefined;
+    });
+    return true;
+  }
+
+  /** The daemon stops, as it must: nothing more can be promised after a write was lost. */
+  #failWrites(osd: SimulatedOsd): boolean {
+    const { files } = osd;
+    if (osd.process === undefined) return false;
+    osd.mayFail = true;
+    const code = this.#random.below(2) === 0 ? 'io' : 'no-space';
+    const only = (['block-write', 'block-sync', 'rows-commit', 'rows-sync'] as const)[
+      this.#random.below(4)
+    ];
+    files.fault = ({ kind }) => (kind === only ? code : undefined);
+    return true;
+  }
+
+  #crashMonitor(): boolean {
+    if (!this.#cluster.hasMonitor) return false;
+    this.#cluster.killMonitor({ power: this.#random.below(2) === 0 });
+    return true;
+  }
+
+  async #restartMonitor(): Promise<boolean> {
+    if (this.#cluster.hasMonitor) return false;
+    await this.#cluster.startMonitor();
+    return true;
+  }
+
+  async #cutAll(): Promise<boolean> {
+    const cluster = this.#cluster;
+    for (const each of cluster.osds) this.#kill(each, true);
+    if (cluster.hasMonitor) {
+      cluster.killMonitor({ power: true });
+      await cluster.startMonitor();
+    }
+    for (const each of cluster.osds) await this.#restart(each);
+    return true;
+  }
+
+  async #mark(osd: SimulatedOsd, how: 'out' | 'in' | 'down'): Promise<boolean> {
+    const cluster = this.#cluster;
+    if (!cluster.hasMonitor) return false;
+    const { monitor } = cluster;
+    const work =
+      how === 'out'
+        ? monitor.markOut(osd.id)
+        : how === 'in'
+          ? monitor.markIn(osd.id)
+          : monitor.markDownByOperator(osd.id);
+    await cluster.settle(work, `marking osd.${osd.id} ${how}`, 10_000);
+    return true;
+  }
+
+  #scrub(deep: boolean): boolean {
+    const cluster = this.#cluster;
+    if (!cluster.hasMonitor) return false;
+    return cluster.monitor.scrub([...cluster.monitor.records.keys()], deep) > 0;
+  }
+
+  /** All disks hold all they should, and nothing is broken or about to be. */
+  #isWhole(): boolean {
+    const cluster = this.#cluster;
+    return (
+      this.#toleratesLoss &&
+      cluster.hasMonitor &&
+      !this.#isRebuilding &&
+      cluster.osds.every((each) => each.osd !== undefined) &&
+      cluster.isServing() &&
+      cluster.isClean()
+    );
+  }
+
+  /** Undoes what is under way, so that the loss that follows is the only one; whether it came out whole. */
+  async #becomeWhole(): Promise<boolean> {
+    if (!this.#toleratesLoss) return false;
+    await this.heal();
+    const { scheduler } = this.#cluster;
+    const deadline = scheduler.now() + repairMs;
+    while (!this.#isWhole() && scheduler.now() < deadline) await scheduler.run(200);
+    return this.#isWhole();
+  }
+
+  async #wipe(osd: SimulatedOsd): Promise<boolean> {
+    const cluster = this.#cluster;
+    if (!(await this.#becomeWhole())) return false;
+    cluster.killOsd(osd.id);
+    const deadline = cluster.scheduler.now() + 30_000;
+    const isDown = (): boolean => cluster.monitor.map.osds[osd.id as OsdId]?.up === false;
+    while (!isDown() && cluster.scheduler.now() < deadline) await cluster.scheduler.run(100);
+    if (!isDown()) return false;
+    await cluster.replaceDisk(osd.id);
+    await cluster.startOsd(osd.id);
+    this.#isRebuilding = true;
+    return true;
+  }
+
+  /**
+   * Flips bits of one disk while everything is whole, lets clients run into them, then asks for deep scrubs
+   * until every PG was scrubbed without an error.
+   */
+  async #spoil(osd: SimulatedOsd, what: 'data'): Promise<boolean> {
+    const cluster = this.#cluster;
+    if (!(await this.#becomeWhole())) return false;
+    const path = 'block';
+    const pages = osd.files.writtenPages(path);
+    if (pages.length === 0 || what !== 'data') return false;
+    for (let count = 1 + this.#random.below(20); count > 0; count--) {
+      const page = pages[this.#random.below(pages.length)] as number;
+      osd.files.flipBit(path, page + this.#random.below(4096), this.#random.below(8));
+    }
+    await cluster.scheduler.run(this.#random.below(5000));
+    if (!(await this.#scrubUntilClean())) this.#isSpent = true;
+    return true;
+  }
+
+  async #scrubUntilClean(): Promise<boolean> {
+    const cluster = this.#cluster;
+    const deadline = cluster.scheduler.now() + repairMs;
+    const clean = new Set<string>();
+    const pgs = [...cluster.monitor.records.keys()];
+    const listen = cluster.onScrub;
+    cluster.onScrub = (pg, errors) => {
+      if (errors === 0) clean.add(pg);
+      else clean.delete(pg);
+    };
+    while (clean.size < pgs.length && cluster.scheduler.now() < deadline) {
+      cluster.monitor.scrub(
+        pgs.filter((pg) => !clean.has(pg)),
+        true,
+      );
+      await cluster.scheduler.run(500);
+    }
+    cluster.onScrub = listen;
+    return clean.size === pgs.length;
+  }
+}
