@@ -24,6 +24,9 @@ import type { PgDisk } from './pg-disk.ts';
 import { shardLength } from './shards.ts';
 import type { World } from './world.ts';
 
+/** Damaged shards told to a primary that begins; scrubs find the rest. */
+const damageTold = 64;
+
 export class Member {
   readonly pg: PgId;
   readonly disk: PgDisk;
@@ -85,6 +88,7 @@ export class Member {
     });
     if (record.tenure !== this.disk.tenure)
       throw new OsdError('stale', `${this.pg}: tenure ${record.tenure} was overtaken`);
+    this.#tellDamage(this.disk.damaged(damageTold));
     return {
       kind: 'collected',
       head: this.disk.head,
@@ -187,11 +191,24 @@ export class Member {
     if (error instanceof StoreError && error.code === 'checksum-mismatch') {
       this.#world.env.log.write('warn', 'damaged shard', { pg: this.pg, error: error.message });
       await this.disk.markDamaged(blob);
+      this.#tellDamage([blob]);
       return new OsdError('damaged', `${this.pg}: ${error.message}`, { cause: error });
     }
     if (error instanceof StoreError && error.code === 'no-such-object')
       return new OsdError('no-such-blob', `${this.pg}: gone`);
     return new OsdError('failed', `${this.pg}: ${String(error)}`, { cause: error });
+  }
+
+  /** The primary has, or can compute, what this disk lost (promise P2: served from the others and repaired). */
+  #tellDamage(blobs: readonly BlobId[]): void {
+    const { primary } = this.record;
+    if (primary === undefined || primary === this.#world.self.uuid || blobs.length === 0) return;
+    const message = { kind: 'report-damage', pg: this.pg, blobs } as const;
+    this.#world.peers.session(primary).then(
+      (session) => session.notify({ message }),
+      // Told again when a primary collects.
+      () => {},
+    );
   }
 
   async reset(from: Uuid, message: MessageOf<'reset'>): Promise<void> {

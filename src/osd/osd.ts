@@ -47,6 +47,13 @@ export interface OsdOptions {
 
 const beaconMs = 1000;
 
+/** A PG is compared once a day and read whole once a week, as is usual. */
+const lightScrubMs = 24 * 3600 * 1000;
+const deepScrubMs = 7 * lightScrubMs;
+
+/** Between two looks for an overdue PG: spreads them, and a new cluster's first scrubs too. */
+const scrubLookMs = 60_000;
+
 /** Blobs pushed or slices backfilled at once by one OSD: recovery in bounded steps beside clients. */
 const recoveriesAtOnce = 4;
 
@@ -164,6 +171,7 @@ export class Osd {
     this.#env.clock.after(leaseRoundMs, 'lease round', () => this.#leaseRound());
     this.#env.clock.after(reconcileMs, 'reconcile', () => this.#tick());
     this.#env.clock.after(beaconMs, 'beacon', () => this.#beacon());
+    this.#env.clock.after(scrubLookMs, 'scrub look', () => this.#scrubOverdue());
   }
 
   async close(): Promise<void> {
@@ -222,6 +230,26 @@ export class Osd {
         primary.isScrubbing = false;
       }
     });
+  }
+
+  /** One overdue PG at a time, the longest unscrubbed first: never more than one scrub by itself an OSD. */
+  #scrubOverdue(): void {
+    if (this.#closed) return;
+    this.#env.clock.after(scrubLookMs, 'scrub look', () => this.#scrubOverdue());
+    const now = this.#env.wall.nowMs();
+    const idle = [...this.#primaries.values()].filter((primary) => primary.isServing);
+    if (idle.some((primary) => primary.isScrubbing)) return;
+    const oldest = (kind: 'light' | 'deep'): Primary | undefined =>
+      idle.reduce<Primary | undefined>(
+        (best, each) =>
+          best === undefined || each.disk.scrubs[kind] < best.disk.scrubs[kind] ? each : best,
+        undefined,
+      );
+    const deep = oldest('deep');
+    const light = oldest('light');
+    if (deep !== undefined && now - deep.disk.scrubs.deep > deepScrubMs) this.#scrub(deep.pg, true);
+    else if (light !== undefined && now - light.disk.scrubs.light > lightScrubMs)
+      this.#scrub(light.pg, false);
   }
 
   #beacon(): void {
@@ -461,6 +489,9 @@ export class Osd {
         return undefined;
       case 'discard':
         this.#discard(session, message);
+        return undefined;
+      case 'report-damage':
+        this.#leading(message.pg).repairMember(from, message.blobs);
         return undefined;
       default:
         throw new OsdError('bad-request', `an OSD does not take ${message.kind}`);

@@ -31,7 +31,7 @@ import {
   slotsIn,
 } from '../map/pg-record.ts';
 import { NetError } from '../net/errors.ts';
-import type { Incoming, Outgoing } from '../net/session.ts';
+import { describeError, type Incoming, type Outgoing } from '../net/session.ts';
 import { StoreError } from '../store/errors.ts';
 import {
   type BlobFacts,
@@ -78,6 +78,9 @@ interface PendingShards {
 /** By then any session that a frame was given to has sent it or ended. */
 const framesGoneMs = 60_000;
 
+/** Between attempts to repair this disk's own bad shards. */
+const repairRestMs = 5000;
+
 /** How often a primary looks whether something is to be dropped, promoted, retired or restarted. */
 export const reconcileMs = 200;
 
@@ -116,6 +119,8 @@ export class Primary implements LinkOwner {
   #committed = 0;
   /** The commit point that members were told while writes rested. */
   #keptCommit = -1;
+  /** Not before this are bad shards of this disk tried again. */
+  #repairAt: Instant = Number.NEGATIVE_INFINITY as Instant;
   #waiting = 'its tenure to be established';
   #reconciling = false;
   #endedReason = '';
@@ -459,6 +464,11 @@ export class Primary implements LinkOwner {
     await this.#dropSilent();
     if (this.#phase !== 'serving') return;
     await this.#keepCommitPoint();
+    const now = this.world.env.clock.now();
+    if (this.disk.damagedCount > 0 && now >= this.#repairAt) {
+      this.#repairAt = (now + repairRestMs) as Instant;
+      await this.repairMine();
+    }
     for (const link of [...this.#links.values()]) await this.#promoteIfReady(link);
     const removed = this.#record.slots;
     const outcome = await this.#propose((record) => retire(record, this.layout, this.#nonce()));
@@ -1095,6 +1105,33 @@ export class Primary implements LinkOwner {
       this.world.env.log.write('info', 'shard repaired', { pg: this.pg, osd: this.world.self.id });
     }
     return this.disk.damagedCount;
+  }
+
+  /** A member found shards of its own that do not verify. */
+  repairMember(uuid: Uuid, blobs: readonly BlobId[]): void {
+    const link = this.#links.get(uuid);
+    if (link === undefined || !link.isLive) return;
+    this.world.env.tasks.spawn(`repair ${this.pg}`, async () => {
+      for (const blob of blobs) {
+        await this.world.recoveries.acquire();
+        try {
+          await link.pushBlob(blob, 'replace');
+          this.world.env.log.write('info', 'shard repaired', {
+            pg: this.pg,
+            osd: link.slot.osd,
+            blob: formatBlobId(blob),
+          });
+        } catch (error) {
+          this.world.env.log.write('warn', 'shard not repaired', {
+            pg: this.pg,
+            osd: link.slot.osd,
+            error: describeError(error),
+          });
+        } finally {
+          this.world.recoveries.release();
+        }
+      }
+    });
   }
 
   /** Runs with nothing being ordered: what is read then is at the head. */

@@ -198,3 +198,39 @@ test('a power cut of everything loses nothing acknowledged', async () => {
     }
   }
 });
+
+test('a shard that rots on disk is answered from the others and repaired by itself', async () => {
+  const { cluster, client } = await started(70);
+  const layout = client.activeLayout('data');
+  const blob = await client.allocateBlobs(1);
+  const bytes = pattern(3, 400_000);
+  await cluster.settle(client.putBlob(layout, blob, [bytes]), 'a put');
+  for (const rotten of cluster.osds) {
+    for (let at = 0; at < 256 * 1024; at += 4096) rotten.files.flipBit('block', at + 100, 3);
+    const range = { offsetBytes: 0, lengthBytes: bytes.length, blobBytes: bytes.length };
+    deepEqual(await cluster.settle(client.readBlob(layout, blob, range), 'a read'), bytes);
+    const damaged = (): number =>
+      cluster.osds.reduce((sum, each) => {
+        const record = [...cluster.monitor.records.values()].filter((pg) => pg.pg.startsWith('2.'));
+        return (
+          sum +
+          record.reduce((all, pg) => all + (each.osd?.memberOf(pg.pg)?.disk.damagedCount ?? 0), 0)
+        );
+      }, 0);
+    await cluster.until('the damage to be repaired', () => damaged() === 0, 60_000);
+    for (const pg of cluster.monitor.records.keys()) cluster.monitor.scrub([pg], true);
+    await cluster.scheduler.run(20_000);
+    const found = cluster.log.filter(
+      (line) => line.event === 'damaged shard' && line.process === `osd.${rotten.id}`,
+    );
+    equal(found.length, 1, `osd.${rotten.id} found its damage once`);
+    equal(damaged(), 0);
+  }
+  deepEqual(
+    await cluster.settle(
+      client.readBlob(layout, blob, { offsetBytes: 0, lengthBytes: bytes.length }),
+      'a read',
+    ),
+    bytes,
+  );
+});

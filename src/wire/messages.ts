@@ -4,7 +4,7 @@
 //
 //   tags   1-9    answers that any request may get
 //   tags  10-39   with the monitor
-//   tags  40-59, 80 between OSDs
+//   tags  40-59, 80-81 between OSDs
 //   tags  60-79   from clients to a primary
 
 import {
@@ -288,6 +288,7 @@ export type Message =
       readonly rows: readonly BackfillRow[];
     }
   | { readonly kind: 'discard'; readonly pg: PgId; readonly version: number }
+  | { readonly kind: 'report-damage'; readonly pg: PgId; readonly blobs: readonly BlobId[] }
   // 60-79: from clients to a primary
   | {
       readonly kind: 'call';
@@ -428,6 +429,7 @@ export const messageCodec: Codec<Message> = union({
   ),
   'repair-rows': c(59, struct({ ...pgTenure, ...range, rows: list(rowCodec) })),
   discard: c(80, struct({ pg: pgId, version: uint })),
+  'report-damage': c(81, struct({ pg: pgId, blobs: list(blobId) })),
   call: c(
     60,
     struct({ pg: pgId, request: liveRequestCodec, object: text, method: text, argument: bytes }),
