@@ -917,6 +917,8 @@ export class ObjectStore {
     for (const accepted of group) bytes += accepted.bytes;
     this.#pendingBytes -= bytes;
     this.#retiringBytes += bytes;
+    // Whoever gave the data may use its memory again as soon as it hears that all is durable.
+    for (const { changes } of group) for (const { cell } of changes) cell.forgetViews();
     for (const { resolve } of group) resolve();
     this.#reads.afterReads(() => {
       this.#retiringBytes -= bytes;

@@ -13,8 +13,8 @@ export type ObjectState =
   | {
       readonly kind: 'present';
       readonly onode: Onode;
-      /** The data itself, while it is on its way to the block file. */
-      readonly views: readonly Uint8Array[] | undefined;
+      /** The data itself, while it is on its way to the block file: the caller's memory until then. */
+      views: readonly Uint8Array[] | undefined;
     }
   /** The onode can't be read, so where its data is can't be known. */
   | { readonly kind: 'damaged'; readonly expected: number; readonly actual: number };
@@ -38,6 +38,11 @@ export class ObjectCell {
       },
       () => undefined,
     );
+  }
+
+  /** The data is in the block file, durably, and its memory may be used for something else. */
+  forgetViews(): void {
+    if (this.#state?.kind === 'present') this.#state.views = undefined;
   }
 
   /** Undefined while it is not known, and for good when reading it failed. */
