@@ -78,20 +78,27 @@ export class Member {
     this.#world.mon.learn(record);
     if (slotOf(record, this.#world.self.uuid) === undefined)
       throw new OsdError('stale', `${this.pg}: not a slot of this disk`);
-    await this.#turn.run(async () => {
+    // The primary takes the head for what is durable here; entries of a session that broke may still be
+    // on their way to the disk.
+    const head = await this.#turn.run(async () => {
       if (record.tenure < this.disk.tenure)
         throw new OsdError('stale', `${this.pg}: tenure ${record.tenure} was overtaken`);
       const isNewer = record.tenure > this.disk.tenure;
-      if (!isNewer && record.version <= this.disk.record.version) return;
+      const { head } = this.disk;
+      if (!isNewer && record.version <= this.disk.record.version) {
+        await this.disk.flushed();
+        return head;
+      }
       if (isNewer) this.#onNewTenure(record.tenure);
       await this.disk.accept(record.tenure, record, this.#holdsOtherShard(record));
+      return head;
     });
     if (record.tenure !== this.disk.tenure)
       throw new OsdError('stale', `${this.pg}: tenure ${record.tenure} was overtaken`);
     this.#tellDamage(this.disk.damaged(damageTold));
     return {
       kind: 'collected',
-      head: this.disk.head,
+      head,
       tail: this.disk.tail,
       committed: this.disk.committed,
       complete: this.disk.cursor === undefined,
