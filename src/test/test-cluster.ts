@@ -45,11 +45,11 @@ export async function startCluster(
 /** A client with a bucket; by default one that sees every answer of the server. */
 export async function openBucket(
   t: TestContext,
-  cluster: ClusterProcess,
+  { ready }: Pick<ClusterProcess, 'ready'>,
   options: SessionOptions = { attemptsMax: 1 },
   bucket = 'test',
 ): Promise<S3Session> {
-  const session = new S3Session(cluster.ready, bucket, options);
+  const session = new S3Session(ready, bucket, options);
   atEnd(t, () => session.close());
   await session.createBucket();
   return session;

@@ -1,0 +1,30 @@
+// boto3 as in Debian, under Debian's Python. What it does is in boto3-session.py.
+
+import { deepEqual } from 'node:assert/strict';
+import { dirname, join } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { awsEnvironment, ClientProgram, oddKeys, startClusterFor } from './client-program.ts';
+
+const script = join(
+  dirname(fileURLToPath(import.meta.url)),
+  ...['..', '..', 'src', 'test', 'boto3-session.py'],
+);
+
+test('boto3', async (t) => {
+  const { ready } = await startClusterFor(t);
+  const python = new ClientProgram(t, '/usr/bin/python3', 'python3', awsEnvironment(ready));
+  const { code, stderr } = await python.run('-c', 'import boto3');
+  if (code !== 0) throw new Error(`boto3 is missing: apt-get install python3-boto3\n${stderr}`);
+  const said = await python.succeed(script, ready.s3, JSON.stringify(oddKeys));
+  deepEqual(said.trimEnd().split('\n'), [
+    'buckets',
+    'put and get',
+    'list',
+    'multipart',
+    'copy',
+    'presigned URLs',
+    'refusals',
+    'delete',
+  ]);
+});
