@@ -90,7 +90,7 @@ async function measure(
     phase.bytes >= 1 << 20
       ? `${((rate * phase.bytes) / 2 ** 20).toFixed(0)} MiB/s`
       : `${rate.toFixed(0)}/s`;
-  const line = `${phase.name.padEnd(26)} ${size.padStart(12)}   p50 ${percentile(latencies, 0.5).toFixed(2)} ms  p99 ${percentile(latencies, 0.99).toFixed(2)} ms   CPU: osds ${osds.toFixed(2)}  s3 ${(cpu.get('s3') ?? 0).toFixed(2)}  mon ${(cpu.get('mon') ?? 0).toFixed(2)}  load ${((own.user + own.system) / 1e6 / seconds).toFixed(2)}`;
+  const line = `${phase.name.padEnd(26)} ${size.padStart(12)}   p50 ${percentile(latencies, 0.5).toFixed(2)} ms  p99 ${percentile(latencies, 0.99).toFixed(2)} ms   CPU: osds ${osds.toFixed(2)}  s3 ${(cpu.get('s3.0') ?? 0).toFixed(2)}  mon ${(cpu.get('mon.0') ?? 0).toFixed(2)}  load ${((own.user + own.system) / 1e6 / seconds).toFixed(2)}`;
   return { rate, p50: percentile(latencies, 0.5), p99: percentile(latencies, 0.99), line };
 }
 

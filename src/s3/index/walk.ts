@@ -24,7 +24,10 @@ export interface Walk {
 /** After a seek, one or two rows usually tell what comes next; runs of plain keys double it. */
 const scanRowsMin = 4;
 /** Rows may hold 16 KiB inline and a manifest: 64 of them stay below 5 MiB. */
-const scanRowsMax = 64;
+const scanRowsUnseen = 64;
+/** Once rows were seen, as many of their size as make about this: small ones come a thousand at a time. */
+const scanBytes = 1024 * 1024;
+const scanRowsMax = 1000;
 /** A page of 1,000 groups is 1,000 scans; no call does more. */
 const scansMax = 1100;
 
@@ -51,7 +54,7 @@ export async function walkRows(
 ): Promise<{ readonly items: readonly WalkItem[]; readonly ended: boolean }> {
   const items: WalkItem[] = [];
   let begin = walk.begin;
-  let scanRows = walk.delimiter.length === 0 ? scanRowsMax : scanRowsMin;
+  let scanRows = walk.delimiter.length === 0 ? scanRowsUnseen : scanRowsMin;
   for (let scans = 0; scans < scansMax && items.length < walk.limit; scans++) {
     const rows = await view.scan({
       begin,
@@ -81,9 +84,17 @@ export async function walkRows(
     if (last === undefined || rows.length < asked) return { items, ended: true };
     begin = new Uint8Array(last[0].length + 1);
     begin.set(last[0]);
-    scanRows = Math.min(scanRows * 2, scanRowsMax);
+    scanRows = nextScanRows(scanRows, rows);
   }
   return { items, ended: false };
+}
+
+function nextScanRows(scanRows: number, rows: readonly MethodRow[]): number {
+  if (scanRows < scanRowsUnseen) return Math.min(scanRows * 2, scanRowsUnseen);
+  let bytes = 0;
+  for (const [key, value] of rows) bytes += key.length + value.length;
+  const ofThisSize = Math.floor((scanBytes * rows.length) / Math.max(1, bytes));
+  return Math.min(Math.max(ofThisSize, scanRowsUnseen), scanRowsMax);
 }
 
 /** `prefix` in rows of a one-byte tag; keys are UTF-8, so a successor always exists. */

@@ -105,10 +105,19 @@ export function formatHttpDate(ms: number): string {
   return text;
 }
 
-/** `2009-10-12T17:50:30.000Z` */
+let lastIsoMinute = Number.NaN;
+let lastIsoText = '';
+
+/** `2009-10-12T17:50:30.000Z`; the last minute is remembered, since neighbours in a listing share it. */
 export function formatIsoDate(ms: number): string {
-  const t = computeCivil(ms);
-  return `${pad(t.year, 4)}-${pad(t.month, 2)}-${pad(t.day, 2)}T${pad(t.hour, 2)}:${pad(t.minute, 2)}:${pad(t.second, 2)}.${pad(t.millisecond, 3)}Z`;
+  const minute = Math.floor(ms / 60_000);
+  if (minute !== lastIsoMinute) {
+    const t = computeCivil(ms);
+    lastIsoMinute = minute;
+    lastIsoText = `${pad(t.year, 4)}-${pad(t.month, 2)}-${pad(t.day, 2)}T${pad(t.hour, 2)}:${pad(t.minute, 2)}:`;
+  }
+  const inMinute = Math.floor(ms - minute * 60_000);
+  return `${lastIsoText}${pad(Math.floor(inMinute / 1000), 2)}.${pad(inMinute % 1000, 3)}Z`;
 }
 
 /** `20130524T000000Z` */
