@@ -203,7 +203,12 @@ export class Link {
       if (this.#session === session) this.#fail(new NetError('closed', reason));
     });
     this.collected = await this.ask({ kind: 'collect', record: this.#owner.record }, 'collected');
-    await this.#owner.adopted;
+    // A connection that ends meanwhile is made anew: to wait for the log here would make a member that is
+    // well look as if it did not answer.
+    await Promise.race([
+      this.#owner.adopted,
+      new Promise<void>((resolve) => session.onClose(() => resolve())),
+    ]);
     if (this.#isOver || !session.isOpen) return;
     const broken = new Promise<void>((resolve) => {
       this.#wake = resolve;

@@ -301,19 +301,18 @@ export class Primary implements LinkOwner {
   /** Rules 19 and 20: the greatest log wins; in-sync members never roll back. */
   async #adopt(): Promise<void> {
     this.#waiting = 'the longest log to be adopted';
-    const links = this.#inSyncLinks();
-    const heads = new Map(
-      links.map((link) => [link.slot.index, link.collected?.head ?? this.disk.head]),
-    );
-    const lowest = Math.min(
-      this.disk.head.sequence,
-      ...[...heads.values()].map((head) => head.sequence),
-    );
+    // As they are now: a link that breaks meanwhile forgets what it collected.
+    const heads = this.#inSyncLinks().map((link) => {
+      if (link.collected === undefined)
+        throw new OsdError('failed', `osd.${link.slot.osd} left while its log was looked at`);
+      return { link, index: link.slot.index, head: link.collected.head };
+    });
+    const lowest = Math.min(this.disk.head.sequence, ...heads.map(({ head }) => head.sequence));
     const mine = this.mySlot.index;
     const holders = (entry: LogEntry): Set<number> => {
       const indexes = new Set<number>();
       if (this.disk.head.sequence >= entry.version.sequence) indexes.add(mine);
-      for (const [index, head] of heads)
+      for (const { index, head } of heads)
         if (head.sequence >= entry.version.sequence) indexes.add(index);
       return indexes;
     };
@@ -322,14 +321,14 @@ export class Primary implements LinkOwner {
       for (const entry of entries) this.#judgeTail(entry, holders(entry).size);
       after = entries.at(-1)?.version.sequence ?? this.disk.head.sequence;
     }
-    const longest = links.reduce<Link | undefined>((best, link) => {
-      const head = link.collected?.head;
-      if (head === undefined || compareVersions(head, best?.collected?.head ?? this.disk.head) <= 0)
-        return best;
-      return link;
-    }, undefined);
-    if (longest?.collected === undefined) return;
-    const target = longest.collected.head;
+    let longest: Link | undefined;
+    let target = this.disk.head;
+    for (const { link, head } of heads) {
+      if (compareVersions(head, target) <= 0) continue;
+      longest = link;
+      target = head;
+    }
+    if (longest === undefined) return;
     while (!this.hasEnded && !equalVersions(this.disk.head, target)) {
       const answer = await longest.ask(
         { kind: 'fetch-log', pg: this.pg, tenure: this.#tenure, after: this.disk.head.sequence },
