@@ -22,5 +22,9 @@ function prune(folder) {
 }
 
 if (existsSync('scripts/build-wasm.mjs')) run(process.execPath, ['scripts/build-wasm.mjs']);
-run(process.execPath, [join('node_modules', 'typescript', 'bin', 'tsc'), '-p', 'tsconfig.json']);
+// With NODE_ENV=production the tests' own packages are not installed: then only the program is built.
+const project = existsSync(join('node_modules', '@aws-sdk', 'client-s3'))
+  ? 'tsconfig.json'
+  : 'tsconfig.build.json';
+run(process.execPath, [join('node_modules', 'typescript', 'bin', 'tsc'), '-p', project]);
 prune('dist');

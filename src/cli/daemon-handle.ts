@@ -47,8 +47,11 @@ export type Launch = (
  */
 const heapMiBMax = 128;
 
-/** The young generation: larger ones make fewer, longer collections and cost three times their size. */
-const semiSpaceMiBMax = 8;
+/**
+ * The young generation: larger ones make fewer collections and cost up to three times their size. With 8,
+ * small requests spent a fifth of the CPU in them.
+ */
+const semiSpaceMiBMax = 24;
 
 const daemonFile = fileURLToPath(new URL('../bin/daemon.js', import.meta.url));
 
@@ -59,7 +62,12 @@ export function launchProcess(dataDir: string): Launch {
     const output = openSync(join(dataDir, 'log', `${name}.stderr`), 'a', 0o600);
     const child = fork(daemonFile, [name], {
       stdio: ['ignore', output, output, 'ipc'],
-      execArgv: [`--max-old-space-size=${heapMiBMax}`, `--max-semi-space-size=${semiSpaceMiBMax}`],
+      execArgv: [
+        `--max-old-space-size=${heapMiBMax}`,
+        `--max-semi-space-size=${semiSpaceMiBMax}`,
+        // Heaps are small and daemons are many: helper threads cost more than they save.
+        '--single-threaded-gc',
+      ],
     });
     closeSync(output);
     const tell = (message: MessageToDaemon): void => {
