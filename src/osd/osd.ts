@@ -8,7 +8,7 @@ import type { OsdId, PgId, Uuid } from '../base/ids.ts';
 import { isPgId } from '../base/ids.ts';
 import type { Methods } from '../base/method.ts';
 import { Permits } from '../base/turnstile.ts';
-import type { Instant } from '../env/clock.ts';
+import type { Instant, Timer } from '../env/clock.ts';
 import type { Env } from '../env/env.ts';
 import type { Address } from '../env/network.ts';
 import { clusterMapCodec } from '../map/cluster-map.ts';
@@ -79,6 +79,7 @@ export class Osd {
   /** PGs that can't be started here, and why. */
   readonly #stopped = new Map<PgId, string>();
   #server: SessionServer | undefined;
+  #scrubTimer: Timer | undefined;
   #closed = false;
   /** PGs that served when the last beacon was sent. */
   #servingTold = 0;
@@ -171,11 +172,13 @@ export class Osd {
     this.#env.clock.after(leaseRoundMs, 'lease round', () => this.#leaseRound());
     this.#env.clock.after(reconcileMs, 'reconcile', () => this.#tick());
     this.#env.clock.after(beaconMs, 'beacon', () => this.#beacon());
-    this.#env.clock.after(scrubLookMs, 'scrub look', () => this.#scrubOverdue());
+    this.#scrubTimer = this.#env.clock.after(scrubLookMs, 'scrub look', () => this.#scrubOverdue());
   }
 
   async close(): Promise<void> {
     this.#closed = true;
+    // The other timers end by themselves within moments.
+    this.#scrubTimer?.cancel();
     for (const primary of this.#primaries.values()) primary.end('the OSD stops');
     this.#world.mon.close();
     this.#world.peers.close();
@@ -235,7 +238,7 @@ export class Osd {
   /** One overdue PG at a time, the longest unscrubbed first: never more than one scrub by itself an OSD. */
   #scrubOverdue(): void {
     if (this.#closed) return;
-    this.#env.clock.after(scrubLookMs, 'scrub look', () => this.#scrubOverdue());
+    this.#scrubTimer = this.#env.clock.after(scrubLookMs, 'scrub look', () => this.#scrubOverdue());
     const now = this.#env.wall.nowMs();
     const idle = [...this.#primaries.values()].filter((primary) => primary.isServing);
     if (idle.some((primary) => primary.isScrubbing)) return;
