@@ -2,7 +2,7 @@
 // tells of the cluster comes from the admin API and from /proc, never from inside.
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -223,11 +223,15 @@ export class ClusterProcess {
     return found.pid;
   }
 
-  /** The last lines of every log, for a test that fails. */
-  logTail(name: string, lineCount = 20): string {
-    const path = join(this.ready.data, 'log', `${name}.jsonl`);
-    if (!existsSync(path)) return '';
-    return readFileSync(path, 'utf8').trimEnd().split('\n').slice(-lineCount).join('\n');
+  /** Waits until a daemon that was killed runs as another process. */
+  async untilReplaced({ name, pid }: Daemon, limitMs: number): Promise<void> {
+    const deadline = performance.now() + limitMs;
+    for (;;) {
+      const now = await this.pidOf(name).catch(() => pid);
+      if (now !== pid) return;
+      if (performance.now() > deadline) throw new Error(`${name} was not started again`);
+      await delay(50);
+    }
   }
 }
 

@@ -1,7 +1,7 @@
 // A disk whose own files are damaged keeps its OSD down, with the reason in health; the rest serves. A
 // disk of another cluster is left as it is.
 
-import { deepEqual, equal, match, ok } from 'node:assert/strict';
+import { deepEqual, equal, match } from 'node:assert/strict';
 import { cpSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -62,37 +62,42 @@ test('a damaged disk keeps its OSD down with the reason, and the rest serves', a
   await stranger.stop();
   other.folder = join(folder, 'stranger', 'osd.0');
   const data = join(folder, 'data');
-  const first = await startCluster(t, [], data);
-  const session = await openBucket(t, first);
+  const cluster = await startCluster(t, [], data);
+  const session = await openBucket(t, cluster);
   for (const key of keys) await session.put(key, bytesOf(key, sizeOf(key)));
-  await first.stop();
-  for (const [index, damage] of damages.entries())
-    await t.test(damage.what, async (t) => {
-      const id = index % 5;
+  for (const [id, damage] of damages.entries())
+    await t.test(damage.what, async () => {
       const disk = join(data, `osd.${id}`);
+      await cluster.command('osd', 'stop', String(id));
+      await cluster.until(`osd.${id} is down`, ({ osds }) => osds.up === 4, 15_000);
       const sound = join(folder, 'sound');
       cpSync(disk, sound, { recursive: true });
       damage.apply(disk);
-      const damaged = new Map(namesBelow(disk).map((name) => [name, contentOf(disk, name)]));
-      const cluster = await startCluster(t, [], data);
-      const check = await untilFailed(cluster, id);
-      match(check.detail.join('\n'), damage.reason);
-      match(check.detail.join('\n'), new RegExp(`osd\\.${id}\\b`));
+      const damaged = digestsIn(disk);
+      await cluster.command('osd', 'start', String(id));
+      await checkFailed(cluster, id, damage.reason);
       await serves(cluster, `written with ${damage.what}`);
-      equal((await cluster.osds()).find((osd) => osd.id === id)?.up, false);
-      await cluster.stop();
-      for (const [name, content] of damaged)
-        if (name.startsWith('superblock') || name === 'block')
-          equal(contentOf(disk, name), content, `${name} is as it was`);
+      deepEqual(digestsIn(disk), damaged, 'its files are as they were');
       rmSync(disk, { recursive: true });
       renameSync(sound, disk);
+      await cluster.command('osd', 'start', String(id), '--wait', '--timeout', '60');
+      deepEqual((await cluster.health()).checks, []);
     });
-  await t.test('the disk’s return makes all of it clean again', async (t) => {
-    const cluster = await startCluster(t, [], data);
-    await cluster.untilClean(30_000);
-    deepEqual((await cluster.health()).checks, []);
+  await t.test('the cluster starts with a disk that can’t be read', async (t) => {
+    await cluster.stop();
+    damages[0]?.apply(join(data, 'osd.4'));
+    const again = await startCluster(t, [], data);
+    await checkFailed(again, 4, /superblock/);
+    await serves(again, 'written after the start');
   });
 });
+
+async function checkFailed(cluster: ClusterProcess, id: number, reason: RegExp): Promise<void> {
+  const { detail } = await untilFailed(cluster, id);
+  match(detail.join('\n'), reason);
+  match(detail.join('\n'), new RegExp(`osd\\.${id}\\b`));
+  equal((await cluster.osds()).find((osd) => osd.id === id)?.up, false);
+}
 
 async function untilFailed(cluster: ClusterProcess, id: number): Promise<HealthCheck> {
   const find = (checks: readonly HealthCheck[]): HealthCheck | undefined =>
@@ -116,12 +121,11 @@ async function serves(cluster: ClusterProcess, newKey: string): Promise<void> {
   session.close();
 }
 
-function namesBelow(folder: string): string[] {
-  const names = readdirSync(folder, { withFileTypes: true });
-  ok(names.length > 0, `${folder} is not empty`);
-  return names.filter((entry) => entry.isFile()).map(({ name }) => name);
-}
-
-function contentOf(folder: string, name: string): string {
-  return sha256(readFileSync(join(folder, name)));
+/** Of the files that are Holdfast's own; the key-value store writes its log when it is only opened. */
+function digestsIn(disk: string): ReadonlyMap<string, string> {
+  return new Map(
+    readdirSync(disk, { withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map(({ name }) => [name, sha256(readFileSync(join(disk, name)))]),
+  );
 }
