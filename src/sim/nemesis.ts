@@ -24,6 +24,8 @@ export interface NemesisOptions {
   readonly cluster: SimulatedCluster;
   /** Every pool survives the loss of one disk. */
   readonly toleratesLoss: boolean;
+  /** Ends a gateway in the middle of what it does and starts another. */
+  killGateway(): Promise<boolean>;
 }
 
 /** Most that a spoilt disk may take to be found and repaired. */
@@ -39,6 +41,7 @@ export class Nemesis {
   readonly #weights: number;
   readonly #pauseMsMax: number;
   readonly #toleratesLoss: boolean;
+  readonly #killGateway: () => Promise<boolean>;
   /** Spoilt bytes could not be repaired in time: nothing further is hurt in this run. */
   #isSpent = false;
   /** What is to be undone: at an instant, or at the end. */
@@ -50,6 +53,7 @@ export class Nemesis {
     this.#random = options.random;
     this.#cluster = options.cluster;
     this.#toleratesLoss = options.toleratesLoss;
+    this.#killGateway = options.killGateway;
     const chosen = this.#all()
       // A third of the faults is unknown to a run: what only shows without the others shows, too.
       .filter(() => this.#random.below(3) > 0)
@@ -186,7 +190,7 @@ export class Nemesis {
         name: 'wall clock jump',
         weight: 2,
         apply: (osd) => {
-          const offsetMs = this.#random.below(2) === 0 ? -3_600_000 : this.#random.below(600_000);
+          const offsetMs = this.#random.below(2) === 0 ? -3_600_000 : this.#random.below(60_000);
           cluster.setWallOffset(`osd.${osd.id}`, offsetMs);
           return true;
         },
@@ -195,6 +199,7 @@ export class Nemesis {
       { name: 'osd out', weight: 2, apply: (osd) => this.#mark(osd, 'out') },
       { name: 'osd in', weight: 3, apply: (osd) => this.#mark(osd, 'in') },
       { name: 'osd marked down', weight: 1, apply: (osd) => this.#mark(osd, 'down') },
+      { name: 'gateway death', weight: 3, apply: () => this.#killGateway() },
       { name: 'scrub', weight: 3, apply: () => this.#scrub(this.#random.below(2) === 0) },
       { name: 'wiped disk', weight: 3, apply: (osd) => this.#wipe(osd) },
       { name: 'bit flips in data', weight: 3, apply: (osd) => this.#spoil(osd, 'data') },

@@ -1,17 +1,20 @@
 // One seed, one run: a cluster, clients and faults drawn from the seed; then everything heals, and what was
 // promised is checked. The same seed gives the same run.
 
+import { formatBlobId } from '../base/ids.ts';
 import type { ClusterClient } from '../client/cluster-client.ts';
-import { sleep } from '../env/clock.ts';
+import { type Clock, sleep } from '../env/clock.ts';
 import { copies, erasure } from '../map/geometry.ts';
 import type { InitialPool } from '../mon/initial.ts';
+import { s3Methods } from '../s3/index/methods.ts';
 import { SeededRandom } from '../testing/seeded-random.ts';
 import type { LogLine } from '../testing/simulated-process.ts';
 import { compareMembers } from './end-state.ts';
 import { Invariants } from './invariants.ts';
 import { isLinearizable } from './linearizability.ts';
 import { Nemesis } from './nemesis.ts';
-import { SimulatedCluster } from './simulated-cluster.ts';
+import { S3Workload } from './s3-workload.ts';
+import { SimulatedCluster, type SimulatedGateway } from './simulated-cluster.ts';
 import { registerModel, Workload, workloadMethods } from './workload.ts';
 
 export interface RunOptions {
@@ -56,12 +59,25 @@ function poolsFor(osdCount: number, random: SeededRandom): readonly InitialPool[
 /** Virtual time in which whatever was under way when the faults ended has its answer. */
 const answersMs = 120_000;
 
+/** Longer than any answer may take, and several rounds of collection beyond. */
+const collectMs = 60_000;
+
+const gatewayOptions = {
+  garbageGraceMs: 20_000,
+  garbageIntervalMs: 5000,
+  garbageBlobsPerSecond: 10_000,
+} as const;
+
 class Run {
   readonly #random: SeededRandom;
   readonly #cluster: SimulatedCluster;
   readonly #workload: Workload;
   readonly #nemesis: Nemesis;
   readonly #invariants: Invariants;
+  readonly #s3: S3Workload;
+  readonly #deadGateways = new Set<number>();
+  /** Of those that live; the workload chooses among them at each request. */
+  readonly #gateways: SimulatedGateway[] = [];
   readonly #options: RunOptions;
   #isOver = false;
 
@@ -74,12 +90,15 @@ class Run {
       seed: options.seed,
       osdCount,
       pools,
-      methods: workloadMethods,
+      methods: new Map([...workloadMethods, ...s3Methods]),
       clocksDiffer: this.#random.below(4) > 0,
     });
     this.#cluster.onLog = options.onLog;
     this.#cluster.scheduler.onEvent = options.onEvent;
     this.#workload = new Workload(new SeededRandom(this.#random.below(2 ** 32)), () =>
+      this.#cluster.scheduler.now(),
+    );
+    this.#s3 = new S3Workload(new SeededRandom(this.#random.below(2 ** 32)), () =>
       this.#cluster.scheduler.now(),
     );
     this.#nemesis = new Nemesis({
@@ -88,6 +107,7 @@ class Run {
       toleratesLoss: pools.every(({ geometry }) =>
         geometry.kind === 'copies' ? geometry.minSize > 1 : geometry.m > 0,
       ),
+      killGateway: () => this.#replaceGateway(),
     });
     this.#invariants = new Invariants(this.#cluster);
     this.#cluster.scheduler.afterEach = () => this.#invariants.check();
@@ -108,13 +128,14 @@ class Run {
     }
     problems.unshift(...cluster.failures, ...this.#invariants.problems);
     problems.push(...this.#workload.problems, ...this.#checkRegisters());
+    problems.push(...this.#s3.problems, ...this.#s3.checkHistories());
     if (problems.length > 0) problems.push(cluster.recentLog());
     return {
       seed: this.#options.seed,
       problems,
       events: cluster.scheduler.events,
-      operations: this.#workload.operations,
-      refused: this.#workload.refused,
+      operations: this.#workload.operations + this.#s3.operations,
+      refused: this.#workload.refused + this.#s3.refused,
       faults: this.#nemesis.counts,
       logged: Object.fromEntries(cluster.logged),
       virtualMs: cluster.scheduler.now(),
@@ -129,7 +150,15 @@ class Run {
     const clients: ClusterClient[] = [];
     for (let count = 1 + this.#random.below(4); count > 0; count--)
       clients.push(await cluster.client());
-    const work = clients.map((client) => this.#work(client));
+    const gatewayCount = this.#random.below(4);
+    for (let count = 0; count < gatewayCount; count++)
+      this.#gateways.push(await cluster.gateway(gatewayOptions));
+    const [first] = this.#gateways;
+    if (first !== undefined) await cluster.settle(this.#s3.prepare(first), 'a bucket', answersMs);
+    const work = [
+      ...clients.map((client) => this.#work(client)),
+      ...this.#gateways.map((_, index) => this.#workS3(index)),
+    ];
     await this.#nemesis.run(this.#options.durationMs, () => this.#isBroken);
     this.#isOver = true;
     await this.#nemesis.heal();
@@ -141,8 +170,60 @@ class Run {
       'the last reads',
       answersMs,
     );
+    await this.#endS3();
     const contents = await compareMembers(cluster, problems);
-    problems.push(...this.#workload.strayBlobs(contents.flatMap((content) => content.blobs)));
+    const gateways = new Map(this.#gateways.map((each) => [each.incarnation, each]));
+    const left = contents.flatMap(({ blobs }) => blobs);
+    // Blobs of a gateway that died wait for a sweep of dead incarnations, which is on the roadmap.
+    problems.push(
+      ...this.#workload.strayBlobs(left, (id) => this.#deadGateways.has(id) || gateways.has(id)),
+    );
+    for (const { facts } of left) {
+      const gateway = gateways.get(facts.blob.incarnation);
+      if (gateway !== undefined && !this.#s3.unclear.has(gateway.name))
+        problems.push(
+          `blob ${formatBlobId(facts.blob)} is on disk though all its bucket held was deleted`,
+        );
+    }
+  }
+
+  /** Everything is read before and after a collection, then deleted and collected. */
+  async #endS3(): Promise<void> {
+    const cluster = this.#cluster;
+    const [gateway] = this.#gateways;
+    if (gateway === undefined) return;
+    this.#s3.mayBeDamaged = false;
+    await cluster.settle(this.#s3.readAll(gateway), 'the last S3 reads', answersMs);
+    await cluster.scheduler.run(collectMs);
+    await cluster.settle(this.#s3.readAll(gateway), 'S3 reads after collection', answersMs);
+    await cluster.settle(this.#s3.removeAll(gateway), 'the last S3 deletes', answersMs);
+    await cluster.scheduler.run(collectMs);
+  }
+
+  async #replaceGateway(): Promise<boolean> {
+    const at = this.#random.below(Math.max(1, this.#gateways.length));
+    const gateway = this.#gateways[at];
+    if (gateway === undefined || !this.#cluster.hasMonitor) return false;
+    gateway.process.kill();
+    this.#deadGateways.add(gateway.incarnation);
+    this.#gateways[at] = await this.#cluster.gateway(gatewayOptions);
+    return true;
+  }
+
+  async #workS3(index: number): Promise<void> {
+    while (!this.#isOver) {
+      this.#s3.mayBeDamaged = this.#nemesis.hasFailedReads;
+      await this.#s3.step(this.#gateways[index] as SimulatedGateway);
+      await sleep(this.#clock, this.#random.below(300), 's3 client pause');
+    }
+  }
+
+  get #clock(): Clock {
+    const { scheduler } = this.#cluster;
+    return {
+      now: () => scheduler.now(),
+      after: (delayMs, name, action) => scheduler.after(delayMs, name, action),
+    };
   }
 
   #checkRegisters(): string[] {
@@ -156,15 +237,10 @@ class Run {
   }
 
   async #work(client: ClusterClient): Promise<void> {
-    const clock = {
-      now: () => this.#cluster.scheduler.now(),
-      after: (delayMs: number, name: string, action: () => void) =>
-        this.#cluster.scheduler.after(delayMs, name, action),
-    };
     while (!this.#isOver) {
       this.#workload.mayBeDamaged = this.#nemesis.hasFailedReads;
       await this.#workload.step(client);
-      await sleep(clock, this.#random.below(120), 'client pause');
+      await sleep(this.#clock, this.#random.below(120), 'client pause');
     }
   }
 }

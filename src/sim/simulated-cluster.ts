@@ -37,6 +37,8 @@ export interface SimulatedGateway {
   readonly name: string;
   readonly client: ClusterClient;
   readonly process: SimulatedProcess;
+  /** Under which it names its blobs. */
+  readonly incarnation: number;
 }
 
 export interface SimulatedOsd {
@@ -315,8 +317,9 @@ export class SimulatedCluster {
       key: daemonKey(this.#masterKey, 's3', uuid),
       mon: { address: 'mon:6789', uuid: this.#monUuid },
     });
-    await this.settle(client.ready(), 'the client to be ready', 10_000);
-    return { name, client, process: daemon };
+    await this.settle(client.ready(), 'the client to be ready', 30_000);
+    const { incarnation } = await this.settle(client.allocateBlobs(1), 'an incarnation', 10_000);
+    return { name, client, process: daemon, incarnation };
   }
 
   // ——— waiting ———

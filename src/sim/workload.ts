@@ -192,10 +192,14 @@ export class Workload {
   }
 
   /** Blobs on disks that nobody put, or that were deleted. */
-  strayBlobs(listings: readonly BlobListing[]): string[] {
+  strayBlobs(
+    listings: readonly BlobListing[],
+    isOthers: (incarnation: number) => boolean,
+  ): string[] {
     const known = new Map(this.#blobs.map((each) => [formatBlobId(each.blob), each]));
     const stray: string[] = [];
     for (const { facts } of listings) {
+      if (isOthers(facts.blob.incarnation)) continue;
       const remembered = known.get(formatBlobId(facts.blob));
       if (remembered === undefined || remembered.state === 'deleted')
         stray.push(

@@ -1,0 +1,395 @@
+// S3 requests of several clients through several gateways, and what they remember: per key, a history that
+// must be linearizable (a listing is one read of each of its keys); per answer, bytes that must be those of
+// the value its ETag names.
+
+import { decodeUtf8, emptyBytes, encodeUtf8, equalBytes } from '../base/bytes.ts';
+import type { Random } from '../env/random.ts';
+import { encodePercent } from '../s3/protocol/percent.ts';
+import type { WholeResponse } from '../testing/simulated-http.ts';
+import { isLinearizable, type Model, type Operation } from './linearizability.ts';
+import { md5Hex, type S3Call, signedRequest } from './s3-request.ts';
+import type { SimulatedGateway } from './simulated-cluster.ts';
+
+/** States are ETags; empty text: there is no such key. */
+export type KeyCall =
+  | { readonly kind: 'put'; readonly etag: string }
+  | { readonly kind: 'put-if-absent'; readonly etag: string; refused: boolean | undefined }
+  | { readonly kind: 'read'; readonly etag: string };
+
+export const keyModel: Model<string, KeyCall> = (state, call) => {
+  switch (call.kind) {
+    case 'put':
+      return call.etag;
+    case 'put-if-absent':
+      if (call.refused === undefined) return state === '' ? call.etag : state;
+      if (call.refused) return state === '' ? undefined : state;
+      return state === '' ? call.etag : undefined;
+    case 'read':
+      return state === call.etag ? state : undefined;
+  }
+};
+
+interface OpenOperation extends Operation<KeyCall> {
+  answeredAt: number | undefined;
+}
+
+interface Value {
+  readonly seed: number;
+  readonly bytes: number;
+}
+
+interface Upload {
+  readonly key: string;
+  readonly id: string;
+}
+
+/** In the index and beyond it, around the edges of chunks, stripes and, rarely, of blobs. */
+const sizes = [0, 1, 5000, 16_384, 16_385, 65_536, 70_000, 150_000];
+const largeBytes = 4_194_305;
+
+const bucket = 'bucket';
+const copyTargets = ['copy-0', 'copy-1', 'copy-2'];
+
+function pattern({ seed, bytes }: Value): Uint8Array {
+  const made = new Uint8Array(bytes);
+  for (let at = 0; at < bytes; at++) made[at] = (at * 31 + seed * 17 + (at >> 8)) & 0xff;
+  // Equal patterns of different values would be one value to the checker.
+  for (let at = 0; at < Math.min(4, bytes); at++) made[at] = (seed >> (8 * at)) & 0xff;
+  return made;
+}
+
+export class S3Workload {
+  readonly problems: string[] = [];
+  operations = 0;
+  refused = 0;
+  /** A disk may fail reads without having lost anything; then an answer may say so. */
+  mayBeDamaged = false;
+  /** Gateways that died, or that answered a write with something else than its outcome. */
+  readonly unclear = new Set<string>();
+  readonly #random: Random;
+  readonly #now: () => number;
+  readonly #histories = new Map<string, OpenOperation[]>();
+  readonly #values = new Map<string, Value>();
+  readonly #uploads: Upload[] = [];
+  /** A copy to it is under way, or ended without saying how. */
+  readonly #busyTargets = new Set<string>();
+  readonly #keys: readonly string[];
+  #seeds = 0;
+
+  constructor(random: Random, now: () => number) {
+    this.#random = random;
+    this.#now = now;
+    const all = ['a', 'b/1', 'b/2', 'b/c/3', 'ä', 'z z'];
+    this.#keys = all.slice(0, 2 + random.below(all.length - 1));
+  }
+
+  /** Creates the bucket. */
+  async prepare(gateway: SimulatedGateway): Promise<void> {
+    for (let attempt = 0; attempt < 20; attempt++) {
+      const answer = await this.#ask(gateway, { method: 'PUT', path: `/${bucket}` });
+      if (answer?.status === 200) return;
+    }
+    this.problems.push('the bucket could not be created');
+  }
+
+  /** One request; resolves when it is answered or broken. */
+  async step(gateway: SimulatedGateway): Promise<void> {
+    this.operations++;
+    const key = this.#keys[this.#random.below(this.#keys.length)] as string;
+    switch (this.#random.below(12)) {
+      case 0:
+      case 1:
+      case 2:
+        return this.#put(gateway, key);
+      case 3:
+        return this.#putIfAbsent(gateway, key);
+      case 4:
+      case 5:
+      case 6:
+        return this.#get(gateway, key);
+      case 7:
+        return this.#range(gateway, key);
+      case 8:
+        return this.#delete(gateway, key);
+      case 9:
+        return this.#list(gateway, ['', 'b/'][this.#random.below(2)] as string);
+      case 10:
+        return this.#multipart(gateway, key);
+      default:
+        return this.#copy(gateway, key);
+    }
+  }
+
+  /** Every key read, every listing compared; then all is deleted, so that garbage is all there can be. */
+  async readAll(gateway: SimulatedGateway): Promise<void> {
+    for (const key of [...this.#keys, ...this.#clearTargets()])
+      await this.#get(gateway, key, 'must answer');
+    await this.#list(gateway, '', 'must answer');
+  }
+
+  async removeAll(gateway: SimulatedGateway): Promise<void> {
+    for (const { key, id } of this.#uploads) {
+      const call = { method: 'DELETE', path: this.#path(key), query: { uploadId: id } };
+      const answer = await this.#ask(gateway, call);
+      if (answer?.status !== 204 && answer?.status !== 404)
+        this.problems.push(`an upload could not be aborted at the end: ${answer?.status}`);
+    }
+    for (const key of [...this.#keys, ...copyTargets]) {
+      await this.#delete(gateway, key);
+      if (this.#busyTargets.has(key)) continue;
+      await this.#get(gateway, key, 'must answer');
+    }
+  }
+
+  #clearTargets(): readonly string[] {
+    return copyTargets.filter((target) => !this.#busyTargets.has(target));
+  }
+
+  checkHistories(): string[] {
+    const wrong: string[] = [];
+    for (const [key, history] of this.#histories)
+      if (isLinearizable(history, '', keyModel) === 'no')
+        wrong.push(`S3 key ${key} is not linearizable: ${JSON.stringify(history)}`);
+    return wrong;
+  }
+
+  #path(key: string): string {
+    return `/${bucket}/${key}`;
+  }
+
+  #history(key: string): OpenOperation[] {
+    let history = this.#histories.get(key);
+    if (history === undefined) {
+      history = [];
+      this.#histories.set(key, history);
+    }
+    return history;
+  }
+
+  #begin(key: string, call: KeyCall): OpenOperation {
+    const operation: OpenOperation = { call, calledAt: this.#now(), answeredAt: undefined };
+    this.#history(key).push(operation);
+    return operation;
+  }
+
+  #noteRead(key: string, etag: string, calledAt: number): void {
+    this.#history(key).push({
+      call: { kind: 'read', etag },
+      calledAt,
+      answeredAt: this.#now(),
+    });
+  }
+
+  /** Undefined when the gateway died or broke the answer off. */
+  async #ask(gateway: SimulatedGateway, call: S3Call): Promise<WholeResponse | undefined> {
+    const wallMs = gateway.process.env.wall.nowMs();
+    try {
+      const answer = await gateway.process.http.request(signedRequest(call, wallMs));
+      if (answer.status >= 500 && answer.status !== 503 && answer.status !== 507)
+        this.#problem(call, answer);
+      if (answer.status >= 500) this.refused++;
+      return answer;
+    } catch {
+      this.refused++;
+      return undefined;
+    }
+  }
+
+  #problem(call: S3Call, answer: WholeResponse): void {
+    const words = decodeUtf8(answer.body);
+    if (this.mayBeDamaged && words.includes('damaged')) return;
+    this.problems.push(`${call.method} ${call.path} got ${answer.status}: ${words}`);
+  }
+
+  #newValue(): { body: Uint8Array; etag: string } {
+    const bytes =
+      this.#random.below(80) === 0
+        ? largeBytes
+        : (sizes[this.#random.below(sizes.length)] as number);
+    const value = { seed: ++this.#seeds, bytes };
+    const body = pattern(value);
+    const etag = md5Hex(body);
+    this.#values.set(etag, value);
+    return { body, etag };
+  }
+
+  #unclearWrite(gateway: SimulatedGateway): void {
+    this.unclear.add(gateway.name);
+  }
+
+  async #put(gateway: SimulatedGateway, key: string): Promise<void> {
+    const { body, etag } = this.#newValue();
+    const operation = this.#begin(key, { kind: 'put', etag });
+    const answer = await this.#ask(gateway, { method: 'PUT', path: this.#path(key), body });
+    if (answer?.status === 200) operation.answeredAt = this.#now();
+    else this.#unclearWrite(gateway);
+  }
+
+  async #putIfAbsent(gateway: SimulatedGateway, key: string): Promise<void> {
+    const { body, etag } = this.#newValue();
+    const call: KeyCall = { kind: 'put-if-absent', etag, refused: undefined };
+    const operation = this.#begin(key, call);
+    const answer = await this.#ask(gateway, {
+      method: 'PUT',
+      path: this.#path(key),
+      headers: { 'if-none-match': '*' },
+      body,
+    });
+    if (answer?.status === 200 || answer?.status === 412) {
+      call.refused = answer.status === 412;
+      operation.answeredAt = this.#now();
+    } else this.#unclearWrite(gateway);
+  }
+
+  async #get(gateway: SimulatedGateway, key: string, mode = 'may fail'): Promise<void> {
+    const calledAt = this.#now();
+    const answer = await this.#ask(gateway, { method: 'GET', path: this.#path(key) });
+    if (answer?.status === 404) return this.#noteRead(key, '', calledAt);
+    if (answer?.status !== 200) {
+      if (mode === 'must answer')
+        this.problems.push(`GET ${key} at the end: ${answer?.status ?? 'broken off'}`);
+      return;
+    }
+    const etag = this.#etagOf(answer);
+    this.#checkBytes(key, etag, answer.body, 0);
+    this.#noteRead(key, etag, calledAt);
+  }
+
+  async #range(gateway: SimulatedGateway, key: string): Promise<void> {
+    const from = this.#random.below(20_000);
+    const to = from + this.#random.below(60_000);
+    const answer = await this.#ask(gateway, {
+      method: 'GET',
+      path: this.#path(key),
+      headers: { range: `bytes=${from}-${to}` },
+    });
+    if (answer?.status !== 206) return;
+    const value = this.#values.get(this.#etagOf(answer));
+    const expected = value === undefined ? 0 : Math.min(to + 1, value.bytes) - from;
+    if (answer.body.length !== expected)
+      this.problems.push(`${key} bytes ${from}-${to}: ${answer.body.length} bytes came`);
+    this.#checkBytes(key, this.#etagOf(answer), answer.body, from);
+  }
+
+  #checkBytes(key: string, etag: string, body: Uint8Array, from: number): void {
+    const value = this.#values.get(etag);
+    if (value === undefined) {
+      this.problems.push(`${key} has ETag ${etag}, which nobody wrote`);
+      return;
+    }
+    const expected = pattern(value);
+    if (from === 0 && body.length > expected.length)
+      this.problems.push(`${key}: ${body.length} bytes instead of ${expected.length}`);
+    if (!equalBytes(body, expected.subarray(from, from + body.length)))
+      this.problems.push(`${key}: wrong bytes of ${etag} from ${from}`);
+  }
+
+  #etagOf(answer: WholeResponse): string {
+    const header = answer.headers.find(([name]) => name.toLowerCase() === 'etag');
+    return (header?.[1] ?? '').replaceAll('"', '');
+  }
+
+  async #delete(gateway: SimulatedGateway, key: string): Promise<void> {
+    const operation = this.#begin(key, { kind: 'put', etag: '' });
+    const answer = await this.#ask(gateway, { method: 'DELETE', path: this.#path(key) });
+    if (answer?.status === 204) operation.answeredAt = this.#now();
+  }
+
+  async #list(gateway: SimulatedGateway, prefix: string, mode = 'may fail'): Promise<void> {
+    const calledAt = this.#now();
+    const answer = await this.#ask(gateway, {
+      method: 'GET',
+      path: `/${bucket}`,
+      query: { 'list-type': '2', prefix },
+    });
+    if (answer?.status !== 200) {
+      if (mode === 'must answer')
+        this.problems.push(`LIST at the end: ${answer?.status ?? 'broken off'}`);
+      return;
+    }
+    const found = new Map<string, string>();
+    const entries = /<Key>([^<]*)<\/Key>[\s\S]*?<ETag>(?:&quot;|"|&#34;)([^&"]*)/g;
+    const text = decodeUtf8(answer.body);
+    for (const [, key, etag] of text.matchAll(entries)) found.set(key as string, etag as string);
+    for (const key of this.#keys) {
+      if (!key.startsWith(prefix)) continue;
+      this.#noteRead(key, found.get(key) ?? '', calledAt);
+      found.delete(key);
+    }
+    for (const target of copyTargets) found.delete(target);
+    for (const key of found.keys()) this.problems.push(`LIST ${prefix} has ${key}`);
+  }
+
+  /** One or two parts; completed, aborted, or left for the end. */
+  async #multipart(gateway: SimulatedGateway, key: string): Promise<void> {
+    const path = this.#path(key);
+    const created = await this.#ask(gateway, { method: 'POST', path, query: { uploads: '' } });
+    if (created?.status !== 200) return;
+    const id = /<UploadId>([^<]+)</.exec(decodeUtf8(created.body))?.[1] ?? '';
+    const upload = { key, id };
+    this.#uploads.push(upload);
+    const { body, etag } = this.#newValue();
+    const part = await this.#ask(gateway, {
+      method: 'PUT',
+      path,
+      query: { uploadId: id, partNumber: '1' },
+      body,
+    });
+    if (part?.status !== 200) {
+      this.#unclearWrite(gateway);
+      return;
+    }
+    if (this.#random.below(4) === 0) return;
+    const digest = Uint8Array.from({ length: 16 }, (_, at) =>
+      Number.parseInt(etag.slice(at * 2, at * 2 + 2), 16),
+    );
+    const whole = `${md5Hex(digest)}-1`;
+    this.#values.set(whole, this.#values.get(etag) as Value);
+    const operation = this.#begin(key, { kind: 'put', etag: whole });
+    const parts = `<Part><PartNumber>1</PartNumber><ETag>${etag}</ETag></Part>`;
+    const completed = await this.#ask(gateway, {
+      method: 'POST',
+      path,
+      query: { uploadId: id },
+      body: encodeUtf8(`<CompleteMultipartUpload>${parts}</CompleteMultipartUpload>`),
+    });
+    const isDone =
+      completed?.status === 200 &&
+      decodeUtf8(completed.body).includes('CompleteMultipartUploadResult');
+    if (isDone) operation.answeredAt = this.#now();
+  }
+
+  /**
+   * Onto a key that only copies write, one at a time. When its outcome is unknown, so is the value: the key
+   * is not used again.
+   */
+  async #copy(gateway: SimulatedGateway, source: string): Promise<void> {
+    const target = copyTargets[this.#random.below(copyTargets.length)] as string;
+    if (this.#busyTargets.has(target)) return;
+    const calledAt = this.#now();
+    this.#busyTargets.add(target);
+    const answer = await this.#ask(gateway, {
+      method: 'PUT',
+      path: this.#path(target),
+      headers: { 'x-amz-copy-source': `${bucket}/${encodePercent(source, 'encoded')}` },
+    });
+    if (answer?.status === 404) {
+      this.#noteRead(source, '', calledAt);
+      this.#busyTargets.delete(target);
+      return;
+    }
+    const words = decodeUtf8(answer?.body ?? emptyBytes);
+    const etag = /<ETag>(?:&quot;|"|&#34;)([^&"]*)/.exec(words)?.[1];
+    if (answer?.status !== 200 || etag === undefined) {
+      this.#unclearWrite(gateway);
+      return;
+    }
+    if (!this.#values.has(etag)) this.problems.push(`a copy has ETag ${etag}, which nobody wrote`);
+    this.#history(target).push({
+      call: { kind: 'put', etag },
+      calledAt,
+      answeredAt: this.#now(),
+    });
+    this.#busyTargets.delete(target);
+  }
+}
