@@ -21,7 +21,16 @@ import { MonLink } from '../net/mon-link.ts';
 import { describeError, type Incoming, type Outgoing, type Session } from '../net/session.ts';
 import type { LiveRequest } from '../wire/entry.ts';
 import type { FailureCode } from '../wire/messages.ts';
-import type { BlobRange, Cluster, LayoutRef, User } from './cluster.ts';
+import type {
+  BlobCursor,
+  BlobPage,
+  BlobQuery,
+  BlobRange,
+  Cluster,
+  LayoutRef,
+  User,
+  WriterRange,
+} from './cluster.ts';
 import { readShardsDirectly } from './direct-read.ts';
 import { ClientError } from './errors.ts';
 import { OsdSessions } from './osd-sessions.ts';
@@ -47,6 +56,9 @@ const retryMs = 100;
 /** How long a held job is believed before asking again: a third of its lease. */
 const jobBeliefMs = 5000;
 
+/** Blobs listed by one request; primaries give no more. */
+const blobsPerPageMax = 1000;
+
 /** What to do with a refusal; exhaustive over the wire's codes. */
 const reactions: Readonly<Record<FailureCode, 'retry' | 'wait-floor' | ClientError['code']>> = {
   'not-primary': 'retry',
@@ -69,6 +81,8 @@ export class ClusterClient implements Cluster {
   readonly #jobs = new Map<string, number>();
   #users: readonly User[] = [];
   #incarnation: number | undefined;
+  /** The incarnation that a new one was asked for in place of. */
+  #renewing: number | undefined;
   #nextRequest = 1;
   #nextBlob = 1;
   #closed = false;
@@ -81,6 +95,11 @@ export class ClusterClient implements Cluster {
       key: options.key,
       mon: options.mon,
       changed: () => this.#changed(),
+      connected: async (session) => {
+        const incarnation = this.#incarnation;
+        if (incarnation !== undefined)
+          session.notify({ message: { kind: 'hold-incarnation', incarnation } });
+      },
       notice: (message) => {
         if (message.kind === 'users') {
           this.#users = message.users;
@@ -94,7 +113,7 @@ export class ClusterClient implements Cluster {
   static start(env: Env, options: ClusterClientOptions): ClusterClient {
     const client = new ClusterClient(env, options);
     client.#mon.start();
-    env.tasks.spawn('lease incarnation', () => client.#lease());
+    env.tasks.spawn('lease incarnation', () => client.#lease(undefined));
     return client;
   }
 
@@ -114,8 +133,9 @@ export class ClusterClient implements Cluster {
     this.#changed();
   }
 
-  async #lease(): Promise<void> {
-    while (!this.#closed && this.#incarnation === undefined) {
+  /** Gets an incarnation in place of `old`, which goes on being used until then. */
+  async #lease(old: number | undefined): Promise<void> {
+    while (!this.#closed && this.#incarnation === old) {
       try {
         this.#incarnation = (
           await this.#mon.ask({ kind: 'lease-incarnation' }, 'incarnation')
@@ -230,6 +250,65 @@ export class ClusterClient implements Cluster {
     );
   }
 
+  async listBlobs(pool: string, query: BlobQuery): Promise<BlobPage> {
+    const found = this.#mon.map === undefined ? undefined : findPool(this.#mon.map, pool);
+    if (found === undefined) throw new ClientError('no-such-pool', `no pool ${pool}`);
+    const layouts = [...found.layouts].sort((a, b) => a.id - b.id);
+    const { cursor, begin, end } = query;
+    const layout = layouts.find((each) => cursor === undefined || each.id >= cursor.layout);
+    // The layout that the cursor was in may be gone, with every blob in it.
+    if (layout === undefined)
+      return { layout: this.activeLayout(pool), blobs: [], next: undefined };
+    const goesOn = cursor?.layout === layout.id;
+    const pgIndex = goesOn ? cursor.pgIndex : 0;
+    const limit = Math.max(1, Math.min(query.limit, blobsPerPageMax));
+    const answer = await this.#ask(
+      () => formatPgId(found.id, layout.id, pgIndex),
+      (pg) => ({
+        message: {
+          kind: 'list-blobs',
+          pg,
+          after: (goesOn ? cursor.after : undefined) ?? blobBefore(begin),
+          limit,
+        },
+      }),
+    );
+    if (answer.message.kind !== 'blobs')
+      throw new ClientError('bad-request', `list-blobs got ${answer.message.kind}`);
+    const listed = answer.message.blobs;
+    const blobs = listed.filter((blob) => isBefore(blob, end));
+    let next: BlobCursor | undefined;
+    if (blobs.length === limit) next = { layout: layout.id, pgIndex, after: blobs.at(-1) };
+    else if (pgIndex + 1 < layout.pgCount)
+      next = { layout: layout.id, pgIndex: pgIndex + 1, after: undefined };
+    else {
+      const following = layouts.find((each) => each.id > layout.id);
+      if (following !== undefined) next = { layout: following.id, pgIndex: 0, after: undefined };
+    }
+    return { layout: { pool: found.id, layout: layout.id }, blobs, next };
+  }
+
+  async deadWriters(): Promise<readonly WriterRange[]> {
+    try {
+      const { live, judgedBelow } = await this.#mon.ask(
+        { kind: 'live-incarnations' },
+        'incarnations',
+      );
+      return gapsBetween(live, judgedBelow);
+    } catch (error) {
+      if (error instanceof NetError)
+        throw new ClientError('unavailable', `the monitor: ${error.message}`, { cause: error });
+      throw error;
+    }
+  }
+
+  renewWriter(incarnation: number): void {
+    if (this.#incarnation !== incarnation || this.#renewing === incarnation) return;
+    this.#renewing = incarnation;
+    this.#env.log.write('warn', 'taken for dead: going on as another writer', { incarnation });
+    this.#env.tasks.spawn('renew incarnation', () => this.#lease(incarnation));
+  }
+
   async holdsJob(job: string): Promise<boolean> {
     const until = this.#jobs.get(job);
     if (until !== undefined && until > this.#env.clock.now()) return true;
@@ -338,4 +417,28 @@ export class ClusterClient implements Cluster {
       await this.#change();
     }
   }
+}
+
+function isBefore(a: BlobId, b: BlobId): boolean {
+  return (
+    a.incarnation < b.incarnation || (a.incarnation === b.incarnation && a.counter < b.counter)
+  );
+}
+
+/** The greatest id before this one: listings begin after an id. Undefined: there is none. */
+function blobBefore({ incarnation, counter }: BlobId): BlobId | undefined {
+  if (counter > 0) return { incarnation, counter: counter - 1 };
+  if (incarnation === 0) return undefined;
+  return { incarnation: incarnation - 1, counter: Number.MAX_SAFE_INTEGER };
+}
+
+/** What is below `end` and not among `live`, which rises. Incarnations begin at 1. */
+function gapsBetween(live: readonly number[], end: number): WriterRange[] {
+  const gaps: WriterRange[] = [];
+  let first = 1;
+  for (const each of [...live.filter((incarnation) => incarnation < end), end]) {
+    if (each > first) gaps.push({ first, count: each - first });
+    first = Math.max(first, each + 1);
+  }
+  return gaps;
 }

@@ -24,6 +24,36 @@ export interface BlobRange {
   readonly pooled?: true;
 }
 
+/** Writer incarnations `first` to `first + count - 1`. */
+export interface WriterRange {
+  readonly first: number;
+  readonly count: number;
+}
+
+/** Where a listing of blobs goes on; made and understood by the cluster alone. */
+export interface BlobCursor {
+  readonly layout: number;
+  readonly pgIndex: number;
+  readonly after: BlobId | undefined;
+}
+
+export interface BlobQuery {
+  /** Blobs with `begin <= id < end`, by incarnation, then counter. */
+  readonly begin: BlobId;
+  readonly end: BlobId;
+  /** `next` of the page before. */
+  readonly cursor?: BlobCursor | undefined;
+  /** At most 1000. */
+  readonly limit: number;
+}
+
+export interface BlobPage {
+  readonly layout: LayoutRef;
+  readonly blobs: readonly BlobId[];
+  /** Undefined: that was all. A page before the end may be empty. */
+  readonly next: BlobCursor | undefined;
+}
+
 /** Every method throws `ClientError`. Retries are inside; an answer `unavailable` comes within about 15 s. */
 export interface Cluster {
   /**
@@ -54,6 +84,24 @@ export interface Cluster {
 
   /** Resolves when the delete is durable; deleting what is not there succeeds. */
   deleteBlob(layout: LayoutRef, blob: BlobId): Promise<void>;
+
+  /**
+   * A page of the blobs that are there, over all layouts and PGs of the pool; in order inside each PG. What
+   * is put or deleted during a listing may or may not be in it.
+   */
+  listBlobs(pool: string, query: BlobQuery): Promise<BlobPage>;
+
+  /**
+   * Writers that the monitor takes for dead, in order: it has not heard of them for its grace. One that was only
+   * cut off may still write, until it is cancelled where it would commit.
+   */
+  deadWriters(): Promise<readonly WriterRange[]>;
+
+  /**
+   * The writer was cancelled somewhere: if ids still come from it, they come from a new one as soon as the
+   * monitor gives it.
+   */
+  renewWriter(incarnation: number): void;
 
   /** From the newest user list this client has seen. */
   userByAccessKey(accessKey: string): User | undefined;

@@ -42,6 +42,8 @@ export interface MonOptions {
   readonly masterKey: Uint8Array;
   readonly listen: Address;
   readonly store: MapStore;
+  /** How long a writer that is not heard of counts as alive. Default one hour. */
+  readonly writerGraceMs?: number;
 }
 
 /** A command of the operator that can't be done, with the words to show. */
@@ -76,6 +78,20 @@ const tickMs = 500;
 /** A gateway that was not heard of for this long has lost its jobs. */
 const jobLeaseMs = 15_000;
 
+/**
+ * How long a writer that is not heard of counts as alive, and how long after its start the monitor calls
+ * nobody dead. A gateway that is cut off from the monitor goes on serving, and what it has under way is refused
+ * once it was called dead. An hour outlasts a reboot and most repairs of a network; it costs no more than
+ * that the blobs of a dead writer lie around for an hour longer.
+ */
+const writerGraceMsDefault = 3_600_000;
+
+/** A writer incarnation as the monitor hears of it. */
+interface WriterSight {
+  /** When its newest session ended; undefined while it lasts. */
+  endedAt: Instant | undefined;
+}
+
 export class Monitor {
   readonly #env: Env;
   readonly #options: MonOptions;
@@ -89,7 +105,7 @@ export class Monitor {
   readonly #reports = new FailureReports();
   readonly #pgReports = new Map<PgId, PgReport & { readonly osd: OsdId; readonly at: Instant }>();
   readonly #jobs = new Map<string, { holder: Uuid; until: Instant }>();
-  readonly #incarnations = new Map<number, Session>();
+  readonly #writers = new Map<number, WriterSight>();
   readonly #downSince = new Map<OsdId, Instant>();
 
   private constructor(env: Env, options: MonOptions, state: MonState) {
@@ -258,10 +274,14 @@ export class Monitor {
         return {
           message: {
             kind: 'incarnations',
-            live: [...this.#incarnations.keys()],
-            next: this.#state.nextIncarnation,
+            live: this.#liveIncarnations(),
+            judgedBelow: this.#isWriterGraceOver() ? this.#state.nextIncarnation : 0,
           },
         };
+      case 'hold-incarnation':
+        if (session.peer.role === 's3' && message.incarnation < this.#state.nextIncarnation)
+          this.#holdIncarnation(session, message.incarnation);
+        return undefined;
       case 'hold-job':
         return { message: { kind: 'job', held: this.#holdJob(session, message.job) } };
       default:
@@ -403,10 +423,37 @@ export class Monitor {
     let incarnation = 0;
     await this.#change((state) => {
       incarnation = state.nextIncarnation;
+      // Before anybody can see that it was given: it is never below `next` without being alive.
+      this.#holdIncarnation(session, incarnation);
       return { ...state, nextIncarnation: incarnation + 1 };
     });
-    this.#incarnations.set(incarnation, session);
     return incarnation;
+  }
+
+  #holdIncarnation(session: Session, incarnation: number): void {
+    const sight: WriterSight = { endedAt: undefined };
+    this.#writers.set(incarnation, sight);
+    session.onClose(() => {
+      sight.endedAt = this.#env.clock.now();
+    });
+  }
+
+  get #writerGraceMs(): number {
+    return this.#options.writerGraceMs ?? writerGraceMsDefault;
+  }
+
+  /** Those who lost this monitor when it stopped have had their time to come back. */
+  #isWriterGraceOver(): boolean {
+    return this.#env.clock.now() - this.#startedAt > this.#writerGraceMs;
+  }
+
+  /** Rising. Forgets the others. */
+  #liveIncarnations(): number[] {
+    const now = this.#env.clock.now();
+    for (const [incarnation, { endedAt }] of this.#writers)
+      if (endedAt !== undefined && now - endedAt > this.#writerGraceMs)
+        this.#writers.delete(incarnation);
+    return [...this.#writers.keys()].sort((a, b) => a - b);
   }
 
   #holdJob(session: Session, job: string): boolean {

@@ -6,9 +6,8 @@
 //    which is harmless, since blob ids are never reused.
 // 4. Removed buckets are swept: uploads become garbage, and once all garbage is gone the shard's last rows go.
 
-import { DecodeError, decode } from '../base/codec.ts';
+import { decode } from '../base/codec.ts';
 import { ClientError } from '../client/errors.ts';
-import type { Timer } from '../env/clock.ts';
 import { readManifest } from './blob-reader.ts';
 import type { GatewayParts } from './context.ts';
 import {
@@ -21,18 +20,13 @@ import {
 } from './index/format.ts';
 import { bucketsObject } from './index/index-client.ts';
 import * as messages from './index/messages.ts';
+import { blobsOfRun, PacedJob } from './paced-job.ts';
 
 export interface CollectorOptions {
   readonly graceMs: number;
   readonly intervalMs: number;
   readonly blobsPerSecond: number;
 }
-
-/** Deletes in flight: enough to keep a few disks busy, few enough for clients not to notice. */
-const deletesInFlightMax = 4;
-
-/** Timers are not finer than a millisecond, and most runs are short. */
-const deletesPerPause = 32;
 
 /** Buckets, and garbage rows, read in one call. */
 const bucketsPerCall = 100;
@@ -44,57 +38,26 @@ const sweepStepsMax = 1000;
 export class GarbageCollector {
   readonly #parts: GatewayParts;
   readonly #options: CollectorOptions;
-  #stopped = false;
-  /** Blobs deleted since the last pause. */
-  #unpaced = 0;
-  #sleep: { readonly timer: Timer; readonly wake: () => void } | undefined;
+  readonly #job: PacedJob;
 
   constructor(parts: GatewayParts, options: CollectorOptions) {
     this.#parts = parts;
     this.#options = options;
+    this.#job = new PacedJob(parts, { job: 'gc', ...options });
   }
 
   start(): void {
-    this.#parts.env.tasks.spawn('s3-gc', () => this.#run());
+    this.#job.start(() => this.#round());
   }
 
   stop(): void {
-    this.#stopped = true;
-    this.#sleep?.timer.cancel();
-    this.#sleep?.wake();
-  }
-
-  async #pause(delayMs: number): Promise<void> {
-    if (this.#stopped) return;
-    await new Promise<void>((resolve) => {
-      const timer = this.#parts.env.clock.after(delayMs, 's3-gc', resolve);
-      this.#sleep = { timer, wake: resolve };
-    });
-    this.#sleep = undefined;
-  }
-
-  async #run(): Promise<void> {
-    while (!this.#stopped) {
-      await this.#pause(this.#options.intervalMs);
-      if (this.#stopped) return;
-      try {
-        if (await this.#parts.cluster.holdsJob('gc')) await this.#round();
-      } catch (error) {
-        this.#report(error, 'garbage collection was interrupted', '');
-      }
-    }
-  }
-
-  /** What the cluster or its data did is logged and tried again next round; anything else is a defect. */
-  #report(error: unknown, event: string, object: string): void {
-    if (!(error instanceof ClientError || error instanceof DecodeError)) throw error;
-    this.#parts.env.log.write('warn', event, { object, reason: error.message });
+    this.#job.stop();
   }
 
   async #round(): Promise<void> {
     const { index } = this.#parts;
     let after: Uint8Array = new Uint8Array(0);
-    while (!this.#stopped) {
+    while (!this.#job.isStopped) {
       const page = await index.callObject(bucketsObject, messages.listShards, {
         after,
         limit: bucketsPerCall,
@@ -103,7 +66,7 @@ export class GarbageCollector {
         try {
           await this.#collectBucket(bucketFormat.decode(record), removed);
         } catch (error) {
-          this.#report(error, 'garbage of a bucket is not collected', '');
+          this.#job.report(error, 'garbage of a bucket is not collected', '');
         }
       }
       const last = page.buckets.at(-1);
@@ -115,7 +78,7 @@ export class GarbageCollector {
   async #collectBucket(record: BucketRecord, removed: boolean): Promise<void> {
     let goneCount = 0;
     for (const { object } of record.ranges) {
-      if (this.#stopped) return;
+      if (this.#job.isStopped) return;
       if (removed) await this.#sweep(object);
       await this.#collectShard(object);
       if (removed && (await this.#sweep(object)) === 'gone') goneCount++;
@@ -127,7 +90,7 @@ export class GarbageCollector {
   }
 
   async #sweep(object: string): Promise<string> {
-    for (let step = 0; step < sweepStepsMax && !this.#stopped; step++) {
+    for (let step = 0; step < sweepStepsMax && !this.#job.isStopped; step++) {
       const { outcome } = await this.#parts.index.callObject(object, messages.sweepShard, {});
       if (outcome !== 'more') return outcome;
     }
@@ -143,7 +106,7 @@ export class GarbageCollector {
         reads.oldestMs() ?? Number.MAX_SAFE_INTEGER,
       ),
     );
-    while (!this.#stopped) {
+    while (!this.#job.isStopped) {
       const page = await index.callObject(object, messages.listGarbage, {
         beforeWallMs,
         limit: rowsPerCall,
@@ -154,9 +117,9 @@ export class GarbageCollector {
           await this.#collect(garbageFormat.decode(garbage));
           collected.push(row);
         } catch (error) {
-          this.#report(error, 'garbage is not collected', object);
+          this.#job.report(error, 'garbage is not collected', object);
         }
-        if (this.#stopped) break;
+        if (this.#job.isStopped) break;
       }
       if (collected.length > 0)
         await index.callObject(object, messages.removeGarbage, { rows: collected });
@@ -167,8 +130,12 @@ export class GarbageCollector {
 
   async #collect(garbage: Garbage): Promise<void> {
     if (garbage.kind === 'manifest')
-      for (const run of await this.#runsOfManifest(garbage)) await this.#deleteRun(run);
-    for (const run of garbage.runs) await this.#deleteRun(run);
+      for (const run of await this.#runsOfManifest(garbage)) await this.#delete(run);
+    for (const run of garbage.runs) await this.#delete(run);
+  }
+
+  #delete(run: BlobRun): Promise<void> {
+    return this.#job.deleteBlobs(run.layout, blobsOfRun(run));
   }
 
   /** None when the manifest is gone: its blobs went before it, in an attempt that did not get to the row. */
@@ -180,28 +147,5 @@ export class GarbageCollector {
       if (error instanceof ClientError && error.code === 'no-such-blob') return [];
       throw error;
     }
-  }
-
-  /** In steps of a few blobs; `#pace` keeps the rate. */
-  async #deleteRun(run: BlobRun): Promise<void> {
-    const { cluster } = this.#parts;
-    for (let index = 0; index < run.count && !this.#stopped; index += deletesInFlightMax) {
-      const count = Math.min(deletesInFlightMax, run.count - index);
-      await Promise.all(
-        Array.from({ length: count }, (_, i) => {
-          const counter = run.first.counter + index + i;
-          return cluster.deleteBlob(run.layout, { incarnation: run.first.incarnation, counter });
-        }),
-      );
-      await this.#pace(count);
-    }
-    if (this.#stopped) throw new ClientError('unavailable', 'the collector was stopped');
-  }
-  async #pace(deletedCount: number): Promise<void> {
-    this.#unpaced += deletedCount;
-    if (this.#unpaced < deletesPerPause) return;
-    const delayMs = Math.ceil((1000 * this.#unpaced) / this.#options.blobsPerSecond);
-    this.#unpaced = 0;
-    await this.#pause(delayMs);
   }
 }

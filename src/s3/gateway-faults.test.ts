@@ -202,8 +202,10 @@ test('a writer that was declared dead commits nothing in that shard', async () =
   await bench.cluster.call(
     '.index',
     object?.slice('.index/'.length) ?? '',
-    messages.cancelWriter.name,
-    encode(messages.cancelWriter.argument, { incarnation: bench.cluster.incarnation }),
+    messages.cancelWriters.name,
+    encode(messages.cancelWriters.argument, {
+      writers: [{ first: bench.cluster.incarnation, count: 1 }],
+    }),
   );
   const response = await bench.put('key', randomBytes(mebibyte));
   equal(response.status, 503);
@@ -304,6 +306,7 @@ test('a removed and recreated bucket is found by a gateway that remembered the o
   await call('buckets', createBucket, {
     name: 'bucket',
     record: bucketFormat.encode({ ...old, bucketId: 'fresh', ranges }),
+    cancelled: [],
   });
   equal((await bench.put('key', 'in the new one')).status, 200);
   ok(bench.cluster.rows('index/fresh/0').length > 1);

@@ -14,6 +14,7 @@ import { ActiveReads, type GatewayParts } from './context.ts';
 import { errorResponse } from './error-response.ts';
 import { GarbageCollector } from './garbage-collector.ts';
 import { IndexClient } from './index/index-client.ts';
+import { OrphanCollector } from './orphan-collector.ts';
 import { formatHttpDate } from './protocol/dates.ts';
 import { s3ErrorOf } from './protocol/errors.ts';
 import { parseRequest, type S3Request } from './protocol/request.ts';
@@ -33,8 +34,10 @@ export interface GatewayOptions {
   readonly garbageGraceMs?: number;
   /** Between two rounds of collection. Default one minute. */
   readonly garbageIntervalMs?: number;
-  /** Default 200. */
+  /** Of garbage and of orphans each. Default 200. */
   readonly garbageBlobsPerSecond?: number;
+  /** Between two looks for blobs that dead gateways left behind. Default one hour. */
+  readonly orphansIntervalMs?: number;
 }
 
 export interface Gateway {
@@ -49,6 +52,7 @@ const defaults = {
   garbageGraceMs: 15 * 60 * 1000,
   garbageIntervalMs: 60_000,
   garbageBlobsPerSecond: 200,
+  orphansIntervalMs: 60 * 60 * 1000,
 };
 
 /** Two blobs each for one writer and one reader: with less, one large request stops all others. */
@@ -153,10 +157,16 @@ export async function startS3(env: Env, options: GatewayOptions): Promise<Gatewa
     blobsPerSecond: settings.garbageBlobsPerSecond,
   });
   collector.start();
+  const orphans = new OrphanCollector(parts, {
+    intervalMs: settings.orphansIntervalMs,
+    blobsPerSecond: settings.garbageBlobsPerSecond,
+  });
+  orphans.start();
   return {
     address: listener.address,
     close: async () => {
       collector.stop();
+      orphans.stop();
       await listener.close();
     },
   };

@@ -179,7 +179,13 @@ export type Message =
   | { readonly kind: 'daemon-failed'; readonly osd: OsdId; readonly reason: string }
   | { readonly kind: 'scrub-pg'; readonly pg: PgId; readonly deep: boolean }
   | { readonly kind: 'live-incarnations' }
-  | { readonly kind: 'incarnations'; readonly live: readonly number[]; readonly next: number }
+  /** Who is not in `live` and below `judgedBelow` is dead. */
+  | {
+      readonly kind: 'incarnations';
+      readonly live: readonly number[];
+      readonly judgedBelow: number;
+    }
+  | { readonly kind: 'hold-incarnation'; readonly incarnation: number }
   // 40-59: between OSDs
   | { readonly kind: 'ping' }
   | { readonly kind: 'promise'; readonly items: readonly { pg: PgId; tenure: number }[] }
@@ -368,7 +374,8 @@ export const messageCodec: Codec<Message> = union({
   'daemon-failed': c(26, struct({ osd: osdId, reason: text })),
   'scrub-pg': c(27, struct({ pg: pgId, deep: bool })),
   'live-incarnations': c(28, empty),
-  incarnations: c(29, struct({ live: list(uint), next: uint })),
+  incarnations: c(29, struct({ live: list(uint), judgedBelow: uint })),
+  'hold-incarnation': c(30, struct({ incarnation: uint })),
   ping: c(40, empty),
   promise: c(41, leaseItems),
   promised: c(42, struct({ items: list(struct(pgTenure)), usedPermille: uint })),

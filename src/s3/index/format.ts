@@ -262,6 +262,12 @@ export const garbageFormat = sealed('garbage', 0x47, garbage);
 /** A key range of a bucket's index, beginning at `beginKey`, up to the next range's. */
 const indexRange = struct({ beginKey: bytes, object: text });
 
+/** Writer incarnations; sets of them as in `writer-ranges.ts`. */
+export const writerRanges = list(struct({ first: uint, count: uint }));
+
+/** Writers of which the shard commits nothing; in the registry, those cancelled and those swept. */
+export const writersFormat = sealed('writers', 0x57, struct({ writers: writerRanges }));
+
 const bucketRecord = struct({
   bucketId: text,
   owner: text,

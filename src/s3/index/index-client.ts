@@ -27,7 +27,11 @@ export interface BucketAccess {
   readonly record: BucketRecord;
 }
 
-type Answer = { readonly kind: string } & { readonly reason?: Refusal };
+type Answer = {
+  readonly kind: string;
+  readonly reason?: Refusal;
+  readonly writer?: number | undefined;
+};
 
 /** What is left of an answer once `no-bucket` was dealt with. */
 export function refusalError(reason: Refusal, bucket: string, key?: string): S3Error {
@@ -134,7 +138,7 @@ export class IndexClient {
     call: Call<A, R>,
     argument: A,
   ): Promise<R> {
-    const answer = await this.callObject(objectIn(bucket.record), call, argument);
+    const answer = await this.#callRenewing(objectIn(bucket.record), call, argument);
     if (answer.reason !== 'no-bucket') return answer;
     const { record } = await this.access(bucket.name, bucket.userName, 'looked-up');
     if (record.bucketId === bucket.record.bucketId) {
@@ -143,9 +147,21 @@ export class IndexClient {
       await this.unregister(bucket.name, record.bucketId);
       throw refusalError('no-bucket', bucket.name);
     }
-    const again = await this.callObject(objectIn(record), call, argument);
+    const again = await this.#callRenewing(objectIn(record), call, argument);
     if (again.reason === 'no-bucket') throw refusalError('no-bucket', bucket.name);
     return again;
+  }
+
+  /** A refusal because this gateway was taken for dead is the last one of its kind. */
+  async #callRenewing<A, R extends Answer>(
+    object: string,
+    call: Call<A, R>,
+    argument: A,
+  ): Promise<R> {
+    const answer = await this.callObject(object, call, argument);
+    if (answer.reason === 'cancelled' && answer.writer !== undefined)
+      this.#cluster.renewWriter(answer.writer);
+    return answer;
   }
 
   async unregister(name: string, bucketId: string): Promise<void> {

@@ -15,8 +15,9 @@ import {
   uint,
   Writer,
 } from '../../base/codec.ts';
+import { blobId } from '../../base/ids.ts';
 import { closedUnion } from './closed-union.ts';
-import { blobRun, checksum, namedValues, version } from './format.ts';
+import { blobRun, checksum, namedValues, version, writerRanges } from './format.ts';
 
 export interface Call<A, R> {
   /** As registered with the OSDs. */
@@ -64,7 +65,11 @@ const refusal = oneOf(
 );
 export type Refusal = Carried<typeof refusal>;
 
-const refused = struct({ reason: refusal });
+const refused = struct({
+  reason: refusal,
+  /** Which one was `cancelled`. */
+  writer: option(uint),
+});
 
 const conditions = struct({ ifMatch: option(list(text)), ifNoneMatch: option(list(text)) });
 
@@ -256,11 +261,34 @@ export const listGarbage = call(
 
 export const removeGarbage = call('s3.remove-garbage', struct({ rows: list(bytes) }), nothing);
 
-/** From now on no blob of this incarnation is committed here; what already is stays. */
-export const cancelWriter = call(
-  's3.cancel-writer',
-  struct({ incarnation: uint }),
+/** From now on no blob of these writers is committed here; what already is stays. */
+export const cancelWriters = call(
+  's3.cancel-writers',
+  struct({ writers: writerRanges }),
   closedUnion({ done: [1, nothing], refused: [2, refused] }),
+);
+
+/**
+ * What the rows of one section refer to of these writers. A reference only ever moves forward: from a part to
+ * an entry, from either to garbage. Who reads the sections in this order misses none.
+ */
+export const listReferences = call(
+  's3.list-references',
+  struct({
+    section: oneOf('parts', 'entries', 'garbage'),
+    writers: writerRanges,
+    /** `next` of the page before; empty at first. */
+    after: bytes,
+  }),
+  struct({
+    runs: list(struct({ first: blobId, count: uint })),
+    /** Indirect manifests: what they list is referred to as well, whoever wrote it. */
+    manifests: list(struct({ manifestBytes: uint, runs: list(blobRun) })),
+    /** Undefined: that was the section. */
+    next: option(bytes),
+    /** A row that can't be read, so that nobody knows what it refers to. */
+    unreadable: option(bytes),
+  }),
 );
 
 export const openShard = call('s3.open-shard', nothing, nothing);
@@ -282,8 +310,18 @@ export const sweepShard = call(
 /** `record` everywhere: `bucketFormat`. */
 export const createBucket = call(
   's3.create-bucket',
-  struct({ name: text, record: bytes }),
-  closedUnion({ created: [1, nothing], exists: [2, struct({ record: bytes })] }),
+  struct({
+    name: text,
+    record: bytes,
+    /** The writers that the bucket's shards refuse. */
+    cancelled: writerRanges,
+  }),
+  closedUnion({
+    created: [1, nothing],
+    exists: [2, struct({ record: bytes })],
+    /** The shards must refuse all of these before anybody may find them. */
+    behind: [3, struct({ cancelled: writerRanges })],
+  }),
 );
 
 export const getBucket = call(
@@ -317,6 +355,19 @@ export const listShards = call(
     buckets: list(struct({ row: bytes, removed: bool, record: bytes })),
     ended: bool,
   }),
+);
+
+/** In the registry: writers that every shard refuses, or is about to, and writers whose orphans are gone. */
+export const getWriters = call(
+  's3.get-writers',
+  nothing,
+  struct({ cancelled: writerRanges, swept: writerRanges }),
+);
+
+export const addWriters = call(
+  's3.add-writers',
+  struct({ state: oneOf('cancelled', 'swept'), writers: writerRanges }),
+  nothing,
 );
 
 export const forgetBucket = call('s3.forget-bucket', struct({ bucketId: text }), nothing);

@@ -5,11 +5,18 @@
 // Invariants kept here:
 // - nothing is written to a shard without an open state row (a removed bucket stays removed);
 // - a blob is listed as garbage in the same call that takes its last reference away, or refuses it;
-// - no blob of a cancelled writer is committed (rule 28 of the protocol).
+// - no blob of a cancelled writer is committed (rule 28 of the protocol), also not in a bucket made later.
 
-import { afterKey, compareBytes, emptyBytes, equalBytes } from '../../base/bytes.ts';
+import { afterKey, compareBytes, equalBytes } from '../../base/bytes.ts';
 import { DecodeError, decode } from '../../base/codec.ts';
-import type { Method, MethodContext, Methods, MethodView, RowEffect } from '../../base/method.ts';
+import type {
+  Method,
+  MethodContext,
+  MethodRow,
+  Methods,
+  MethodView,
+  RowEffect,
+} from '../../base/method.ts';
 import { matchesEtag, type WriteConditions } from '../protocol/conditions.ts';
 import { keysPerRequestMax } from '../protocol/limits.ts';
 import {
@@ -24,11 +31,14 @@ import {
   partFormat,
   shardStateFormat,
   stampEntry,
+  writersFormat,
 } from './format.ts';
 import type { Call, Refusal } from './messages.ts';
 import * as messages from './messages.ts';
+import { listReferences } from './references.ts';
 import {
   bucketRow,
+  cancelledEverywhereRow,
   cancelledRow,
   entryRow,
   firstBucketRow,
@@ -41,10 +51,12 @@ import {
   removedBucketRow,
   rowsOf,
   stateRow,
+  sweptRow,
   uploadPrefixRow,
   uploadRow,
 } from './rows.ts';
 import { endOfDelimiter, successor, walkRows } from './walk.ts';
+import { hasWriter, unionOfWriters, type WriterSet, writersExcept } from './writer-ranges.ts';
 
 /** A garbage row stays near 30 kB, so that the collector's step is small. */
 const runsPerGarbageRow = 1000;
@@ -77,8 +89,14 @@ function define<A, R>(call: Call<A, R>, body: Body<A, NoInfer<R>>): readonly [st
   ];
 }
 
-function refused(reason: Refusal): { kind: 'refused'; reason: Refusal } {
-  return { kind: 'refused', reason };
+interface Refused {
+  readonly kind: 'refused';
+  readonly reason: Refusal;
+  readonly writer: number | undefined;
+}
+
+function refused(reason: Refusal, writer?: number): Refused {
+  return { kind: 'refused', reason, writer };
 }
 
 function put(key: Uint8Array, value: Uint8Array): RowEffect {
@@ -162,11 +180,30 @@ function judgeWrite(
   return undefined;
 }
 
-async function hasCancelledWriter(view: MethodView, runs: readonly BlobRun[]): Promise<boolean> {
-  const incarnations = new Set(runs.map((run) => run.first.incarnation));
-  if (incarnations.size === 0) return false;
-  const rows = await view.getMany([...incarnations].map(cancelledRow));
-  return rows.some((row) => row !== undefined);
+async function readWriters(view: MethodView, row: Uint8Array): Promise<WriterSet> {
+  const value = await view.get(row);
+  return value === undefined ? [] : writersFormat.decode(value).writers;
+}
+
+/** Which of the runs' writers may commit nothing here. */
+async function cancelledWriter(
+  view: MethodView,
+  runs: readonly BlobRun[],
+): Promise<number | undefined> {
+  if (runs.length === 0) return undefined;
+  const cancelled = await readWriters(view, cancelledRow);
+  return runs.find((run) => hasWriter(cancelled, run.first.incarnation))?.first.incarnation;
+}
+
+/** Nothing when all are there already. */
+async function addWriters(
+  view: MethodView,
+  row: Uint8Array,
+  writers: WriterSet,
+): Promise<readonly RowEffect[]> {
+  const known = await readWriters(view, row);
+  if (writersExcept(writers, known).length === 0) return [];
+  return [put(row, writersFormat.encode({ writers: unionOfWriters(known, writers) }))];
 }
 
 /** What the gateway wrote for this entry alone: not the parts of an upload, which the upload owns. */
@@ -189,10 +226,11 @@ const putEntryMethod = define(messages.putEntry, async (view, argument, context)
   const runs = argument.hasBlobs ? ownRuns(decodeEntry(argument.entry)) : [];
   const garbage = new GarbageList(context);
   let reason = judgeWrite(argument.conditions, oldRow, old);
-  if (reason === undefined && (await hasCancelledWriter(view, runs))) reason = 'cancelled';
+  const writer = await cancelledWriter(view, runs);
+  if (reason === undefined && writer !== undefined) reason = 'cancelled';
   if (reason !== undefined) {
     garbage.addRuns(runs);
-    return { effects: garbage.effects(), result: refused(reason) };
+    return { effects: garbage.effects(), result: refused(reason, writer) };
   }
   garbage.addEntry(old);
   const { version } = context;
@@ -320,12 +358,12 @@ const putPartMethod = define(messages.putPart, async (view, argument, context) =
   ]);
   if (!isOpen(state)) return { result: refused('no-bucket') };
   const garbage = new GarbageList(context);
-  const cancelled = await hasCancelledWriter(view, argument.runs);
-  if (upload === undefined || cancelled) {
+  const writer = await cancelledWriter(view, argument.runs);
+  if (upload === undefined || writer !== undefined) {
     garbage.addRuns(argument.runs);
     return {
       effects: garbage.effects(),
-      result: refused(upload === undefined ? 'no-upload' : 'cancelled'),
+      result: refused(upload === undefined ? 'no-upload' : 'cancelled', writer),
     };
   }
   if (old !== undefined) garbage.addRuns(partFormat.decode(old).runs);
@@ -387,7 +425,8 @@ const completeUploadMethod = define(messages.completeUpload, async (view, argume
     return { effects: refusedEffects(), result };
   }
   let reason = judgeWrite(argument.conditions, oldRow, old);
-  if (reason === undefined && (await hasCancelledWriter(view, runs))) reason = 'cancelled';
+  const writer = await cancelledWriter(view, runs);
+  if (reason === undefined && writer !== undefined) reason = 'cancelled';
   const wanted = new Map(argument.parts.map((part) => [part.partNumber, part.version]));
   const found = await scanParts(view, argument.uploadId);
   let matched = 0;
@@ -399,7 +438,7 @@ const completeUploadMethod = define(messages.completeUpload, async (view, argume
       matched++;
   }
   if (reason === undefined && matched !== wanted.size) reason = 'parts-changed';
-  if (reason !== undefined) return { effects: refusedEffects(), result: refused(reason) };
+  if (reason !== undefined) return { effects: refusedEffects(), result: refused(reason, writer) };
   garbage.addEntry(old);
   const { version } = context;
   return {
@@ -497,13 +536,18 @@ const removeGarbageMethod = define(messages.removeGarbage, async (_view, { rows 
   return { effects: garbage.map(remove), result: {} };
 });
 
-const cancelWriterMethod = define(messages.cancelWriter, async (view, { incarnation }) => {
+const cancelWritersMethod = define(messages.cancelWriters, async (view, { writers }) => {
   if (!isOpen(await view.get(stateRow))) return { result: refused('no-bucket') };
   return {
-    effects: [put(cancelledRow(incarnation), emptyBytes)],
+    effects: await addWriters(view, cancelledRow, writers),
     result: { kind: 'done' as const },
   };
 });
+
+/** Also in a sealed shard, and in one that is gone: then there is nothing. */
+const listReferencesMethod = define(messages.listReferences, async (view, argument) => ({
+  result: await listReferences(view, argument),
+}));
 
 /** Opening an open shard again changes nothing; a sealed one stays sealed. */
 const openShardMethod = define(messages.openShard, async (view) => {
@@ -520,9 +564,6 @@ const sealShardMethod = define(messages.sealShard, async (view) => {
   return { effects: isOpen(state) ? [sealed] : [], result: { outcome: 'sealed' as const } };
 });
 
-/** Cancelled writers removed in one step: far more than a bucket ever meets. */
-const cancelledPerSweep = 1000;
-
 const sweepShardMethod = define(messages.sweepShard, async (view, _argument, context) => {
   const state = await view.get(stateRow);
   if (state === undefined) return { result: { outcome: 'gone' as const } };
@@ -537,16 +578,23 @@ const sweepShardMethod = define(messages.sweepShard, async (view, _argument, con
   }
   const garbage = await view.scan({ ...rowsOf('garbage'), limit: 1 });
   if (garbage.length > 0) return { result: { outcome: 'waiting-for-garbage' as const } };
-  const cancelled = await view.scan({ ...rowsOf('cancelled'), limit: cancelledPerSweep });
-  const effects = cancelled.map(([row]) => remove(row));
-  if (cancelled.length === cancelledPerSweep)
-    return { effects, result: { outcome: 'more' as const } };
-  return { effects: [...effects, remove(stateRow)], result: { outcome: 'gone' as const } };
+  return {
+    effects: [remove(cancelledRow), remove(stateRow)],
+    result: { outcome: 'gone' as const },
+  };
 });
 
-const createBucketMethod = define(messages.createBucket, async (view, { name, record }) => {
+/**
+ * A writer cancelled here is looked for in all buckets registered before. Those registered later must refuse it
+ * from the start, or its blobs could be deleted under an entry made meanwhile.
+ */
+const createBucketMethod = define(messages.createBucket, async (view, argument) => {
+  const { name, record } = argument;
   const old = await view.get(bucketRow(name));
   if (old !== undefined) return { result: { kind: 'exists' as const, record: old } };
+  const cancelled = await readWriters(view, cancelledEverywhereRow);
+  if (writersExcept(cancelled, argument.cancelled).length > 0)
+    return { result: { kind: 'behind' as const, cancelled } };
   return { effects: [put(bucketRow(name), record)], result: { kind: 'created' as const } };
 });
 
@@ -589,11 +637,25 @@ const removeBucketMethod = define(messages.removeBucket, async (view, { name, bu
 
 const listShardsMethod = define(messages.listShards, async (view, argument) => {
   const limit = Math.max(1, Math.min(argument.limit, bucketsPerScan));
-  const rows = await view.scan({
-    begin: argument.after.length === 0 ? Uint8Array.of(0) : afterKey(argument.after),
-    end: undefined,
-    limit,
-  });
+  const { after } = argument;
+  const rows: MethodRow[] = [];
+  // A bucket removed meanwhile goes from the names to the removed ones, so those come last.
+  if (after[0] !== 0)
+    rows.push(
+      ...(await view.scan({
+        begin: after.length === 0 ? firstBucketRow : afterKey(after),
+        end: undefined,
+        limit,
+      })),
+    );
+  if (rows.length < limit)
+    rows.push(
+      ...(await view.scan({
+        begin: after[0] === 0 ? afterKey(after) : Uint8Array.of(0),
+        end: cancelledEverywhereRow,
+        limit: limit - rows.length,
+      })),
+    );
   return {
     result: {
       buckets: rows.map(([row, record]) => ({ row, removed: row[0] === 0, record })),
@@ -601,6 +663,22 @@ const listShardsMethod = define(messages.listShards, async (view, argument) => {
     },
   };
 });
+
+const getWritersMethod = define(messages.getWriters, async (view) => ({
+  result: {
+    cancelled: await readWriters(view, cancelledEverywhereRow),
+    swept: await readWriters(view, sweptRow),
+  },
+}));
+
+const addWritersMethod = define(messages.addWriters, async (view, { state, writers }) => ({
+  effects: await addWriters(
+    view,
+    state === 'cancelled' ? cancelledEverywhereRow : sweptRow,
+    writers,
+  ),
+  result: {},
+}));
 
 const forgetBucketMethod = define(messages.forgetBucket, async (_view, { bucketId }) => ({
   effects: [remove(removedBucketRow(bucketId))],
@@ -623,7 +701,8 @@ export const s3Methods: Methods = new Map([
   addGarbageMethod,
   listGarbageMethod,
   removeGarbageMethod,
-  cancelWriterMethod,
+  cancelWritersMethod,
+  listReferencesMethod,
   openShardMethod,
   sealShardMethod,
   sweepShardMethod,
@@ -632,5 +711,7 @@ export const s3Methods: Methods = new Map([
   listBucketsMethod,
   removeBucketMethod,
   listShardsMethod,
+  getWritersMethod,
+  addWritersMethod,
   forgetBucketMethod,
 ]);

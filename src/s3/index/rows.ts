@@ -5,9 +5,10 @@
 //   `u` key 0x00 uploadId                 upload (a zero byte in the key is 0x00 0xff, so order is kept)
 //   `p` uploadId partNumber(u16, be)      part
 //   `g` wallMs(u64, be) tenure(u64, be) sequence(u64, be) n(u16, be)   garbage, oldest first
-//   `x` incarnation(u64, be)              a writer whose blobs may no longer be committed here
+//   `x`                                   the writers whose blobs may no longer be committed here
 //
-// and of the object `buckets`: a bucket's name, and 0x00 bucketId for one that is being removed.
+// and of the object `buckets`: a bucket's name, and 0x00 bucketId for one that is being removed; 0x01 the writers
+// that every new shard has to refuse, 0x02 those whose orphans are gone.
 
 import { concatBytes, decodeUtf8, encodeUtf8 } from '../../base/bytes.ts';
 import type { Version } from '../../base/method.ts';
@@ -113,12 +114,7 @@ export function garbageRowsFrom(wallMs: number): Uint8Array {
   return garbageRow(wallMs, { tenure: 0, sequence: 0 }, 0);
 }
 
-export function cancelledRow(incarnation: number): Uint8Array {
-  const row = new Uint8Array(9);
-  row[0] = tag.cancelled;
-  setU64BigEndian(new DataView(row.buffer), 1, incarnation);
-  return row;
-}
+export const cancelledRow: Uint8Array = Uint8Array.of(tag.cancelled);
 
 function setU64BigEndian(view: DataView, offset: number, value: number): void {
   view.setUint32(offset, Math.floor(value / 2 ** 32));
@@ -133,5 +129,9 @@ export function removedBucketRow(bucketId: string): Uint8Array {
   return encodeUtf8(`\0${bucketId}`);
 }
 
+/** Removed buckets come before it. */
+export const cancelledEverywhereRow: Uint8Array = Uint8Array.of(1);
+export const sweptRow: Uint8Array = Uint8Array.of(2);
+
 /** Names begin with a letter or digit. */
-export const firstBucketRow: Uint8Array = Uint8Array.of(1);
+export const firstBucketRow: Uint8Array = Uint8Array.of(0x20);

@@ -1,5 +1,6 @@
 // CreateBucket: the index shard is opened first, then the name is registered, so that a registered
-// bucket always has its shard. A crash between the two leaves one row nobody looks at.
+// bucket always has its shard, and the shard refuses every writer that was declared dead before. A crash
+// between the two leaves two rows nobody looks at.
 
 import { formatBlobId } from '../../base/ids.ts';
 import type { HttpResponse } from '../../env/http.ts';
@@ -10,14 +11,18 @@ import {
   readBody,
   wholeNowMs,
 } from '../context.ts';
-import { bucketFormat } from '../index/format.ts';
+import { type BucketRecord, bucketFormat } from '../index/format.ts';
 import { bucketsObject, firstRanges } from '../index/index-client.ts';
 import * as messages from '../index/messages.ts';
+import type { WriterSet } from '../index/writer-ranges.ts';
 import { checkBucketName } from '../protocol/bucket-name.ts';
 import { S3Error } from '../protocol/errors.ts';
 import { refuseUnsupportedHeaders } from '../protocol/object-headers.ts';
 import type { HeaderMap } from '../protocol/request.ts';
 import { childText, parseXml } from '../protocol/xml.ts';
+
+/** Writers are declared dead once an hour at most: the second attempt knows them all. */
+const registrationsMax = 4;
 
 function refuseBucketOptions(headers: HeaderMap): void {
   refuseUnsupportedHeaders(headers);
@@ -49,17 +54,13 @@ export async function createBucket(context: OperationContext): Promise<HttpRespo
   const bucketId = formatBlobId(await parts.cluster.allocateBlobs(1));
   const ranges = firstRanges(bucketId);
   for (const range of ranges) await parts.index.callObject(range.object, messages.openShard, {});
-  const created = await parts.index.callObject(bucketsObject, messages.createBucket, {
-    name,
-    record: bucketFormat.encode({
-      bucketId,
-      owner: user.name,
-      createdWallMs: wholeNowMs(parts),
-      location,
-      ranges,
-    }),
+  const created = await register(context, {
+    bucketId,
+    owner: user.name,
+    createdWallMs: wholeNowMs(parts),
+    location,
+    ranges,
   });
-  parts.index.forget(name);
   if (created.kind === 'exists') {
     // Somebody was faster; our shard is empty and nobody knows it.
     for (const range of ranges) {
@@ -69,6 +70,30 @@ export async function createBucket(context: OperationContext): Promise<HttpRespo
     return alreadyThere(context, created.record);
   }
   return emptyResponse(200, [['location', `/${name}`]]);
+}
+
+async function register(
+  context: OperationContext,
+  bucket: BucketRecord,
+): Promise<
+  { readonly kind: 'created' } | { readonly kind: 'exists'; readonly record: Uint8Array }
+> {
+  const { index } = context.parts;
+  const name = bucketOf(context);
+  const record = bucketFormat.encode(bucket);
+  let cancelled: WriterSet = [];
+  for (let attempt = 0; attempt < registrationsMax; attempt++) {
+    const call = { name, record, cancelled };
+    const answer = await index.callObject(bucketsObject, messages.createBucket, call);
+    if (answer.kind !== 'behind') {
+      index.forget(name);
+      return answer;
+    }
+    cancelled = answer.cancelled;
+    for (const { object } of bucket.ranges)
+      await index.callObject(object, messages.cancelWriters, { writers: cancelled });
+  }
+  throw new S3Error('ServiceUnavailable');
 }
 
 /** In us-east-1 AWS answers its owner's repetition with success, elsewhere with a conflict. */

@@ -5,7 +5,15 @@ import { assert } from '../../base/assert.ts';
 import { compareBytes } from '../../base/bytes.ts';
 import { type BlobId, formatBlobId } from '../../base/ids.ts';
 import type { MethodRow, Methods, MethodView, RowEffect } from '../../base/method.ts';
-import { blobBytesMax, type Cluster, type LayoutRef, type User } from '../../client/cluster.ts';
+import {
+  type BlobPage,
+  type BlobQuery,
+  blobBytesMax,
+  type Cluster,
+  type LayoutRef,
+  type User,
+  type WriterRange,
+} from '../../client/cluster.ts';
 import { ClientError } from '../../client/errors.ts';
 
 const rowKeyBytesMax = 3072;
@@ -66,7 +74,7 @@ class Rows implements MethodView {
 }
 
 export type MemoryFault = (
-  operation: 'call' | 'put-blob' | 'read-blob' | 'delete-blob',
+  operation: 'call' | 'put-blob' | 'read-blob' | 'delete-blob' | 'list-blobs',
   detail: string,
 ) => void | Promise<void>;
 
@@ -86,7 +94,9 @@ export class MemoryCluster implements Cluster {
   #turn: Promise<unknown> = Promise.resolve();
   #sequence = 0;
   #counter = 0;
-  readonly incarnation = 7;
+  incarnation = 7;
+  /** Whom the monitor takes for dead. */
+  dead: readonly WriterRange[] = [];
 
   constructor(methods: Methods, users: readonly User[]) {
     this.#methods = methods;
@@ -185,6 +195,33 @@ export class MemoryCluster implements Cluster {
     this.blobs.delete(blobName(layout, blob));
   }
 
+  /** One PG. */
+  async listBlobs(pool: string, query: BlobQuery): Promise<BlobPage> {
+    await this.fault('list-blobs', pool);
+    assert(pool === 'data', 'blobs are in the pool data');
+    const after = query.cursor?.after;
+    const found = [...this.blobs.keys()]
+      .map((name) => parseBlobName(name))
+      .filter((blob) => compareBlobs(blob, query.begin) >= 0 && compareBlobs(blob, query.end) < 0)
+      .filter((blob) => after === undefined || compareBlobs(blob, after) > 0)
+      .sort(compareBlobs);
+    const blobs = found.slice(0, query.limit);
+    const { layout } = this;
+    const next =
+      found.length > blobs.length
+        ? { layout: layout.layout, pgIndex: 0, after: blobs.at(-1) }
+        : undefined;
+    return { layout, blobs, next };
+  }
+
+  async deadWriters(): Promise<readonly WriterRange[]> {
+    return this.dead;
+  }
+
+  renewWriter(incarnation: number): void {
+    if (this.incarnation === incarnation) this.incarnation++;
+  }
+
   userByAccessKey(accessKey: string): User | undefined {
     return this.users.find((user) => user.accessKey === accessKey);
   }
@@ -196,4 +233,16 @@ export class MemoryCluster implements Cluster {
 
 function blobName(layout: LayoutRef, blob: BlobId): string {
   return `${layout.pool}.${layout.layout}/${formatBlobId(blob)}`;
+}
+
+function parseBlobName(name: string): BlobId {
+  const [incarnation, counter] = name
+    .slice(name.indexOf('/') + 1)
+    .split('.')
+    .map((hex) => Number.parseInt(hex, 16));
+  return { incarnation: incarnation as number, counter: counter as number };
+}
+
+function compareBlobs(a: BlobId, b: BlobId): number {
+  return a.incarnation - b.incarnation || a.counter - b.counter;
 }
