@@ -256,6 +256,7 @@ export class Link {
       if (sent === disk.head.sequence) {
         // No await between the look at the head and this: nothing is ordered in between.
         this.acked = sent;
+        if (sent > from) this.#debug('member caught up by log');
         this.#goLive();
         return;
       }
@@ -280,12 +281,18 @@ export class Link {
     // The member starts at our head of this moment; what is ordered from here on goes to it live, behind
     // the reset in the same session.
     const { head } = disk;
+    this.#debug('member begins anew');
     this.isComplete = false;
     this.acked = head.sequence;
     this.#goLive();
     await this.ask({ kind: 'reset', pg, tenure: this.#owner.tenure, head }, 'ok');
     this.#needsReset = false;
     this.collected = { ...(this.collected as MessageOf<'collected'>), complete: false };
+  }
+
+  #debug(event: string): void {
+    const { world, pg } = this.#owner;
+    world.env.log.write('debug', event, { pg, osd: this.slot.osd });
   }
 
   #goLive(): void {
@@ -364,6 +371,7 @@ export class Link {
     const found = await this.#owner.shardToPush(blob, this.slot);
     // Deleted meanwhile; the member has been told, or will be, in order.
     if (found === undefined) return;
+    this.#debug('blob pushed');
     await this.ask(
       { kind: 'push-blob', pg, tenure, listing: found.listing, reason },
       'ok',

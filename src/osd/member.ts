@@ -90,7 +90,10 @@ export class Member {
         return head;
       }
       if (isNewer) this.#onNewTenure(record.tenure);
-      await this.disk.accept(record.tenure, record, this.#holdsOtherShard(record));
+      const holdsOtherShard = this.#holdsOtherShard(record);
+      if (holdsOtherShard)
+        this.#world.env.log.write('debug', 'data of another shard set aside', { pg: this.pg });
+      await this.disk.accept(record.tenure, record, holdsOtherShard);
       return head;
     });
     if (record.tenure !== this.disk.tenure)

@@ -272,6 +272,7 @@ export class Primary implements LinkOwner {
       if (waitMs <= 0 || this.hasEnded) return;
       this.#waiting = 'earlier promises to run out';
       await sleep(env.clock, waitMs, 'promise wait');
+      env.log.write('debug', 'earlier promises waited out', { pg: this.pg, waitMs });
     }
   }
 
@@ -329,6 +330,12 @@ export class Primary implements LinkOwner {
       target = head;
     }
     if (longest === undefined) return;
+    this.world.env.log.write('debug', 'log of another member adopted', {
+      pg: this.pg,
+      osd: longest.slot.osd,
+      from: this.disk.head.sequence,
+      to: target.sequence,
+    });
     while (!this.hasEnded && !equalVersions(this.disk.head, target)) {
       const answer = await longest.ask(
         { kind: 'fetch-log', pg: this.pg, tenure: this.#tenure, after: this.disk.head.sequence },
@@ -385,6 +392,10 @@ export class Primary implements LinkOwner {
 
   async #abandonUnfinished(): Promise<void> {
     if (this.#abandoned.size === 0) return;
+    this.world.env.log.write('debug', 'unfinished puts given up', {
+      pg: this.pg,
+      count: this.#abandoned.size,
+    });
     const blobs: BlobId[] = [];
     const requests: Request[] = [];
     for (let after = this.disk.firstSequence - 1; after < this.disk.head.sequence; ) {
@@ -726,7 +737,10 @@ export class Primary implements LinkOwner {
   #requireWritable(dataBytes: number): void {
     this.#requireServing();
     const floorFault = this.#floorFault();
-    if (floorFault !== undefined) throw floorFault;
+    if (floorFault !== undefined) {
+      this.world.env.log.write('debug', 'write refused below the floor', { pg: this.pg });
+      throw floorFault;
+    }
     if (dataBytes === 0) return;
     const fullest = Math.max(
       usedPermille(this.world.store),
@@ -767,6 +781,7 @@ export class Primary implements LinkOwner {
     if (answer === 'forgotten') throw new OsdError('bad-request', 'the request ended long ago');
     await this.#untilCommitted(answer.sequence);
     this.#requirePromises();
+    this.world.env.log.write('debug', 'request answered again', { pg: this.pg });
     return answer.result;
   }
 

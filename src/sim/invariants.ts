@@ -1,6 +1,7 @@
 // What must hold at every step of a run, whatever is broken at the moment. Looked at after each event:
 //
 // - at most one OSD serves a PG (rules 6 to 9, 13)
+// - what is committed is held by enough slots for one more failure (rules 2 and 14)
 // - an in-sync slot holds everything that was committed (rules 1, 17, 19)
 //
 // and at each change of a PG record as the monitor keeps it:
@@ -13,8 +14,9 @@
 // The checker sees all daemons at once, which no daemon does.
 
 import type { PgId } from '../base/ids.ts';
-import { hasRecordFloor, type PgRecord, slotOf, slotsIn } from '../map/pg-record.ts';
+import { hasRecordFloor, hasWriteFloor, type PgRecord, slotOf, slotsIn } from '../map/pg-record.ts';
 import { layoutOf } from '../mon/planner.ts';
+import type { Primary } from '../osd/primary.ts';
 import type { SimulatedCluster, SimulatedOsd } from './simulated-cluster.ts';
 
 interface Watched {
@@ -62,7 +64,10 @@ export class Invariants {
     for (const osd of this.#cluster.osds) {
       const primary = osd.osd?.primaryOf(pg);
       if (primary === undefined) continue;
-      if (primary.committed > watched.committed) watched.committed = primary.committed;
+      if (primary.committed > watched.committed) {
+        this.#checkFloor(primary);
+        watched.committed = primary.committed;
+      }
       if (!primary.isServing) continue;
       if (serving !== undefined)
         this.#problem(
@@ -70,6 +75,13 @@ export class Invariants {
         );
       serving = osd;
     }
+  }
+
+  /** Nothing is acknowledged that one more failure could lose (rules 2 and 14). */
+  #checkFloor(primary: Primary): void {
+    const { map } = primary.world.mon;
+    if (map === undefined || hasWriteFloor(primary.record, primary.layout, map)) return;
+    this.#problem(`${primary.pg}: committed ${primary.committed} below the write floor`);
   }
 
   #checkHeads(pg: PgId, watched: Watched): void {

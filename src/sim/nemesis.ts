@@ -96,6 +96,7 @@ export class Nemesis {
     for (const { undo } of this.#undo) undo();
     this.#undo = [];
     cluster.network.heal();
+    for (const osd of cluster.osds) cluster.setWallOffset(`osd.${osd.id}`, 0);
     if (!cluster.hasMonitor) await cluster.startMonitor();
     for (const osd of cluster.osds) {
       if (osd.mayFail) cluster.killOsd(osd.id);

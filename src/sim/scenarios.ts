@@ -1,0 +1,306 @@
+// Directed scenarios: one schedule each that once lost something, or that a rule of the protocol exists
+// for. They run before the seeds of the smoke run, and a planted bug may name one that must catch it.
+
+import { decodeUtf8, encodeUtf8 } from '../base/bytes.ts';
+import type { PgId } from '../base/ids.ts';
+import type { ClusterClient } from '../client/cluster-client.ts';
+import { copies, type Geometry } from '../map/geometry.ts';
+import { slotsIn } from '../map/pg-record.ts';
+import { Invariants } from './invariants.ts';
+import { SimulatedCluster, type SimulatedOsd } from './simulated-cluster.ts';
+import { workloadMethods } from './workload.ts';
+
+class Stage {
+  readonly cluster: SimulatedCluster;
+  readonly #invariants: Invariants;
+
+  constructor(osdCount: number, geometry: Geometry, clocksDiffer = false) {
+    this.cluster = new SimulatedCluster({
+      seed: 7,
+      osdCount,
+      pools: [{ name: '.index', geometry, failureDomain: 'host', pgCount: 1 }],
+      methods: workloadMethods,
+      clocksDiffer,
+    });
+    this.#invariants = new Invariants(this.cluster);
+    this.cluster.scheduler.afterEach = () => this.#invariants.check();
+  }
+
+  async start(): Promise<ClusterClient> {
+    await this.cluster.start();
+    await this.cluster.untilClean();
+    return this.cluster.client();
+  }
+
+  /** Sets, or reads, a row; the answer is what was there before. */
+  async row(client: ClusterClient, argument: string): Promise<string> {
+    return decodeUtf8(await client.call('.index', 'object', 'sim.swap', encodeUtf8(argument)));
+  }
+
+  set(client: ClusterClient, argument: string): Promise<string> {
+    return this.cluster.settle(this.row(client, argument), argument);
+  }
+
+  get pg(): PgId {
+    return [...this.cluster.monitor.records.keys()][0] as PgId;
+  }
+
+  get primary(): SimulatedOsd {
+    const record = this.cluster.monitor.records.get(this.pg);
+    return this.cluster.osdOf(record?.primary) as SimulatedOsd;
+  }
+
+  get members(): readonly SimulatedOsd[] {
+    const record = this.cluster.monitor.records.get(this.pg);
+    if (record === undefined) return [];
+    return slotsIn(record, 'in-sync')
+      .filter((slot) => slot.uuid !== record.primary)
+      .map((slot) => this.cluster.osdOf(slot.uuid) as SimulatedOsd);
+  }
+
+  run(ms: number): Promise<void> {
+    return this.cluster.scheduler.run(ms);
+  }
+
+  /** Cuts one process off from others, both ways. */
+  part(name: string, others: readonly string[]): void {
+    for (const other of others) {
+      this.cluster.network.cut(name, other);
+      this.cluster.network.cut(other, name);
+    }
+  }
+
+  end(): void {
+    this.expect(this.cluster.failures.length === 0, this.cluster.failures.join('\n'));
+    this.expect(this.#invariants.problems.length === 0, this.#invariants.problems.join('\n'));
+  }
+
+  expect(isTrue: boolean, what: string): void {
+    if (!isTrue) throw new Error(what);
+  }
+}
+
+/** Where a promise has settled yet. */
+function watched<T>(work: Promise<T>): { isDone: () => boolean; isRefused: () => boolean } {
+  let state: 'open' | 'done' | 'refused' = 'open';
+  work.then(
+    () => {
+      state = 'done';
+    },
+    () => {
+      state = 'refused';
+    },
+  );
+  return { isDone: () => state === 'done', isRefused: () => state === 'refused' };
+}
+
+/** Rule 1: only what is durable is acknowledged, also when a connection breaks and comes back. */
+async function headInMemory(): Promise<void> {
+  const stage = new Stage(2, copies(2, 1));
+  const client = await stage.start();
+  await stage.set(client, 'k=1');
+  const [member] = stage.members as [SimulatedOsd];
+  member.files.fault = ({ kind }) => (kind.startsWith('rows-') ? 'hang' : undefined);
+  const write = watched(stage.row(client, 'k=2'));
+  await stage.run(500);
+  stage.cluster.network.reset(`osd.${stage.primary.id}`, `osd.${member.id}`);
+  await stage.run(2000);
+  stage.expect(!write.isDone(), 'acknowledged though a member has not persisted it');
+  stage.end();
+}
+
+/**
+ * Rules 6 to 9: a primary that nobody reaches stops serving before another begins. Its peers and the
+ * monitor lose it at once, a client still reaches it.
+ */
+async function primaryCutOff(): Promise<void> {
+  const stage = new Stage(3, copies(3, 2), true);
+  const client = await stage.start();
+  await stage.set(client, 'k=1');
+  const old = stage.primary;
+  stage.part(`osd.${old.id}`, ['mon', ...stage.members.map(({ id }) => `osd.${id}`)]);
+  await stage.run(3000);
+  await stage.cluster.settle(
+    stage.cluster.monitor.markDownByOperator(old.id),
+    'marking the primary down',
+  );
+  await stage.run(10_000);
+  stage.expect(stage.primary !== old, 'another primary was elected');
+  stage.expect((await stage.set(client, 'k=2')) === '1', 'the value before was read');
+  stage.cluster.network.heal();
+  await stage.cluster.untilClean();
+  stage.expect((await stage.set(client, 'k')) === '2', 'the last value is read');
+  stage.end();
+}
+
+/**
+ * Rules 8 and 9: the monitor takes a primary for dead that runs, and elects a member at once. Without the
+ * wait, both serve until the old one's promises end.
+ */
+async function electedTooEarly(): Promise<void> {
+  for (let delayMs = 0; delayMs <= 500; delayMs += 100) {
+    const stage = new Stage(3, copies(3, 2), true);
+    const client = await stage.start();
+    await stage.set(client, 'k=1');
+    const old = stage.primary;
+    await stage.run(delayMs);
+    stage.part(`osd.${old.id}`, ['mon', ...stage.members.map(({ id }) => `osd.${id}`)]);
+    await stage.cluster.settle(
+      stage.cluster.monitor.markDownByOperator(old.id),
+      'marking the primary down',
+    );
+    await stage.run(6000);
+    stage.end();
+  }
+}
+
+/** Rule 8: promises die with the process, so a start waits as long as any of them may last. */
+async function restartForgetsPromises(): Promise<void> {
+  const stage = new Stage(3, copies(3, 2), true);
+  const client = await stage.start();
+  await stage.set(client, 'k=1');
+  const old = stage.primary;
+  const names = stage.members.map(({ id }) => `osd.${id}`);
+  for (const member of stage.members) stage.cluster.killOsd(member.id);
+  stage.part(`osd.${old.id}`, ['mon', ...names]);
+  for (const osd of stage.cluster.osds)
+    if (osd.process === undefined) await stage.cluster.startOsd(osd.id);
+  await stage.cluster.settle(
+    stage.cluster.monitor.markDownByOperator(old.id),
+    'marking the primary down',
+  );
+  await stage.run(6000);
+  stage.end();
+}
+
+/**
+ * Rules 6 and 7: promises count from when they were asked for. Requests take as long as a lease to arrive;
+ * then the members take over.
+ */
+async function lateRequestsForPromises(): Promise<void> {
+  const stage = new Stage(3, copies(3, 2), true);
+  await stage.start();
+  const old = stage.primary;
+  for (const member of stage.members) stage.cluster.network.slow(`osd.${member.id}`, 1900);
+  for (let round = 0; round < 8; round++) {
+    await stage.run(700);
+    if (round === 3)
+      await stage.cluster.settle(
+        stage.cluster.monitor.markDownByOperator(old.id),
+        'marking the primary down',
+      );
+  }
+  stage.part(`osd.${old.id}`, ['mon']);
+  await stage.cluster.settle(
+    stage.cluster.monitor.markDownByOperator(old.id),
+    'marking the primary down',
+  );
+  await stage.run(8000);
+  stage.end();
+}
+
+/** Rule 7: a process that slept longer than its promises finds out before it answers. */
+async function pausedPrimary(): Promise<void> {
+  const stage = new Stage(3, copies(3, 2), true);
+  const client = await stage.start();
+  await stage.set(client, 'k=1');
+  const old = stage.primary;
+  const reader = watched(stage.row(client, 'k'));
+  old.process?.pause();
+  await stage.cluster.settle(
+    stage.cluster.monitor.markDownByOperator(old.id),
+    'marking the primary down',
+  );
+  await stage.run(9000);
+  stage.expect(stage.primary !== old, 'another primary was elected');
+  await stage.set(client, 'k=2');
+  old.process?.resume();
+  await stage.run(3000);
+  stage.expect(reader.isDone() || reader.isRefused(), 'the read ended');
+  stage.expect((await stage.set(client, 'k')) === '2', 'the last value is read');
+  stage.end();
+}
+
+/** Rule 19: the longest log among all in-sync members wins, whoever is elected with whatever it lost. */
+async function longestLogWins(): Promise<void> {
+  for (let cut = 0; cut < 3; cut++) {
+    const stage = new Stage(3, copies(3, 2));
+    const client = await stage.start();
+    for (let at = 0; at < 20; at++) await stage.set(client, `k=${at}`);
+    const writes = Array.from({ length: 5 }, (_, at) => stage.row(client, `w${at}=x`));
+    for (const write of writes) write.catch(() => {});
+    await stage.run(cut);
+    for (const osd of stage.cluster.osds) stage.cluster.killOsd(osd.id, { power: true });
+    const ids = stage.cluster.osds.map(({ id }) => id);
+    for (const id of [...ids.slice(cut), ...ids.slice(0, cut)]) await stage.cluster.startOsd(id);
+    await stage.cluster.untilClean();
+    stage.expect((await stage.set(client, 'k')) === '19', 'the last value is read');
+    stage.end();
+  }
+}
+
+/**
+ * Rule 12: what became of a proposal is known only from the record. The monitor accepts a drop, and its
+ * answer is lost.
+ */
+async function lostAnswerOfTheMonitor(): Promise<void> {
+  const stage = new Stage(3, copies(3, 2));
+  const client = await stage.start();
+  await stage.set(client, 'k=1');
+  const [victim] = stage.members as [SimulatedOsd];
+  stage.cluster.network.cut('mon', `osd.${stage.primary.id}`);
+  stage.cluster.killOsd(victim.id);
+  const write = watched(stage.row(client, 'k=2'));
+  await stage.run(9000);
+  stage.cluster.network.heal();
+  await stage.run(9000);
+  stage.expect(write.isDone() || write.isRefused(), 'the write ended');
+  await stage.cluster.startOsd(victim.id);
+  await stage.cluster.untilClean();
+  stage.end();
+}
+
+/**
+ * Rules 10, 12 and 17: the monitor makes a member in-sync and its primary never hears of it; the member is
+ * elected. A primary that did not wait for the member's promise, or takes silence for a no, goes on alone.
+ */
+async function promotionUnheard(): Promise<void> {
+  const stage = new Stage(2, copies(2, 1));
+  const client = await stage.start();
+  await stage.set(client, 'k=1');
+  const old = stage.primary;
+  const [member] = stage.members as [SimulatedOsd];
+  stage.cluster.killOsd(member.id);
+  await stage.cluster.until('the member to be dropped', () => stage.members.length === 0, 20_000);
+  await stage.set(client, 'k=2');
+  await stage.cluster.startOsd(member.id);
+  const names = [`osd.${member.id}`, 'mon'];
+  // The moment the monitor has taken the promotion, and before anybody is told.
+  await stage.cluster.until('the promotion', () => stage.members.length === 1, 20_000);
+  stage.part(`osd.${old.id}`, names);
+  const write = watched(stage.row(client, 'k=3'));
+  await stage.cluster.settle(
+    stage.cluster.monitor.markDownByOperator(old.id),
+    'marking the primary down',
+  );
+  await stage.run(9000);
+  const isDone = write.isDone();
+  stage.end();
+  stage.cluster.network.heal();
+  await stage.cluster.untilClean();
+  const value = await stage.set(client, 'k');
+  stage.expect(!isDone || value === '3', `acknowledged k=3, then read k=${value}`);
+  stage.end();
+}
+
+export const scenarios: ReadonlyMap<string, () => Promise<void>> = new Map([
+  ['head-in-memory', headInMemory],
+  ['primary-cut-off', primaryCutOff],
+  ['elected-too-early', electedTooEarly],
+  ['restart-forgets-promises', restartForgetsPromises],
+  ['late-requests-for-promises', lateRequestsForPromises],
+  ['paused-primary', pausedPrimary],
+  ['longest-log-wins', longestLogWins],
+  ['lost-answer-of-the-monitor', lostAnswerOfTheMonitor],
+  ['promotion-unheard', promotionUnheard],
+]);

@@ -1,0 +1,369 @@
+// Planted bugs: what the simulator must catch, or it is blind there. Each is a few replacements in the
+// sources, applied to a scratch copy by src/bin/sim-teeth.ts; product code holds none. `find` must stand in
+// the file exactly once, so that a patch which no longer applies fails instead of testing nothing.
+
+export interface Patch {
+  readonly file: string;
+  readonly find: string;
+  readonly replace: string;
+}
+
+export interface Tooth {
+  readonly name: string;
+  /** Rules of the protocol, or promises, that it breaks. */
+  readonly breaks: string;
+  readonly patches: readonly Patch[];
+  /** Directed scenarios that must catch it; without, seeds must. */
+  readonly scenario?: string;
+}
+
+const primary = 'src/osd/primary.ts';
+const member = 'src/osd/member.ts';
+const link = 'src/osd/link.ts';
+const disk = 'src/osd/pg-disk.ts';
+const osd = 'src/osd/osd.ts';
+const store = 'src/store/object-store.ts';
+
+export const teeth: readonly Tooth[] = [
+  {
+    name: 'a promise counts from its answer',
+    breaks: 'rule 6 ✱',
+    patches: [
+      {
+        file: osd,
+        find: 'primary.promised(uuid, until,',
+        replace: 'primary.promised(uuid, (this.#env.clock.now() + holderLeaseMs) as typeof until,',
+      },
+    ],
+  },
+  {
+    name: 'a promise is given to everybody',
+    breaks: 'rule 6 ✱',
+    patches: [
+      {
+        file: 'src/osd/promises.ts',
+        find: 'held.until > now &&',
+        replace: 'held.until > now + 1e12 &&',
+      },
+    ],
+  },
+  {
+    name: 'reads are served without promises',
+    breaks: 'rule 7',
+    patches: [
+      {
+        file: primary,
+        find: '.every((link) => link.promisedUntil > now)',
+        replace: '.every((link) => link.promisedUntil > now || now > 0)',
+      },
+    ],
+  },
+  {
+    name: 'a start does not wait for the promises of its earlier life',
+    breaks: 'rule 8 ✱',
+    patches: [
+      { file: osd, find: 'giverLeaseMs) as Instant;', replace: '0 * giverLeaseMs) as Instant;' },
+    ],
+  },
+  {
+    name: 'a new primary does not wait out what it promised',
+    breaks: 'rules 8 and 9 ✱',
+    patches: [
+      {
+        file: primary,
+        find: 'promises.remainingMs(this.pg, self.uuid),',
+        replace: '0 * promises.remainingMs(this.pg, self.uuid),',
+      },
+    ],
+  },
+  {
+    name: 'a candidate is promoted without its promise, and not waited for',
+    breaks: 'rules 10 ✱ and 17',
+    patches: [
+      { file: primary, find: 'link.isPromoting = true;', replace: 'link.isPromoting = false;' },
+    ],
+    scenario: 'promotion-unheard',
+  },
+  {
+    name: 'a proposal without an answer counts as failed',
+    breaks: 'rule 12 ✱',
+    patches: [
+      {
+        file: primary,
+        find: 'if (!(error instanceof NetError)) throw error;',
+        replace:
+          "if (!(error instanceof NetError)) throw error;\n          if (this.#tenure > 0) return { kind: 'refused' };",
+      },
+    ],
+    scenario: 'promotion-unheard',
+  },
+  {
+    name: 'a primary serves before its tenure is established',
+    breaks: 'rule 13 ✱',
+    patches: [
+      {
+        file: primary,
+        find: "      this.#waiting = 'its tenure to be established';\n      const nonce",
+        replace:
+          "      this.#waiting = 'its tenure to be established';\n      if (this.#record.version > 1) {\n        this.#tenure = this.#record.tenure + 1;\n        return;\n      }\n      const nonce",
+      },
+    ],
+  },
+  {
+    name: "the primary's own log wins",
+    breaks: 'rule 19 ✱',
+    patches: [
+      {
+        file: primary,
+        find: 'if (compareVersions(head, target) <= 0) continue;',
+        replace: 'if (compareVersions(head, target) <= 2) continue;',
+      },
+    ],
+  },
+  {
+    name: 'a tenure is not compared',
+    breaks: 'rules 1 ✱ and 19',
+    patches: [
+      { file: member, find: 'if (tenure !== this.disk.tenure)', replace: 'if (tenure < 0)' },
+      {
+        file: member,
+        find: 'if (this.disk.record.primary !== from)',
+        replace: 'if (this.disk.record.primary === undefined)',
+      },
+    ],
+  },
+  {
+    name: 'reads of what is not committed',
+    breaks: 'rule 3 ✱',
+    patches: [
+      {
+        file: primary,
+        find: '    else {\n      await this.#untilStable(sequence);',
+        replace: '    else {\n      if (sequence < 0) await this.#untilStable(sequence);',
+      },
+    ],
+  },
+  {
+    name: 'a new primary serves before its tail is confirmed',
+    breaks: 'rule 3 ✱',
+    patches: [
+      {
+        file: primary,
+        find: '.every((link) => link.isLive && link.acked >= head)',
+        replace: '.every((link) => link.isLive || link.acked >= head || head >= 0)',
+      },
+    ],
+  },
+  {
+    name: 'a member acknowledges before its disk has it',
+    breaks: 'rule 1',
+    patches: [
+      { file: member, find: '    await durable;\n', replace: '    durable.catch(() => {});\n' },
+    ],
+  },
+  {
+    name: 'the primary does not wait for its own disk',
+    breaks: 'rule 1',
+    patches: [
+      {
+        file: primary,
+        find: 'let stable = this.#durable;',
+        replace: 'let stable = this.disk.head.sequence;',
+      },
+    ],
+  },
+  {
+    name: 'a slow member is not waited for',
+    breaks: 'rule 1',
+    patches: [
+      {
+        file: primary,
+        find: 'stable = Math.min(stable, link.acked);',
+        replace: 'stable = Math.min(stable, link.acked + 1);',
+      },
+    ],
+  },
+  {
+    name: 'a head in memory counts as durable',
+    breaks: 'rule 1',
+    patches: [
+      {
+        file: member,
+        find: '        await this.disk.flushed();\n        return head;',
+        replace: '        return head;',
+      },
+    ],
+    scenario: 'head-in-memory',
+  },
+  {
+    name: 'writes are acknowledged below the write floor',
+    breaks: 'rules 2 and 14',
+    patches: [
+      {
+        file: primary,
+        find: 'if (map !== undefined && hasWriteFloor(this.#record, this.layout, map)) return undefined;',
+        replace:
+          'if (map !== undefined && hasWriteFloor(this.#record, this.layout, map) !== null) return undefined;',
+      },
+    ],
+  },
+  {
+    name: 'in-sync falls below its floor',
+    breaks: 'rule 15',
+    patches: [
+      {
+        file: 'src/map/pg-record.ts',
+        find: 'if (!hasRecordFloor(left, layout)) return undefined;',
+        replace: 'if (left.length === 0) return undefined;',
+      },
+      {
+        file: 'src/map/pg-record.ts',
+        find: "if (!hasRecordFloor(inSync, layout)) return 'in-sync would fall below the record floor';",
+        replace: "if (inSync.length === 0) return 'in-sync would fall below the record floor';",
+      },
+    ],
+  },
+  {
+    name: 'a joining member is elected',
+    breaks: 'only in-sync becomes primary',
+    patches: [
+      {
+        file: 'src/mon/planner.ts',
+        find: "const inSync = slotsIn(record, 'in-sync').filter((slot) => isUp(slot.uuid));",
+        replace: 'const inSync = record.slots.filter((slot) => isUp(slot.uuid));',
+      },
+    ],
+  },
+  {
+    name: 'a member is promoted before the last missing blob',
+    breaks: 'rule 17',
+    patches: [
+      {
+        file: link,
+        find: 'else if (await this.#pushMissing()) {',
+        replace: 'else if ((await this.#pushMissing()) || isFilled) {',
+      },
+    ],
+  },
+  {
+    name: 'a request that comes twice is done twice',
+    breaks: 'rule 5',
+    patches: [
+      {
+        file: primary,
+        find: "if (answer === 'forgotten') throw",
+        replace:
+          "if (answer !== 'forgotten') return undefined;\n    if (answer === 'forgotten') throw",
+      },
+    ],
+  },
+  {
+    name: 'backfill forgets a row',
+    breaks: 'rule 24',
+    patches: [
+      {
+        file: link,
+        find: 'const rows = slice.rows.map(([key, value]) => ({ key, value }));',
+        replace: 'const rows = slice.rows.slice(0, -1).map(([key, value]) => ({ key, value }));',
+      },
+    ],
+  },
+  {
+    name: 'backfill forgets what was deleted',
+    breaks: 'rule 24',
+    patches: [
+      {
+        file: disk,
+        find: 'if (!wantedBlobs.has(nameOf(blobKey(0, blob))))',
+        replace: 'if (wantedBlobs.size > 1e9)',
+      },
+      {
+        file: disk,
+        find: 'if (!wantedRows.has(nameOf(key))) transaction',
+        replace: 'if (wantedRows.size > 1e9) transaction',
+      },
+    ],
+  },
+  {
+    name: 'shards of an old place pass for those of the new one',
+    breaks: 'promise P1',
+    patches: [
+      {
+        file: member,
+        find: 'before.index !== after?.index &&',
+        replace: 'before.index > 100 &&',
+      },
+    ],
+  },
+  {
+    name: 'disks that swap shards wait for each other',
+    breaks: 'convergence',
+    patches: [
+      {
+        file: 'src/mon/planner.ts',
+        find: 'computeTargets(map, layout, pgs, before, held)',
+        replace: 'computeTargets(map, layout, pgs, before, held === undefined ? held : undefined)',
+      },
+    ],
+  },
+  {
+    name: 'a read path without checksum',
+    breaks: 'promise P2',
+    patches: [
+      {
+        file: store,
+        find: 'if (actual === expected) continue;',
+        replace: 'if (actual === expected || actual >= 0) continue;',
+      },
+    ],
+  },
+  {
+    name: 'no sync between data and metadata',
+    breaks: 'promise P1',
+    patches: [
+      {
+        file: store,
+        find: 'if (group.some(({ hasData }) => hasData)) await this.#block.sync();',
+        replace: 'if (group.length > 1e9) await this.#block.sync();',
+      },
+    ],
+  },
+  {
+    name: 'metadata is not synced',
+    breaks: 'promise P1',
+    patches: [
+      {
+        file: store,
+        find: 'await this.#keyValue.commit(operations, { sync: true });',
+        replace: 'await this.#keyValue.commit(operations, { sync: false });',
+      },
+    ],
+  },
+  {
+    name: 'memory of a write is shown to readers after it was given back',
+    breaks: 'promise P2',
+    patches: [
+      {
+        file: store,
+        find: 'for (const { changes } of group) for (const { cell } of changes) cell.forgetViews();',
+        replace: '',
+      },
+    ],
+  },
+  {
+    name: 'garbage is what is not yet old',
+    breaks: 'rule 29',
+    patches: [
+      {
+        file: 'src/s3/garbage-collector.ts',
+        find: 'if (collected.length > 0)',
+        replace: 'if (collected.length > 1e9)',
+      },
+      {
+        file: 'src/s3/garbage-collector.ts',
+        find: 'const counter = run.first.counter + index + i;',
+        replace: 'const counter = run.first.counter + index + i + 1;',
+      },
+    ],
+  },
+];
