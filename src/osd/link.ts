@@ -62,6 +62,14 @@ const sliceBytes = 1024 * 1024;
 /** Blobs pushed to one member at once. */
 const pushesAtOnce = 2;
 
+/**
+ * Batches of small entries on their way to a member: while one is being synced there, the next arrives.
+ */
+const batchesInFlightMax = 2;
+
+/** A shard of this size is worth a write of its own. */
+const heldBytesMax = 32 * 1024;
+
 /** After a failed attempt, in milliseconds. */
 const retryMs = 150;
 
@@ -85,6 +93,8 @@ export class Link {
   troubledSince: Instant;
   #session: Session | undefined;
   #isLive = false;
+  #held: { readonly encoded: Uint8Array; readonly shard: Shard }[] = [];
+  #batchesInFlight = 0;
   #ended = false;
   #needsReset = false;
   #wake: () => void = () => {};
@@ -121,6 +131,8 @@ export class Link {
   ): Promise<MessageOf<K>> {
     const session = this.#session;
     if (session === undefined) throw new NetError('closed', `no session to osd.${this.slot.osd}`);
+    // Whatever else is asked is asked behind the entries ordered before.
+    if (message.kind !== 'append') this.#sendHeld();
     const answer = await session.request(
       payload === undefined ? { message } : { message, payload: [payload] },
       answerMs,
@@ -133,12 +145,37 @@ export class Link {
 
   /** A notice behind everything that was sent. */
   tell(message: Message): void {
+    this.#sendHeld();
     this.#session?.notify({ message });
   }
 
-  /** An entry just ordered, while live. */
+  /**
+   * An entry just ordered, while live. Small ones wait while enough are on their way, and then go
+   * together: one write to the socket, one sync at the member and one write back serve them all.
+   */
   send(encoded: Uint8Array, shard: Shard): void {
-    this.#append(encoded, shard).catch((error: unknown) => this.#fail(error));
+    const isLarge = shard.kind === 'beside' && shard.bytes.length > heldBytesMax;
+    this.#held.push({ encoded, shard });
+    if (isLarge || this.#batchesInFlight < batchesInFlightMax) this.#sendHeld();
+  }
+
+  #sendHeld(): void {
+    const batch = this.#held;
+    if (batch.length === 0) return;
+    this.#held = [];
+    this.#batchesInFlight++;
+    let left = batch.length;
+    const session = this.#session;
+    for (const { encoded, shard } of batch)
+      this.#append(encoded, shard).then(
+        () => {
+          left--;
+          if (left > 0 || this.#session !== session || !this.#isLive) return;
+          this.#batchesInFlight--;
+          this.#sendHeld();
+        },
+        (error: unknown) => this.#fail(error),
+      );
   }
 
   async #append(entry: Uint8Array, shard: Shard): Promise<void> {
@@ -173,6 +210,9 @@ export class Link {
       });
     }
     this.#isLive = false;
+    // They are in the log, from which the next attempt sends them.
+    this.#held = [];
+    this.#batchesInFlight = 0;
     this.promisedUntil = Number.NEGATIVE_INFINITY as Instant;
     this.#wake();
   }
