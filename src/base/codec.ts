@@ -330,7 +330,7 @@ export function union<const C extends Readonly<Record<string, readonly [number, 
       const entry = byTag.get(tag);
       if (entry === undefined) throw new DecodeError(`unknown tag ${tag}`);
       const value = entry[1].read(r) as unknown as Record<string, unknown>;
-      value['kind'] = entry[0];
+      value.kind = entry[0];
       return value as never;
     },
   } as never;
