@@ -178,6 +178,7 @@ const unused = new Proxy(
 );
 
 export interface TestGateway {
+  readonly env: Env;
   readonly cluster: MemoryCluster;
   readonly gateway: Gateway;
   readonly clock: ManualClock;
@@ -229,6 +230,7 @@ export async function startTestGateway(options: TestOptions = {}): Promise<TestG
   };
   const gateway = await startS3(env, { address: '127.0.0.1:0', cluster, ...options });
   return {
+    env,
     cluster,
     gateway,
     clock,
