@@ -31,7 +31,8 @@ child.stdout.on('data', (bytes) => {
   tail = (tail + bytes).slice(-65536);
 });
 child.on('close', (code) => {
-  const count = (word) => Number([...tail.matchAll(new RegExp(`^ℹ ${word} (\\d+)$`, 'gm'))].at(-1)?.[1] ?? 0);
+  const count = (word) =>
+    Number([...tail.matchAll(new RegExp(`^ℹ ${word} (\\d+)$`, 'gm'))].at(-1)?.[1] ?? 0);
   const failed = count('fail') + count('cancelled');
   console.log(`${count('pass')} passed, ${failed} failed`);
   process.exit(code !== 0 || failed > 0 || count('pass') === 0 ? 1 : 0);
