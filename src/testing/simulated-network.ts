@@ -53,6 +53,13 @@ export class SimulatedNetwork {
     this.#cuts.add(`${from}→${to}`);
   }
 
+  /** Undoes one cut; what it held back arrives now. */
+  mend(from: string, to: string): void {
+    this.#cuts.delete(`${from}→${to}`);
+    for (const end of this.#ends)
+      if (end.owner.name === from && end.peer?.owner.name === to) end.flushHeld();
+  }
+
   /** Everything from this process takes up to so much longer; 0 for the usual. */
   slow(from: string, extraMs: number): void {
     if (extraMs === 0) this.#slow.delete(from);
