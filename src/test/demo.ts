@@ -326,8 +326,22 @@ class Demo {
       if (health.status !== 'HEALTH_OK') throw new Error(JSON.stringify(health));
       const repaired = findBlock(path, sought);
       if (repaired === undefined) throw new Error(`the bytes are not back on osd.${id}: ${said}`);
-      return { bytes: usage.usedBytes, outcome: `repaired, now at ${repaired}; ${said.trim()}` };
+      const found = this.#scrubFindings();
+      if (!found.includes('"repaired":1')) throw new Error(`no scrub tells of a repair: ${found}`);
+      console.log(found);
+      return { bytes: usage.usedBytes, outcome: `found and repaired; ${said.trim()}` };
     });
+  }
+
+  /** What the logs say of scrubs that found something. */
+  #scrubFindings(): string {
+    return this.#cluster.ready.osds
+      .map(({ id }) =>
+        readFileSync(join(this.#cluster.ready.data, 'log', `osd.${id}.jsonl`), 'utf8'),
+      )
+      .flatMap((log) => log.split('\n'))
+      .filter((line) => line.includes('"scrub ended"') && !line.includes('"errors":0'))
+      .join('\n');
   }
 
   #dirOf(osd: number): { readonly dir: string } {
