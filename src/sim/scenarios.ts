@@ -115,6 +115,9 @@ async function headInMemory(): Promise<void> {
   const client = await stage.start();
   await stage.set(client, 'k=1');
   const [member] = stage.members as [SimulatedOsd];
+  // Once before, so that there is nothing else the member would have to write when it is collected.
+  stage.cluster.network.reset(`osd.${stage.primary.id}`, `osd.${member.id}`);
+  await stage.run(2000);
   member.files.fault = ({ kind }) => (kind.startsWith('rows-') ? 'hang' : undefined);
   const write = watched(stage.row(client, 'k=2'));
   await stage.run(500);
@@ -321,10 +324,56 @@ async function unconfirmedTail(): Promise<void> {
     () => {},
   );
   for (let waitedMs = 0; waitedMs < 6000 && readAt === 0; waitedMs += 50) await stage.run(50);
-  const head = (osd: SimulatedOsd): number => osd.osd?.memberOf(stage.pg)?.disk.head.sequence ?? 0;
-  const isHeld = head(other) === head(next);
+  const lead = next.osd?.primaryOf(stage.pg);
+  const acked = lead?.links.get(other.uuid)?.acked ?? 0;
+  const isHeld = lead !== undefined && acked >= lead.disk.head.sequence;
   stage.expect(seen !== '2' || isHeld, 'a tail was read that one member has not confirmed');
   stage.end();
+}
+
+/**
+ * Rule 1: an acknowledgement counts under its own tenure only. An entry of a deposed primary arrives late,
+ * at a member that leads by now and has used the same sequence for something else.
+ */
+async function entryOfADeposedPrimary(): Promise<void> {
+  const stage = new Stage(2, copies(2, 1));
+  const client = await stage.start();
+  await stage.set(client, 'k=1');
+  const old = stage.primary;
+  const [member] = stage.members as [SimulatedOsd];
+  stage.cluster.network.cut(`osd.${old.id}`, `osd.${member.id}`);
+  const write = watched(stage.row(client, 'k=2'));
+  await stage.run(50);
+  stage.part(`osd.${old.id}`, ['mon']);
+  await stage.depose(old);
+  await stage.run(3000);
+  stage.expect((await stage.set(await stage.cluster.client(), 'k=3')) === '1', 'k was 1');
+  stage.cluster.network.mend(`osd.${old.id}`, `osd.${member.id}`);
+  await stage.run(300);
+  stage.expect(!write.isDone(), 'a deposed primary acknowledged a write that nobody has');
+  stage.end();
+}
+
+/**
+ * Rule 19: a disk that came back with an older state, though the record calls it in-sync, is elected; the
+ * longest log among all in-sync members is adopted, not its own.
+ */
+async function yesterdaysDisk(): Promise<void> {
+  for (const victim of [0, 1, 2]) {
+    const stage = new Stage(3, copies(3, 2));
+    const client = await stage.start();
+    await stage.set(client, 'k=1');
+    await stage.run(1000);
+    const osd = stage.cluster.osds[victim] as SimulatedOsd;
+    const yesterday = osd.files.copy();
+    for (let at = 2; at < 8; at++) await stage.set(client, `k=${at}`);
+    for (const each of stage.cluster.osds) stage.cluster.killOsd(each.id);
+    osd.files = yesterday;
+    await stage.cluster.startOsd(victim);
+    for (const each of stage.cluster.osds) if (each !== osd) await stage.cluster.startOsd(each.id);
+    await stage.cluster.untilClean();
+    stage.expect((await stage.set(client, 'k')) === '7', 'the last value is read');
+  }
 }
 
 /**
@@ -341,10 +390,11 @@ async function promotionUnheard(): Promise<void> {
   await stage.cluster.until('the member to be dropped', () => stage.members.length === 0, 20_000);
   await stage.set(client, 'k=2');
   await stage.cluster.startOsd(member.id);
-  const names = [`osd.${member.id}`, 'mon'];
-  // The moment the monitor has taken the promotion, and before anybody is told.
+  const links = (): number => old.osd?.primaryOf(stage.pg)?.links.size ?? 0;
+  await stage.cluster.until('the member to join', () => links() > 0, 20_000);
+  stage.cluster.network.cut('mon', `osd.${old.id}`);
   await stage.cluster.until('the promotion', () => stage.members.length === 1, 20_000);
-  stage.part(`osd.${old.id}`, names);
+  stage.part(`osd.${old.id}`, [`osd.${member.id}`, 'mon']);
   const write = watched(stage.row(client, 'k=3'));
   await stage.cluster.settle(
     stage.cluster.monitor.markDownByOperator(old.id),
@@ -372,4 +422,6 @@ export const scenarios: ReadonlyMap<string, () => Promise<void>> = new Map([
   ['promotion-unheard', promotionUnheard],
   ['read-of-the-uncommitted', readOfTheUncommitted],
   ['unconfirmed-tail', unconfirmedTail],
+  ['entry-of-a-deposed-primary', entryOfADeposedPrimary],
+  ['yesterdays-disk', yesterdaysDisk],
 ]);

@@ -96,6 +96,12 @@ export class SimulatedBlocks {
     }
   }
 
+  copy(): SimulatedBlocks {
+    const copy = new SimulatedBlocks();
+    for (const [index, page] of this.#pages) copy.#pages.set(index, page.slice());
+    return copy;
+  }
+
   writtenPages(): readonly number[] {
     return [...this.#pages.keys()].sort((a, b) => a - b).map((index) => index * pageBytes);
   }

@@ -111,6 +111,21 @@ export class SimulatedFiles implements Files {
     return this.#successor();
   }
 
+  /** A disk of its own with what is durable, or at least readable, on this one now; this one goes on. */
+  copy(): SimulatedFiles {
+    const entries = new Map<string, Entry>();
+    for (const [path, entry] of this.#entries)
+      entries.set(
+        path,
+        entry.kind === 'blocks'
+          ? { kind: 'blocks', blocks: entry.blocks.copy() }
+          : entry.kind === 'rows'
+            ? { kind: 'rows', rows: entry.rows.copy() }
+            : entry,
+      );
+    return new SimulatedFiles(this.#options, entries);
+  }
+
   #successor(): SimulatedFiles {
     const next = new SimulatedFiles(this.#options, this.#entries);
     next.freeBytes = this.freeBytes;

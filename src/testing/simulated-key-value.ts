@@ -19,6 +19,13 @@ export class SimulatedRows {
     return this.#rows.get(textOfKey(key))?.slice();
   }
 
+  copy(): SimulatedRows {
+    const copy = new SimulatedRows();
+    for (const key of this.#rows.keys('', '\u{ffff}'))
+      copy.#rows.put(key, this.#rows.get(key) as Uint8Array);
+    return copy;
+  }
+
   scan({ begin, end, limit, reverse = false }: Range): Row[] {
     const bounds = [textOfKey(begin), textOfKey(end)] as const;
     const found: Row[] = [];

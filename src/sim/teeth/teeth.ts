@@ -111,6 +111,7 @@ export const teeth: readonly Tooth[] = [
         replace: 'if (compareVersions(head, target) <= 2) continue;',
       },
     ],
+    scenario: 'yesterdays-disk',
   },
   {
     name: 'a tenure is not compared',
@@ -123,6 +124,7 @@ export const teeth: readonly Tooth[] = [
         replace: 'if (this.disk.record.primary === undefined)',
       },
     ],
+    scenario: 'entry-of-a-deposed-primary',
   },
   {
     name: 'reads of what is not committed',
