@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { decode, encode } from '../base/codec.ts';
 import { type BlobId, formatBlobId } from '../base/ids.ts';
+import type { MethodRow } from '../base/method.ts';
 import { ClientError } from '../client/errors.ts';
 import type { BodySource, HttpResponse } from '../env/http.ts';
 import { ByteBudget } from './byte-budget.ts';
@@ -364,6 +365,22 @@ test('when a row or a manifest can not be read, nothing is deleted until it can'
   await bench.sweep();
   equal(bench.blobNames(7).length, 1);
   equal((await bench.get('/bucket/key')).status, 200);
+});
+
+test('when an index or the registry of buckets is lost, blobs are not taken for orphans', async () => {
+  for (const lost of ['shard', 'registry'] as const) {
+    const bench = await start();
+    await bench.put('/bucket/key', randomBytes(mebibyte));
+    restart(bench);
+    const object = lost === 'shard' ? bench.shard() : 'buckets';
+    const rows = bench.cluster.rows(object) as MethodRow[];
+    const saved = rows.splice(0);
+    await bench.sweep();
+    equal(bench.blobNames(7).length, 1);
+    rows.splice(0, rows.length, ...saved);
+    await bench.sweep();
+    equal((await bench.get('/bucket/key')).status, 200);
+  }
 });
 
 test('a round that was interrupted at any step is taken up by the next', async () => {

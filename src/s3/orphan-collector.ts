@@ -51,6 +51,12 @@ const pagePauseMs = 10;
 
 const sections = ['parts', 'entries', 'garbage'] as const;
 
+interface Shard {
+  readonly object: string;
+  /** Its bucket is being removed: the shard may be gone. */
+  readonly removed: boolean;
+}
+
 export class OrphanCollector {
   readonly #parts: GatewayParts;
   readonly #job: PacedJob;
@@ -77,15 +83,19 @@ export class OrphanCollector {
     const writers = writersExcept(dead, swept);
     if (writers.length === 0) return;
     await index.callObject(bucketsObject, messages.addWriters, { state: 'cancelled', writers });
-    await this.#eachShard(async (object) => {
+    let shardCount = 0;
+    await this.#eachShard(async ({ object }) => {
+      shardCount++;
       await index.callObject(object, messages.cancelWriters, { writers });
     });
+    // Blobs and no bucket at all is what a lost registry looks like. Orphans can wait for the next bucket.
+    if (shardCount === 0) return;
     let orphanCount = 0;
     let begin: BlobId | undefined = { incarnation: 0, counter: 0 };
     while (begin !== undefined) {
       const candidates = await this.#listCandidates(writers, begin);
       if (candidates.size > 0)
-        await this.#eachShard((object) => this.#strikeReferredTo(object, writers, candidates));
+        await this.#eachShard((shard) => this.#strikeReferredTo(shard, writers, candidates));
       orphanCount += candidates.size;
       if (candidates.size > 0) await this.#deleteCandidates(writers, begin, candidates);
       begin = candidates.end;
@@ -101,17 +111,17 @@ export class OrphanCollector {
       throw new ClientError('unavailable', 'the job is not held any more');
   }
 
-  async #eachShard(visit: (object: string) => Promise<void>): Promise<void> {
+  async #eachShard(visit: (shard: Shard) => Promise<void>): Promise<void> {
     let after: Uint8Array = new Uint8Array(0);
     while (true) {
       const page = await this.#parts.index.callObject(bucketsObject, messages.listShards, {
         after,
         limit: bucketsPerCall,
       });
-      for (const { record } of page.buckets)
+      for (const { record, removed } of page.buckets)
         for (const { object } of bucketFormat.decode(record).ranges) {
           await this.#mustHold();
-          await visit(object);
+          await visit({ object, removed });
         }
       const last = page.buckets.at(-1);
       if (page.ended || last === undefined) return;
@@ -164,9 +174,9 @@ export class OrphanCollector {
     }
   }
 
-  /** Throws `DecodeError` when a row can't be read: then nobody knows what it refers to. */
+  /** Throws `DecodeError` when a row can't be read or rows are lost: then nobody knows what they refer to. */
   async #strikeReferredTo(
-    object: string,
+    { object, removed }: Shard,
     writers: WriterSet,
     candidates: OrphanCandidates,
   ): Promise<void> {
@@ -174,11 +184,15 @@ export class OrphanCollector {
       let after: Uint8Array | undefined = new Uint8Array(0);
       while (after !== undefined) {
         await this.#mustHold();
-        const page: ReferencesPage = await this.#parts.index.callObject(
-          object,
-          messages.listReferences,
-          { section, writers, after },
-        );
+        const page: ReferencesPage & { readonly hasShard: boolean } =
+          await this.#parts.index.callObject(object, messages.listReferences, {
+            section,
+            writers,
+            after,
+          });
+        // Or its bucket was removed just now: then the next round will see that.
+        if (!page.hasShard && !removed)
+          throw new DecodeError(`${object}: the bucket is registered and its index is not there`);
         if (page.unreadable !== undefined)
           throw new DecodeError(
             `${object}: a row of ${section} can't be read (${page.unreadable.length} bytes: ${printable(page.unreadable)}); it may refer to blobs of dead writers, so none is deleted`,

@@ -288,6 +288,8 @@ export const listReferences = call(
     next: option(bytes),
     /** A row that can't be read, so that nobody knows what it refers to. */
     unreadable: option(bytes),
+    /** False: never opened, or swept; or its rows are lost. */
+    hasShard: bool,
   }),
 );
 

@@ -546,7 +546,10 @@ const cancelWritersMethod = define(messages.cancelWriters, async (view, { writer
 
 /** Also in a sealed shard, and in one that is gone: then there is nothing. */
 const listReferencesMethod = define(messages.listReferences, async (view, argument) => ({
-  result: await listReferences(view, argument),
+  result: {
+    ...(await listReferences(view, argument)),
+    hasShard: (await view.get(stateRow)) !== undefined,
+  },
 }));
 
 /** Opening an open shard again changes nothing; a sealed one stays sealed. */
