@@ -310,10 +310,15 @@ async function unconfirmedTail(): Promise<void> {
   await stage.run(100);
   stage.cluster.killOsd(old.id);
   await stage.cluster.until('the loss', () => !stage.cluster.monitor.map.osds[old.id]?.up, 20_000);
-  // Entries from the new primary to its member come late, promises do not.
   const next = stage.primary;
   const other = next === first ? second : first;
-  other.files.slowness = 4000;
+  // It has told what it has; from here on it persists nothing, and still gives promises.
+  await stage.cluster.until(
+    'the logs to be collected',
+    () => next.osd?.primaryOf(stage.pg)?.links.get(other.uuid)?.collected !== undefined,
+    20_000,
+  );
+  other.files.fault = ({ kind }) => (kind === 'rows-sync' ? 'hang' : undefined);
   let seen = '';
   let readAt = 0;
   stage.row(await stage.cluster.client(), 'k').then(

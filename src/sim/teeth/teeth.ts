@@ -108,7 +108,7 @@ export const teeth: readonly Tooth[] = [
       {
         file: primary,
         find: 'if (compareVersions(head, target) <= 0) continue;',
-        replace: 'if (compareVersions(head, target) <= 2) continue;',
+        replace: 'if (compareVersions(head, target) <= 1e15) continue;',
       },
     ],
     scenario: 'yesterdays-disk',
