@@ -99,3 +99,33 @@ test('the blobs of a killed gateway go after the grace, those of live writers st
   deepEqual(read.body, body);
   deepEqual(cluster.failures, []);
 });
+
+test('a client that was taken for dead goes on as another writer, once for each refusal', async () => {
+  const cluster = new SimulatedCluster({
+    seed: 72,
+    osdCount: 3,
+    pools: [{ name: 'data', geometry: erasure(2, 1), failureDomain: 'host', pgCount: 2 }],
+    methods: s3Methods,
+  });
+  await cluster.start();
+  const client = await cluster.client();
+  const allocate = () => cluster.settle(client.allocateBlobs(1), 'an id');
+  const before = await allocate();
+  cluster.killMonitor({ power: false });
+  client.renewWriter(before.incarnation);
+  client.renewWriter(before.incarnation);
+  await cluster.scheduler.run(5000);
+  equal((await allocate()).incarnation, before.incarnation, 'nobody waits for the monitor');
+  await cluster.startMonitor();
+  await cluster.scheduler.run(5000);
+  const after = await allocate();
+  equal(after.incarnation, before.incarnation + 1);
+  client.renewWriter(before.incarnation);
+  await cluster.scheduler.run(1000);
+  equal((await allocate()).incarnation, after.incarnation);
+  const layout = client.activeLayout('data');
+  await cluster.settle(client.putBlob(layout, after, [pattern(1, 100)]), 'a put');
+  await cluster.settle(client.deleteBlob(layout, after), 'a delete');
+  deepEqual(await cluster.settle(listBlobs(client), 'a listing'), []);
+  deepEqual(cluster.failures, []);
+});
