@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { unreached } from '../sim/marks.ts';
 import type { RunResult } from '../sim/run.ts';
-import { scenarios } from '../sim/scenarios.ts';
+import { loggedInScenarios, scenarios } from '../sim/scenarios.ts';
 
 const { values } = parseArgs({
   options: {
@@ -119,6 +119,7 @@ const timer = setTimeout(stop, limitMs);
 
 if (isSmoke) {
   await runScenarios();
+  add(logged, loggedInScenarios);
   // The same seeds in another worker, after other seeds: nothing of an earlier run may show in a later one.
   await Promise.all(
     Array.from({ length: workers }, (_, index) => work(firstSeed + index, repeatedSeeds / workers)),

@@ -1,27 +1,38 @@
 // Directed scenarios: one schedule each that once lost something, or that a rule of the protocol exists
 // for. They run before the seeds of the smoke run, and a planted bug may name one that must catch it.
 
-import { decodeUtf8, encodeUtf8 } from '../base/bytes.ts';
+import { decodeUtf8, encodeUtf8, equalBytes } from '../base/bytes.ts';
 import type { PgId } from '../base/ids.ts';
 import type { ClusterClient } from '../client/cluster-client.ts';
-import { copies, type Geometry, slotCount } from '../map/geometry.ts';
+import { copies, erasure, type Geometry, slotCount } from '../map/geometry.ts';
 import { slotsIn } from '../map/pg-record.ts';
 import { Invariants } from './invariants.ts';
 import { SimulatedCluster, type SimulatedOsd } from './simulated-cluster.ts';
 import { workloadMethods } from './workload.ts';
 
+/** How often each thing was logged in all scenarios that ran; marks are counted in it. */
+export const loggedInScenarios: Record<string, number> = {};
+
 class Stage {
   readonly cluster: SimulatedCluster;
   readonly #invariants: Invariants;
 
-  constructor(osdCount: number, geometry: Geometry, clocksDiffer = false) {
+  constructor(osdCount: number, geometry: Geometry, clocksDiffer = false, data?: Geometry) {
     this.cluster = new SimulatedCluster({
       seed: 7,
       osdCount,
-      pools: [{ name: '.index', geometry, failureDomain: 'host', pgCount: 1 }],
+      pools: [
+        { name: '.index', geometry, failureDomain: 'host', pgCount: 1 },
+        ...(data === undefined
+          ? []
+          : [{ name: 'data', geometry: data, failureDomain: 'host', pgCount: 1 } as const]),
+      ],
       methods: workloadMethods,
       clocksDiffer,
     });
+    this.cluster.onLog = ({ event }) => {
+      loggedInScenarios[event] = (loggedInScenarios[event] ?? 0) + 1;
+    };
     this.#invariants = new Invariants(this.cluster);
     this.cluster.scheduler.afterEach = () => this.#invariants.check();
   }
@@ -415,7 +426,54 @@ async function promotionUnheard(): Promise<void> {
   stage.end();
 }
 
+/**
+ * Promises P1 and P2: one disk goes bad and is repaired from the others, then one is lost and rebuilt; below
+ * the floor writes wait, and nothing acknowledged is missing at the end.
+ */
+async function badAndLostDisks(): Promise<void> {
+  const stage = new Stage(3, copies(3, 2), false, erasure(2, 1));
+  const client = await stage.start();
+  const { cluster } = stage;
+  const layout = client.activeLayout('data');
+  const blobs = await client.allocateBlobs(20);
+  const bytes = (at: number): Uint8Array => new Uint8Array(70_000 + at).fill(at);
+  const each = async (work: (at: number) => Promise<void>): Promise<void> => {
+    for (let at = 0; at < 20; at++) await cluster.settle(work(at), `blob ${at}`);
+  };
+  const blobAt = (at: number) => ({ ...blobs, counter: blobs.counter + at });
+  const check = async (at: number): Promise<void> => {
+    const range = { offsetBytes: 0, lengthBytes: 70_000 + at };
+    const read = await client.readBlob(layout, blobAt(at), range);
+    stage.expect(equalBytes(read, bytes(at)), `blob ${at} is what was written`);
+  };
+  await each((at) => client.putBlob(layout, blobAt(at), [bytes(at)]));
+  await stage.set(client, 'k=1');
+  const [, bad] = cluster.osds as [SimulatedOsd, SimulatedOsd];
+  for (const page of bad.files.writtenPages('block').slice(0, 40))
+    bad.files.flipBit('block', page + 7, 3);
+  await each(check);
+  cluster.monitor.scrub([...cluster.monitor.records.keys()], true);
+  await stage.run(20_000);
+  cluster.monitor.scrub([...cluster.monitor.records.keys()], true);
+  await stage.run(20_000);
+  const [lost] = cluster.osds as [SimulatedOsd];
+  cluster.killOsd(lost.id);
+  await cluster.until('the loss', () => cluster.monitor.map.osds[0]?.up === false, 20_000);
+  const write = watched(client.putBlob(layout, await client.allocateBlobs(1), [bytes(1)]));
+  await stage.run(2000);
+  stage.expect(!write.isDone(), 'nothing is acknowledged that one more failure could lose');
+  await cluster.replaceDisk(lost.id);
+  await cluster.startOsd(lost.id);
+  await cluster.untilClean();
+  await stage.run(3000);
+  stage.expect(write.isDone(), 'the write that waited was done');
+  cluster.killOsd(bad.id);
+  await each(check);
+  stage.end();
+}
+
 export const scenarios: ReadonlyMap<string, () => Promise<void>> = new Map([
+  ['bad-and-lost-disks', badAndLostDisks],
   ['head-in-memory', headInMemory],
   ['primary-cut-off', primaryCutOff],
   ['elected-too-early', electedTooEarly],
