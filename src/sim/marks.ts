@@ -9,13 +9,11 @@ export const marks: readonly string[] = [
   'log of another member adopted',
   'unfinished puts given up',
   'proposal refused',
-  'primary could not start',
   'osd down',
   // Recovery.
   'member begins anew',
   'member caught up by log',
   'blob pushed',
-  'data of another shard set aside',
   // Clients.
   'request answered again',
   'write refused below the floor',

@@ -6,6 +6,7 @@ import type { PgId } from '../base/ids.ts';
 import type { ClusterClient } from '../client/cluster-client.ts';
 import { copies, erasure, type Geometry, slotCount } from '../map/geometry.ts';
 import { slotsIn } from '../map/pg-record.ts';
+import { compareMembers } from './end-state.ts';
 import { Invariants } from './invariants.ts';
 import { SimulatedCluster, type SimulatedOsd } from './simulated-cluster.ts';
 import { workloadMethods } from './workload.ts';
@@ -472,8 +473,73 @@ async function badAndLostDisks(): Promise<void> {
   stage.end();
 }
 
+/**
+ * Rule 24: what was deleted while a member was away is not there after it was filled again. The member leads
+ * when it is cut off, and orders an entry that nobody else has, so that its log does not meet theirs.
+ */
+async function deletedWhileAway(): Promise<void> {
+  const stage = new Stage(3, copies(3, 2), false, copies(3, 2));
+  const client = await stage.start();
+  const { cluster } = stage;
+  const layout = client.activeLayout('data');
+  const blobs = await client.allocateBlobs(12);
+  const blobAt = (at: number) => ({ ...blobs, counter: blobs.counter + at });
+  const put = (at: number) => client.putBlob(layout, blobAt(at), [new Uint8Array(20_000).fill(at)]);
+  for (let at = 0; at < 10; at++) await cluster.settle(put(at), `blob ${at}`);
+  const pg = [...cluster.monitor.records.keys()].at(-1) as PgId;
+  const old = cluster.osdOf(cluster.monitor.records.get(pg)?.primary) as SimulatedOsd;
+  const others = cluster.osds.filter((osd) => osd !== old).map(({ id }) => `osd.${id}`);
+  stage.part(`osd.${old.id}`, [...others, 'mon']);
+  const unheard = put(10);
+  unheard.catch(() => {});
+  await stage.run(100);
+  await stage.depose(old);
+  await stage.run(5000);
+  const other = await cluster.client();
+  for (let at = 0; at < 5; at++)
+    await cluster.settle(other.deleteBlob(layout, blobAt(at)), `deleting blob ${at}`);
+  cluster.network.heal();
+  await cluster.untilClean();
+  await cluster.settle(unheard, 'the put that was not heard', 60_000).catch(() => {});
+  await stage.run(2000);
+  const problems: string[] = [];
+  await compareMembers(cluster, problems);
+  stage.expect(problems.length === 0, problems.join('\n'));
+  stage.end();
+}
+
+/**
+ * Rule 20: a put that fewer disks hold than are needed to read it is given up by whoever takes over, and
+ * what was told of it is forgotten with it.
+ */
+async function unfinishedPut(): Promise<void> {
+  const stage = new Stage(3, copies(3, 2), false, erasure(2, 1));
+  const client = await stage.start();
+  const { cluster } = stage;
+  const layout = client.activeLayout('data');
+  const pg = [...cluster.monitor.records.keys()].at(-1) as PgId;
+  const old = cluster.osdOf(cluster.monitor.records.get(pg)?.primary) as SimulatedOsd;
+  for (const osd of cluster.osds) if (osd !== old) stage.part(`osd.${old.id}`, [`osd.${osd.id}`]);
+  const blob = await client.allocateBlobs(1);
+  const put = client.putBlob(layout, blob, [new Uint8Array(50_000).fill(1)]);
+  put.catch(() => {});
+  await stage.run(200);
+  for (const osd of cluster.osds) cluster.killOsd(osd.id, { power: true });
+  cluster.network.heal();
+  for (const osd of cluster.osds) await cluster.startOsd(osd.id);
+  // The client tries again with the same request: it is done anew, not called done.
+  await cluster.settle(put, 'the put', 60_000);
+  await cluster.untilClean();
+  const range = { offsetBytes: 0, lengthBytes: 50_000 };
+  const read = await cluster.settle(client.readBlob(layout, blob, range), 'the read');
+  stage.expect(equalBytes(read, new Uint8Array(50_000).fill(1)), 'it is what was written');
+  stage.end();
+}
+
 export const scenarios: ReadonlyMap<string, () => Promise<void>> = new Map([
   ['bad-and-lost-disks', badAndLostDisks],
+  ['deleted-while-away', deletedWhileAway],
+  ['unfinished-put', unfinishedPut],
   ['head-in-memory', headInMemory],
   ['primary-cut-off', primaryCutOff],
   ['elected-too-early', electedTooEarly],

@@ -279,6 +279,7 @@ export const teeth: readonly Tooth[] = [
         replace: 'if (wantedRows.size > 1e9) transaction',
       },
     ],
+    scenario: 'deleted-while-away',
   },
   {
     name: 'shards of an old place pass for those of the new one',
