@@ -1,6 +1,6 @@
 // Builds dist/: the WebAssembly modules first (embedded as generated TypeScript), then the program.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 function run(command, args) {
@@ -28,3 +28,5 @@ const project = existsSync(join('node_modules', '@aws-sdk', 'client-s3'))
   : 'tsconfig.build.json';
 run(process.execPath, [join('node_modules', 'typescript', 'bin', 'tsc'), '-p', project]);
 prune('dist');
+// npm marks a program as executable only when it is there before its own `prepare` has built it.
+chmodSync(join('dist', 'bin', 'holdfast.js'), 0o755);
