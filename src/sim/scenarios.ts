@@ -536,10 +536,39 @@ async function unfinishedPut(): Promise<void> {
   stage.end();
 }
 
+/**
+ * Promise P2: while one read hangs, what was written after it began is read from the disk, and not from
+ * memory that its writer uses again.
+ */
+async function readBesideAHungRead(): Promise<void> {
+  const stage = new Stage(2, copies(2, 1), false, copies(2, 1));
+  const client = await stage.start();
+  const { cluster } = stage;
+  const layout = client.activeLayout('data');
+  const blobs = await client.allocateBlobs(6);
+  const blobAt = (at: number) => ({ ...blobs, counter: blobs.counter + at });
+  const bytes = (at: number): Uint8Array => new Uint8Array(80_000).fill(at + 1);
+  const range = { offsetBytes: 0, lengthBytes: 80_000 };
+  await cluster.settle(client.putBlob(layout, blobAt(0), [bytes(0)]), 'a put');
+  for (const osd of cluster.osds) {
+    let hangs = 1;
+    osd.files.fault = ({ kind }) => (kind === 'block-read' && hangs-- > 0 ? 'hang' : undefined);
+  }
+  client.readBlob(layout, blobAt(0), range).catch(() => {});
+  await stage.run(200);
+  for (let at = 1; at < 6; at++) {
+    await cluster.settle(client.putBlob(layout, blobAt(at), [bytes(at)]), 'a put');
+    const read = await cluster.settle(client.readBlob(layout, blobAt(at), range), 'a read');
+    stage.expect(equalBytes(read, bytes(at)), `blob ${at} is what was written`);
+  }
+  stage.end();
+}
+
 export const scenarios: ReadonlyMap<string, () => Promise<void>> = new Map([
   ['bad-and-lost-disks', badAndLostDisks],
   ['deleted-while-away', deletedWhileAway],
   ['unfinished-put', unfinishedPut],
+  ['read-beside-a-hung-read', readBesideAHungRead],
   ['head-in-memory', headInMemory],
   ['primary-cut-off', primaryCutOff],
   ['elected-too-early', electedTooEarly],

@@ -346,20 +346,17 @@ export const teeth: readonly Tooth[] = [
         replace: '',
       },
     ],
+    scenario: 'read-beside-a-hung-read',
   },
   {
-    name: 'garbage is what is not yet old',
-    breaks: 'rule 29',
+    name: 'a blob is collected that is still referred to',
+    breaks: 'rule 28',
     patches: [
       {
         file: 'src/s3/garbage-collector.ts',
-        find: 'if (collected.length > 0)',
-        replace: 'if (collected.length > 1e9)',
-      },
-      {
-        file: 'src/s3/garbage-collector.ts',
-        find: 'const counter = run.first.counter + index + i;',
-        replace: 'const counter = run.first.counter + index + i + 1;',
+        find: 'deleteBlobs(run.layout, blobsOfRun(run));',
+        replace:
+          'deleteBlobs(run.layout, blobsOfRun({ ...run, first: { ...run.first, counter: run.first.counter + 1 } }));',
       },
     ],
   },
