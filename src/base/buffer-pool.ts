@@ -75,4 +75,4 @@ export class BufferPool {
 }
 
 /** The daemon's pool: a dozen blobs in flight, in every shape they take, within a budget of 256 MiB. */
-export const buffers: BufferPool = new BufferPool(72 * 1024 * 1024);
+export const buffers: BufferPool = new BufferPool(64 * 1024 * 1024);

@@ -48,10 +48,10 @@ export type Launch = (
 const heapMiBMax = 128;
 
 /**
- * The young generation: larger ones make fewer collections and cost up to three times their size. With 8,
- * small requests spent a fifth of the CPU in them.
+ * The young generation: larger ones make fewer collections and cost up to three times their size. 24 would
+ * leave a gateway under full load only a few MiB of its budget.
  */
-const semiSpaceMiBMax = 24;
+const semiSpaceMiBMax = 12;
 
 const daemonFile = fileURLToPath(new URL('../bin/daemon.js', import.meta.url));
 

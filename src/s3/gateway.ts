@@ -28,7 +28,7 @@ export interface GatewayOptions {
   readonly hostNames?: readonly string[];
   /** Default `us-east-1`. Signatures for any region are accepted: there is one place only. */
   readonly region?: string;
-  /** For all requests together. Default 96 MiB: a dozen 4 MiB streams each way. At least 16 MiB. */
+  /** For all requests together. Default 80 MiB: ten 4 MiB streams each way. At least 16 MiB. */
   readonly budgetBytes?: number;
   /** How long replaced blobs wait for readers that began before. Default 15 minutes. */
   readonly garbageGraceMs?: number;
@@ -48,7 +48,7 @@ export interface Gateway {
 
 const defaults = {
   region: 'us-east-1',
-  budgetBytes: 96 * 1024 * 1024,
+  budgetBytes: 80 * 1024 * 1024,
   garbageGraceMs: 15 * 60 * 1000,
   garbageIntervalMs: 60_000,
   garbageBlobsPerSecond: 200,
