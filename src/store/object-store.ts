@@ -119,7 +119,7 @@ export interface ScanRange {
 }
 
 export interface Usage {
-  /** Room for object data: the configured capacity without the reserve, less when the file system has less. */
+  /** Room for object data: the configured capacity without the reserve, or what the file system has. */
   readonly capacityBytes: number;
   /** Units taken by object data, freed ones that are still being read included. */
   readonly usedBytes: number;

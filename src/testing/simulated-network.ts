@@ -192,10 +192,11 @@ class End implements Connection {
     this.#drain();
   }
 
-  send(views: readonly Uint8Array[]): void {
-    if (this.#isOver || !this.owner.isAlive) return;
+  send(views: readonly Uint8Array[], sent?: () => void): void {
     // A copy: the real network would have taken the bytes, whatever the sender does to them later.
     const copies = views.map((view) => view.slice());
+    sent?.();
+    if (this.#isOver || !this.owner.isAlive) return;
     let bytes = 0;
     for (const copy of copies) bytes += copy.length;
     this.unsentBytes += bytes;
@@ -204,7 +205,12 @@ class End implements Connection {
       this.unsentBytes -= bytes;
       if (wasFull && this.unsentBytes === 0 && !this.#isOver && this.owner.isAlive)
         this.owner.run(() => this.#events?.drained());
-      for (const copy of copies) this.peer?.arrive((events) => events.received(copy));
+      for (const copy of copies)
+        this.peer?.arrive((events) => {
+          events.received(copy);
+          // The view was valid during the call only.
+          copy.fill(0xdd);
+        });
     });
   }
 
