@@ -2,25 +2,13 @@
 
 import { deepEqual, equal } from 'node:assert/strict';
 import { test } from 'node:test';
-import { decodeUtf8, emptyBytes, encodeUtf8 } from '../base/bytes.ts';
-import type { Method, Methods } from '../base/method.ts';
+import { decodeUtf8, encodeUtf8 } from '../base/bytes.ts';
 import type { ClusterClient } from '../client/cluster-client.ts';
 import { ClientError } from '../client/errors.ts';
 import { copies, erasure } from '../map/geometry.ts';
 import type { InitialPool } from '../mon/initial.ts';
 import { SimulatedCluster } from './simulated-cluster.ts';
-
-/** `key=value` sets a row and answers the old value; `key` alone reads it. */
-const rowMethod: Method = async (view, argument) => {
-  const [key, value] = decodeUtf8(argument).split('=');
-  const before = (await view.get(encodeUtf8(key as string))) ?? emptyBytes;
-  if (value === undefined) return { effects: [], result: before };
-  return {
-    effects: [{ kind: 'put', key: encodeUtf8(key as string), value: encodeUtf8(value) }],
-    result: before,
-  };
-};
-const methods: Methods = new Map([['test.row', rowMethod]]);
+import { workloadMethods } from './workload.ts';
 
 const pools: readonly InitialPool[] = [
   { name: '.index', geometry: copies(3, 2), failureDomain: 'host', pgCount: 4 },
@@ -30,13 +18,13 @@ const pools: readonly InitialPool[] = [
 async function started(
   seed: number,
 ): Promise<{ cluster: SimulatedCluster; client: ClusterClient }> {
-  const cluster = new SimulatedCluster({ seed, osdCount: 5, pools, methods });
+  const cluster = new SimulatedCluster({ seed, osdCount: 5, pools, methods: workloadMethods });
   await cluster.start();
   return { cluster, client: await cluster.client() };
 }
 
 async function row(client: ClusterClient, object: string, argument: string): Promise<string> {
-  return decodeUtf8(await client.call('.index', object, 'test.row', encodeUtf8(argument)));
+  return decodeUtf8(await client.call('.index', object, 'sim.swap', encodeUtf8(argument)));
 }
 
 function pattern(seed: number, bytes: number): Uint8Array {
