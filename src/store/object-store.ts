@@ -129,7 +129,8 @@ export interface Usage {
   readonly pendingBytes: number;
 }
 
-const cacheBytesDefault = 8 * 1024 * 1024;
+/** Hot rows: some thousands of small objects, for which the key-value store would be asked and unpack. */
+const cacheBytesDefault = 16 * 1024 * 1024;
 
 /** Two of the largest transactions: one on its way to the disk, one behind it. */
 const pendingBytesMaxDefault = 64 * 1024 * 1024;
