@@ -42,10 +42,10 @@ export type Launch = (
 ) => DaemonHandle;
 
 /**
- * Limits of V8's own heap, in MiB; buffers live outside it. Half of an OSD's or a gateway's budget of
+ * Limits of V8's own heap, in MiB; buffers live outside it. Three eighths of an OSD's or a gateway's budget of
  * 256 MiB: what a daemon keeps there is small, and without a limit garbage may grow to gigabytes.
  */
-const heapMiBMax = 128;
+const heapMiBMax = 96;
 
 /**
  * The young generation: larger ones make fewer collections and cost up to three times their size. 24 would
