@@ -119,6 +119,8 @@ export class Primary implements LinkOwner {
   #committed = 0;
   /** The commit point that members were told while writes rested. */
   #keptCommit = -1;
+  /** When a disk last failed a read for another reason than what it holds. */
+  #readFailedAt: Instant = Number.NEGATIVE_INFINITY as Instant;
   /** Not before this are bad shards of this disk tried again. */
   #repairAt: Instant = Number.NEGATIVE_INFINITY as Instant;
   #waiting = 'its tenure to be established';
@@ -965,7 +967,8 @@ export class Primary implements LinkOwner {
     try {
       return await this.disk.readShard(blob, range.offsetBytes, range.lengthBytes);
     } catch (error) {
-      await this.member.noteReadError(blob, error);
+      const refusal = await this.member.noteReadError(blob, error);
+      if (refusal.code === 'failed') this.#readFailedAt = this.world.env.clock.now();
       return undefined;
     }
   }
@@ -989,6 +992,9 @@ export class Primary implements LinkOwner {
         answer.message.facts.blobCrc === facts.blobCrc &&
         answer.message.facts.blobBytes === facts.blobBytes;
       if (!isRight) {
+        const { message } = answer;
+        if (message.kind === 'failure' && message.code === 'failed')
+          this.#readFailedAt = this.world.env.clock.now();
         buffers.release(answer.payload);
         return undefined;
       }
@@ -1049,6 +1055,9 @@ export class Primary implements LinkOwner {
         slot.uuid !== this.world.self.uuid && this.world.peers.openSession(slot.uuid) === undefined,
     );
     const detail = `${this.pg}: too few shards of ${formatBlobId(blob)} can be read`;
+    // A disk that could not be read just now says nothing about what is on it.
+    if (this.world.env.clock.now() - this.#readFailedAt < readTimeoutMs)
+      return new OsdError('failed', `${detail} while a disk fails to read`);
     if (silent.length === 0) return new OsdError('damaged', detail);
     return new OsdError(
       'failed',
