@@ -76,7 +76,6 @@ function slice32(register: u32, at: usize, bytes: usize): u32 {
   return register;
 }
 
-// @ts-ignore: decorator
 @inline
 function sum6(a: v128, b: v128, c: v128, d: v128, e: v128, f: v128): v128 {
   return v128.xor(v128.xor(v128.xor(a, b), v128.xor(c, d)), v128.xor(e, f));
@@ -86,7 +85,6 @@ function sum6(a: v128, b: v128, c: v128, d: v128, e: v128, f: v128): v128 {
  * Cancels all of the input but its last t5 bytes (up to 63 more), and returns how many bytes at
  * `target` have the same checksum. The t5 bytes before `at` are zero. Distances are in bytes.
  */
-// @ts-ignore: decorator
 @inline
 function fold(
   at: usize,
@@ -171,7 +169,6 @@ const longBytesMin: usize = 8 * 1024;
 const mediumBytesMin: usize = 1536;
 
 /** Folds the input, at least mediumBytesMin long, and returns how much is at secondRest then. */
-// @ts-ignore: decorator
 @inline
 function foldInput(
   register: u32,

@@ -10,7 +10,6 @@
 // with the mask a constant, everything about the rows it does not have folds away.
 
 /** Doubles sixteen elements of the field: shift left, and where a bit fell out, add the polynomial. */
-// @ts-ignore: decorator
 @inline
 function double(x: v128): v128 {
   return v128.xor(
@@ -20,7 +19,6 @@ function double(x: v128): v128 {
 }
 
 /** One Horner step of row `row` (a constant). */
-// @ts-ignore: decorator
 @inline
 function step(sum: v128, data: v128, row: i32): v128 {
   if (row == 1) return v128.xor(double(sum), data);
@@ -30,7 +28,6 @@ function step(sum: v128, data: v128, row: i32): v128 {
 }
 
 /** Multiplies by the constant whose products with all low and all high nibbles are given. */
-// @ts-ignore: decorator
 @inline
 function products(x: v128, low: v128, high: v128): v128 {
   return v128.xor(
@@ -40,7 +37,6 @@ function products(x: v128, low: v128, high: v128): v128 {
 }
 
 /** Parity row 0 only: the XOR of the data, 64 bytes at a time. */
-// @ts-ignore: decorator
 @inline
 function encodeXor(data: usize, parity: usize, k: i32, stride: usize, bytes: usize): void {
   const last = <usize>(k - 1) * stride;
@@ -66,7 +62,6 @@ function encodeXor(data: usize, parity: usize, k: i32, stride: usize, bytes: usi
 }
 
 /** The parity rows of `mask` (a constant), 32 bytes at a time; row i goes to parity slot i. */
-// @ts-ignore: decorator
 @inline
 function encodeRows(
   mask: i32,
@@ -128,7 +123,6 @@ function encodeRows(
 }
 
 /** Two fused rows 0 and 1, 64 bytes at a time: the common geometries have m = 2. */
-// @ts-ignore: decorator
 @inline
 function encodeTwo(data: usize, parity: usize, k: i32, stride: usize, bytes: usize): void {
   const last = <usize>(k - 1) * stride;
@@ -197,7 +191,6 @@ export function encode(
 }
 
 /** Adds the products of sixteen bytes with the constant of `table` to a sum. */
-// @ts-ignore: decorator
 @inline
 function product(s: v128, sum: v128, table: usize): v128 {
   return v128.xor(sum, products(s, v128.load(table), v128.load(table, 16)));
@@ -212,7 +205,6 @@ function product(s: v128, sum: v128, table: usize): v128 {
  * rows' submatrix). Syndrome 0 is the plain sum of the lost chunks, so with row 0 in the mask the
  * last chunk needs no products. (Row 0 alone, and rows 0 and 1, have kernels of their own.)
  */
-// @ts-ignore: decorator
 @inline
 function solveRows(
   mask: i32,
@@ -388,7 +380,6 @@ function solveRows(
  * the lost chunks a < b comes first; put in place of chunk a (and zero for b), it makes the row-1
  * sum t = (2^a + 2^b) * chunk b. Table 0 has the inverse of that factor.
  */
-// @ts-ignore: decorator
 @inline
 function solveTwo(
   data: usize,
