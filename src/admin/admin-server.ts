@@ -26,10 +26,12 @@ import type { Crash, MonitorControl, SupervisorControl } from './control.ts';
 import { AdminError, asAdminError, httpStatusOf } from './errors.ts';
 import { computeHealth } from './health.ts';
 import { impactOfStopping, poolsWithoutRoom } from './impact.ts';
+import { requireAccepted } from './loss.ts';
 import { formatMetrics } from './metrics.ts';
 import {
   type Fields,
   flagField,
+  optionalText,
   osdsField,
   poolField,
   readFields,
@@ -94,6 +96,7 @@ class AdminApi {
       ['POST v1/users', ({ fields }) => options.monitor.createUser(textField(fields, 'name'))],
       ['DELETE v1/users', ({ rest }) => this.#removeUser(rest)],
       ['GET v1/daemons', async () => ({ daemons: await this.#supervisor().daemons() })],
+      ['POST v1/mon', (question) => this.#commandMon(question)],
       ['POST v1/scrub', ({ fields }) => this.#scrub(fields)],
     ]);
   }
@@ -147,7 +150,7 @@ class AdminApi {
   }
 
   async #health(assessment: Assessment): Promise<Health> {
-    return computeHealth(this.#options.monitor.map, assessment, await this.#options.crashes());
+    return computeHealth(this.#options.monitor, assessment, await this.#options.crashes());
   }
 
   async #status(): Promise<Status> {
@@ -214,6 +217,11 @@ class AdminApi {
         monitor.daemonFailed(osd, textField(fields, 'reason'));
         return {};
       }
+      case 'accept-rollback':
+        return this.#acceptRollback(
+          this.#requireOsd(fields.osd),
+          optionalText(fields, 'acceptLoss'),
+        );
       case 'out':
       case 'in':
       case 'down':
@@ -271,6 +279,25 @@ class AdminApi {
       ...(unwritable.length === 0 ? [] : [`writes to ${listed(unwritable)} would wait`]),
     ];
     throw new AdminError('unsafe', `${command} ${names}: ${parts.join(', ')}`);
+  }
+
+  async #acceptRollback(id: OsdId, accepted: string | undefined): Promise<Answer> {
+    const { monitor } = this.#options;
+    const losses = [...monitor.records.values()].flatMap((record) => {
+      const slot = record.slots.find((each) => each.osd === id && each.state === 'rolled-back');
+      if (slot === undefined) return [];
+      return `pg ${record.pg}: what was acknowledged up to version ${slot.asOf} of its record and osd.${id} no longer has`;
+    });
+    requireAccepted(`accepting osd.${id} as it is`, losses, accepted);
+    return { pgs: await monitor.acceptRollback(id) };
+  }
+
+  async #commandMon({ rest, fields }: Question): Promise<Answer> {
+    if (rest.length !== 1 || rest[0] !== 'restore')
+      throw new AdminError('not-found', `no /v1/mon/${rest.join('/')}`);
+    const missing = fields.osds === undefined ? [] : [...osdsField(fields)];
+    await this.#options.monitor.restoreStore(missing.map((id) => this.#requireOsd(id)));
+    return {};
   }
 
   async #replaceDisk(fields: Fields): Promise<Answer> {

@@ -33,6 +33,12 @@ export interface MonitorKnowledge {
   readonly records: ReadonlyMap<PgId, PgRecord>;
   reportOf(pg: PgId): HeardPgReport | undefined;
   sightOf(osd: OsdEntry): OsdSight | undefined;
+  /** Why the map store is not changed at all: it is an older copy. */
+  readonly frozen: string | undefined;
+  /** Why it is not changed yet: too few OSDs have told what they know since the monitor started. */
+  readonly waiting: string | undefined;
+  /** Whose word is wanting. */
+  readonly awaitedWitnesses: readonly OsdId[];
 }
 
 /** Commands throw errors with a `code` of `not-found`, `refused` or `invalid` and words to show. */
@@ -47,6 +53,8 @@ export interface MonitorControl extends MonitorKnowledge {
   removePool(name: string): Promise<void>;
   createUser(name: string): Promise<S3User>;
   removeUser(name: string): Promise<void>;
+  acceptRollback(id: OsdId): Promise<readonly PgId[]>;
+  restoreStore(missing: readonly OsdId[]): Promise<void>;
   scrub(pgs: readonly PgId[], deep: boolean): number;
 }
 

@@ -9,6 +9,7 @@ import { assess } from './assess.ts';
 import type { MonitorKnowledge } from './control.ts';
 import { computeHealth } from './health.ts';
 import { impactOfStopping, poolsWithoutRoom } from './impact.ts';
+import { lossToken, requireAccepted } from './loss.ts';
 import { formatMetrics } from './metrics.ts';
 
 const now = 100_000 as Instant;
@@ -26,6 +27,9 @@ class Cluster implements MonitorKnowledge {
   missing = 0;
   damaged = 0;
   failure = '';
+  frozen: string | undefined;
+  waiting: string | undefined;
+  awaitedWitnesses: readonly OsdId[] = [];
 
   constructor() {
     const rule = { failureDomain: 'host', deviceClass: undefined } as const;
@@ -104,7 +108,7 @@ class Cluster implements MonitorKnowledge {
   }
 
   health(): ReturnType<typeof computeHealth> {
-    return computeHealth(this.map, assess(this, now), []);
+    return computeHealth(this, assess(this, now), []);
   }
 
   codes(): readonly string[] {
@@ -187,4 +191,38 @@ test('metrics are in Prometheus’ format', () => {
   ok(text.includes('# TYPE holdfast_health gauge\nholdfast_health 0\n'));
   ok(text.includes('holdfast_osd_up{osd="4",host="host-4"} 1\n'));
   ok(text.includes('holdfast_pgs{state="active+clean"} 2\n'));
+});
+
+test('an older map store, and a disk that came back older, are errors with the way out', () => {
+  const cluster = new Cluster();
+  cluster.frozen = 'osd.1 has seen revision 9 of the map store, which is at 4: it is an older copy';
+  cluster.awaitedWitnesses = [2 as OsdId];
+  const [check] = cluster.health().checks;
+  equal(check?.code, 'MON_STORE_OLD');
+  ok(check?.detail.some((line) => line.includes('mon restore --without 2')));
+  cluster.frozen = undefined;
+  const [pg, record] = [...cluster.records][0] as [PgId, PgRecord];
+  const slots = record.slots.map((slot, at) => ({
+    ...slot,
+    state: at === 0 ? ('rolled-back' as const) : ('stale' as const),
+  }));
+  cluster.records.set(pg, { ...record, primary: undefined, slots });
+  ok(cluster.codes().includes('OSD_ROLLED_BACK'));
+  ok(cluster.codes().includes('PG_NOT_SERVING'));
+});
+
+test('a loss is accepted only by the token of exactly that loss', () => {
+  const refusal = (losses: readonly string[], token: string | undefined): string => {
+    try {
+      requireAccepted('destroying osd.3', losses, token);
+      return '';
+    } catch (error) {
+      return (error as Error).message;
+    }
+  };
+  equal(refusal([], undefined), '');
+  const token = lossToken('destroying osd.3', ['pg 1.1.0']);
+  ok(refusal(['pg 1.1.0'], undefined).endsWith(`--accept-loss ${token}`));
+  equal(refusal(['pg 1.1.0'], token), '');
+  ok(refusal(['pg 1.1.0', 'pg 1.1.1'], token).includes('was for another list'));
 });

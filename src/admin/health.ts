@@ -5,7 +5,7 @@ import { activeLayout, type ClusterMap } from '../map/cluster-map.ts';
 import { formatGeometry, slotCount } from '../map/geometry.ts';
 import { domainCount } from '../map/placement.ts';
 import type { Assessment } from './assess.ts';
-import type { Crash } from './control.ts';
+import type { Crash, MonitorKnowledge } from './control.ts';
 import type { Health, HealthCheck, HealthCode, OsdView, PgView } from './views.ts';
 
 export const nearlyFullPermille = 850;
@@ -23,15 +23,16 @@ interface Finding {
 }
 
 export function computeHealth(
-  map: ClusterMap,
+  knowledge: MonitorKnowledge,
   assessment: Assessment,
   crashes: readonly Crash[],
 ): Health {
   const findings = [
     // Causes before what follows from them.
+    ...storeFindings(knowledge),
     ...osdFindings(assessment.osds),
     ...pgFindings(assessment.pgs),
-    ...poolFindings(map),
+    ...poolFindings(knowledge.map),
     crashFinding(crashes),
   ];
   const checks = findings
@@ -57,6 +58,30 @@ export function countOf(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
+function storeFindings({ frozen, waiting, awaitedWitnesses }: MonitorKnowledge): Finding[] {
+  const awaited = awaitedWitnesses.map((id) => `osd.${id}`).join(', ');
+  return [
+    {
+      code: 'MON_STORE_OLD',
+      severity: 'ERR',
+      summary: () => 'the map store is an older copy: nothing is elected or changed',
+      lines:
+        frozen === undefined
+          ? []
+          : [
+              frozen,
+              `it is restored by itself once ${awaited} told what they know; or name them as missing: holdfast mon restore --without ${awaitedWitnesses.join(' ')}`,
+            ],
+    },
+    {
+      code: 'MON_WAITS',
+      severity: 'ERR',
+      summary: () => 'the monitor has heard too few OSDs since it started: nothing is changed',
+      lines: frozen !== undefined || waiting === undefined ? [] : [waiting],
+    },
+  ];
+}
+
 function pgFindings(pgs: readonly PgView[]): Finding[] {
   const lines = (
     wanted: (pg: PgView) => boolean,
@@ -71,6 +96,20 @@ function pgFindings(pgs: readonly PgView[]): Finding[] {
       lines: lines(
         (pg) => !pg.serving,
         (pg) => `${pg.state}; waits for ${pg.waiting === '' ? 'its primary' : pg.waiting}`,
+      ),
+    },
+    {
+      code: 'OSD_ROLLED_BACK',
+      severity: 'ERR',
+      summary: (count) =>
+        `${countOf(count, 'placement group')} whose last disk came back older than it was`,
+      lines: lines(
+        (pg) => pg.slots.some((slot) => slot.state === 'rolled-back'),
+        (pg) => {
+          const old = pg.slots.filter((slot) => slot.state === 'rolled-back');
+          const ids = describeOsds(old.map((slot) => slot.osd));
+          return `${ids}; put its newest disk back, or give up what it lost: holdfast osd accept-rollback`;
+        },
       ),
     },
     {

@@ -14,6 +14,9 @@ export type HealthStatus = 'HEALTH_OK' | 'HEALTH_WARN' | 'HEALTH_ERR';
  * - `OSD_FULL`: a disk is 95 % full: writes to the PGs on it are refused.
  * - `DAEMON_FAILED`: a daemon could not be started; the detail says why.
  * - `DAEMON_CRASHED`: a daemon stopped because it found itself wrong.
+ * - `MON_STORE_OLD`: the monitor's map store is an older copy: nothing is elected or changed by it.
+ * - `MON_WAITS`: the monitor has just started and has heard too few OSDs to change anything.
+ * - `OSD_ROLLED_BACK`: a disk came back older than it was, and nobody else has what it acknowledged since.
  * - `PG_NOT_SERVING`: nobody serves the PG now: reads and writes of it wait.
  * - `PG_BELOW_FLOOR`: too few in-sync slots to survive one more failure: writes wait, reads go on.
  * - `PG_STOPPED`: an OSD could not start a PG from what its disk holds.
@@ -30,6 +33,9 @@ export type HealthCode =
   | 'OSD_FULL'
   | 'DAEMON_FAILED'
   | 'DAEMON_CRASHED'
+  | 'MON_STORE_OLD'
+  | 'MON_WAITS'
+  | 'OSD_ROLLED_BACK'
   | 'PG_NOT_SERVING'
   | 'PG_BELOW_FLOOR'
   | 'PG_STOPPED'

@@ -11,7 +11,7 @@ import { CliError } from './errors.ts';
 import { Progress } from './progress.ts';
 import { showHealth, showOsdTree, showOsdUsage, showPgs, showPools, showStatus } from './show.ts';
 import { formatTable, paint } from './text.ts';
-import { parseCopies, parseErasure, parseOsdName, parseWhole } from './values.ts';
+import { parseCopies, parseErasure, parseOneOsd, parseOsdName, parseWhole } from './values.ts';
 
 interface CommonFlags extends LocationFlags {
   readonly json: boolean;
@@ -44,6 +44,7 @@ export function addClusterCommands(program: Command, dataOption: () => Option): 
       );
   addOverview(program, common, waiting);
   addOsdCommands(program.command('osd').description('disks and their daemons'), common, waiting);
+  addMonCommands(program.command('mon').description('the monitor'), common);
   addPoolCommands(program.command('pool').description('pools'), common);
   addUserCommands(program.command('user').description('S3 users'), common);
   const pg = program.command('pg').description('placement groups');
@@ -135,6 +136,7 @@ function addOsdCommands(osd: Command, common: Decorate, waiting: DecorateWaiting
       print(flags, await admin.get<Osds>('/v1/osds'), ({ osds }) => showOsdUsage(osds));
     }),
   );
+  addAcceptRollback(osd, common);
   const commands = [
     ['out', 'move its data elsewhere', 'is out'],
     ['in', 'let it hold data again', 'is in'],
@@ -172,6 +174,45 @@ function addOsdCommands(osd: Command, common: Decorate, waiting: DecorateWaiting
         }),
     );
   }
+}
+
+interface LossFlags extends CommonFlags {
+  readonly acceptLoss?: string;
+}
+
+function addAcceptRollback(osd: Command, common: Decorate): void {
+  common(
+    osd
+      .command('accept-rollback')
+      .description('take what a disk that came back older has for all there is')
+      .argument('<osd>', 'its number, for example 3 or osd.3', parseOneOsd),
+  )
+    .option('--accept-loss <token>', 'the token of the list of what is given up')
+    .action((id: number, flags: LossFlags) =>
+      withAdmin(flags, async (admin) => {
+        const answer = await admin.post<{ pgs: readonly string[] }>('/v1/osds/accept-rollback', {
+          osd: id,
+          acceptLoss: flags.acceptLoss,
+        });
+        print(flags, answer, ({ pgs }) => `osd.${id} leads again: ${pgs.join(' ')}\n`);
+      }),
+    );
+}
+
+function addMonCommands(mon: Command, common: Decorate): void {
+  common(mon.command('restore').description('bring an older map store forward by what OSDs know'))
+    .addOption(
+      new Option(
+        '--without <osds...>',
+        'go on without the word of these: what only they know of is given up',
+      ).argParser(parseOsdName),
+    )
+    .action((flags: CommonFlags & { readonly without?: readonly number[] }) =>
+      withAdmin(flags, async (admin) => {
+        const answer = await admin.post<object>('/v1/mon/restore', { osds: flags.without });
+        print(flags, answer, () => 'the monitor goes on\n');
+      }),
+    );
 }
 
 interface PoolFlags extends CommonFlags {

@@ -74,6 +74,7 @@ async function writeFirstState(
     pools: defaultPools(osds),
     users: [user],
     nonce: () => formatHex(randomBytes(8)),
+    storeId: newUuid(),
   });
   const store = await EmbeddedMapStore.open(new HostFiles(`${dir.path}/mon`), 'store');
   await store.transact(putsFor(undefined, state));

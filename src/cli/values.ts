@@ -41,3 +41,7 @@ export function parseOsdName(text: string, before: readonly number[] | undefined
     throw new InvalidArgumentError('the number of an OSD is needed, for example 3 or osd.3.');
   return [...(before ?? []), Number(match[1])];
 }
+
+export function parseOneOsd(text: string): number {
+  return parseOsdName(text, undefined)[0] as number;
+}

@@ -100,11 +100,12 @@ export class ClusterClient implements Cluster {
         if (incarnation !== undefined)
           session.notify({ message: { kind: 'hold-incarnation', incarnation } });
       },
-      notice: (message) => {
+      told: (message) => {
         if (message.kind === 'users') {
           this.#users = message.users;
           this.#changed();
         }
+        return undefined;
       },
     });
     this.#sessions = new OsdSessions(env, options.identity, this.#mon);

@@ -9,13 +9,15 @@
 //             at the write floor.
 //   joining   being brought up; becomes in-sync by the primary's promote.
 //   stale     was in-sync until version `asOf`; its data is kept until the PG is whole.
+//   rolled-back  its disk came back older than it was, and too few others hold everything: the last
+//             holder of what was acknowledged until then. Only the operator makes it in-sync again (rule 21).
 
 import { type Codec, list, oneOf, option, struct, text, uint } from '../base/codec.ts';
 import { type OsdId, osdId, type PgId, pgId, type Uuid, uuid } from '../base/ids.ts';
 import { type ClusterMap, domainOf, findOsd, type Layout } from './cluster-map.ts';
 import { recordFloor, slotCount, writeFloor } from './geometry.ts';
 
-export const slotStates = ['in-sync', 'eligible', 'joining', 'stale'] as const;
+export const slotStates = ['in-sync', 'eligible', 'joining', 'stale', 'rolled-back'] as const;
 export type SlotState = (typeof slotStates)[number];
 
 export interface Slot {
@@ -137,7 +139,7 @@ export function drop(
   nonce: string,
 ): PgRecord | undefined {
   const left = slotsIn(before, 'in-sync').filter((slot) => !victims.has(slot.uuid));
-  if (!hasRecordFloor(left, layout)) return undefined;
+  if (!hasRecordFloor([...left, ...slotsIn(before, 'rolled-back')], layout)) return undefined;
   const state =
     distinctCount(left, layout, map) >= writeFloor(layout.geometry) ? 'stale' : 'eligible';
   const slots = before.slots.map(
@@ -165,7 +167,53 @@ export function promote(
   );
   const inSync = slots.filter((slot) => slot.state === 'in-sync');
   if (distinctCount(inSync, layout, map) >= writeFloor(layout.geometry))
-    slots = slots.map((slot) => (slot.state === 'eligible' ? { ...slot, state: 'stale' } : slot));
+    slots = slots.map((slot) =>
+      slot.state === 'eligible' || slot.state === 'rolled-back'
+        ? { ...slot, state: 'stale' }
+        : slot,
+    );
+  return nextRecord(before, { slots }, nonce);
+}
+
+/**
+ * A disk has lost writes that it acknowledged (rule 21): it no longer counts as holding everything.
+ * Where others do it becomes stale; eligible slots, which hold everything, then take its place when those
+ * in-sync are too few. Otherwise it is the last holder and rolled back. Undefined when nothing changes.
+ */
+export function distrust(
+  before: PgRecord,
+  disk: Uuid,
+  layout: Layout,
+  nonce: string,
+): PgRecord | undefined {
+  const slot = slotOf(before, disk);
+  if (slot?.state !== 'in-sync' && slot?.state !== 'eligible') return undefined;
+  const others = before.slots.filter((each) => each !== slot);
+  const inSync = others.filter((each) => each.state === 'in-sync');
+  const whole = others.filter((each) => each.state === 'in-sync' || each.state === 'eligible');
+  const needsEligible = slot.state === 'in-sync' && !hasRecordFloor(inSync, layout);
+  const isLast = needsEligible && !hasRecordFloor(whole, layout);
+  const slots = before.slots.map((each): Slot => {
+    if (each === slot)
+      return { ...each, state: isLast ? 'rolled-back' : 'stale', asOf: before.version };
+    return needsEligible && !isLast && each.state === 'eligible'
+      ? { ...each, state: 'in-sync', asOf: 0 }
+      : each;
+  });
+  const primary = before.primary === disk ? undefined : before.primary;
+  return nextRecord(before, { slots, primary }, nonce);
+}
+
+/** The operator takes what a rolled-back disk has for all there is. Undefined when nothing changes. */
+export function acceptRolledBack(
+  before: PgRecord,
+  disk: Uuid,
+  nonce: string,
+): PgRecord | undefined {
+  if (slotOf(before, disk)?.state !== 'rolled-back') return undefined;
+  const slots = before.slots.map(
+    (slot): Slot => (slot.uuid === disk ? { ...slot, state: 'in-sync', asOf: 0 } : slot),
+  );
   return nextRecord(before, { slots }, nonce);
 }
 
@@ -200,7 +248,8 @@ export function proposalFault(
   if (after.tenure !== before.tenure && after.tenure !== before.tenure + 1)
     return 'tenure moves by one';
   const inSync = slotsIn(after, 'in-sync');
-  if (!hasRecordFloor(inSync, layout)) return 'in-sync would fall below the record floor';
+  if (!hasRecordFloor([...inSync, ...slotsIn(after, 'rolled-back')], layout))
+    return 'in-sync would fall below the record floor';
   if (!inSync.some((slot) => slot.uuid === proposer)) return 'the primary would leave in-sync';
   for (const slot of inSync) {
     const was = slotOf(before, slot.uuid);

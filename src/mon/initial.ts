@@ -40,6 +40,7 @@ export function initialState(parts: {
   readonly pools: readonly InitialPool[];
   readonly users: readonly User[];
   readonly nonce: () => string;
+  readonly storeId: Uuid;
 }): MonState {
   const osds = parts.disks.map(
     (disk, index): OsdEntry => ({
@@ -82,5 +83,12 @@ export function initialState(parts: {
     for (const record of made) records.set(record.pg, record);
     map = added.map;
   }
-  return { map, records, users: parts.users, nextIncarnation: 1 };
+  return {
+    map,
+    records,
+    users: parts.users,
+    nextIncarnation: 1,
+    storeId: parts.storeId,
+    sequences: new Map(),
+  };
 }

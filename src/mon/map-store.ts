@@ -23,6 +23,10 @@ export interface Put {
 }
 
 export interface MapStore {
+  /** Of the newest transaction; rises with each, over the life of the store. */
+  readonly revision: number;
+  /** The next transaction will be above `revision`. */
+  skipTo(revision: number): void;
   /** Everything, once, at the start of a leader. */
   readAll(): Promise<ReadonlyMap<string, StoredValue>>;
   /** All or nothing. Resolves with the new revision when durable, undefined when an expectation failed. */
@@ -75,6 +79,14 @@ export class EmbeddedMapStore implements MapStore {
       begin = new Uint8Array([...last[0], 0]);
     }
     return new EmbeddedMapStore(keyValue, values);
+  }
+
+  get revision(): number {
+    return this.#revision;
+  }
+
+  skipTo(revision: number): void {
+    this.#revision = Math.max(this.#revision, revision);
   }
 
   async readAll(): Promise<ReadonlyMap<string, StoredValue>> {

@@ -21,6 +21,8 @@ import {
 } from '../map/cluster-map.ts';
 import { formatGeometry, geometryFault, slotCount } from '../map/geometry.ts';
 import {
+  acceptRolledBack,
+  distrust,
   hasWriteFloor,
   nextRecord,
   type PgRecord,
@@ -28,6 +30,7 @@ import {
   slotOf,
 } from '../map/pg-record.ts';
 import { domainCount } from '../map/placement.ts';
+import { NetError } from '../net/errors.ts';
 import { type Identity, type SessionServer, serveSessions } from '../net/handshake.ts';
 import { daemonKey, pairKey } from '../net/keys.ts';
 import type { Incoming, Outgoing, Session } from '../net/session.ts';
@@ -35,7 +38,9 @@ import type { Message, MessageOf, OsdUsage, PgReport } from '../wire/messages.ts
 import { FailureReports } from './failures.ts';
 import type { MapStore } from './map-store.ts';
 import { layoutOf, newRecords, plan, retarget, withPool } from './planner.ts';
+import { mergeKnown } from './restore.ts';
 import { loadState, type MonState, putsFor, type User } from './state.ts';
+import { type StoreMark, StoreWitness } from './store-witness.ts';
 
 export interface MonOptions {
   readonly identity: Identity;
@@ -61,6 +66,8 @@ export class MonError extends Error {
 interface OsdSight {
   session: Session | undefined;
   heardAt: Instant;
+  /** How far its disk's transactions are durable. */
+  sequence: number;
   usage: OsdUsage;
   stopped: readonly string[];
   /** Why its daemon could not run, as its supervisor told. */
@@ -74,6 +81,9 @@ const bootGraceMs = 5000;
 const outAfterMs = 600_000;
 
 const tickMs = 500;
+
+/** How often it is made durable how far each disk is (rule 21). */
+const keepSequencesMs = 60_000;
 
 /** A gateway that was not heard of for this long has lost its jobs. */
 const jobLeaseMs = 15_000;
@@ -107,16 +117,27 @@ export class Monitor {
   readonly #jobs = new Map<string, { holder: Uuid; until: Instant }>();
   readonly #writers = new Map<number, WriterSight>();
   readonly #downSince = new Map<OsdId, Instant>();
+  readonly #witness: StoreWitness;
+  /** What OSDs told they know, while this store is an older copy. */
+  readonly #known = new Map<Uuid, MessageOf<'known'>>();
 
   private constructor(env: Env, options: MonOptions, state: MonState) {
     this.#env = env;
     this.#options = options;
     this.#state = state;
     this.#startedAt = env.clock.now();
+    const up = state.map.osds.filter((osd) => osd.up && !osd.destroyed);
+    this.#witness = new StoreWitness(
+      env.clock,
+      up.map(({ uuid }) => uuid),
+      bootGraceMs,
+    );
+    this.#last = this.#witness.opened;
   }
 
   static async start(env: Env, options: MonOptions): Promise<Monitor> {
-    const state = await loadState(options.store, options.identity.fsid);
+    const newId = (): Uuid => formatHex(env.secrets.bytes(16)) as Uuid;
+    const state = await loadState(options.store, options.identity.fsid, newId);
     if (state === undefined)
       throw new MonError('invalid', 'the map store is empty: this cluster was not initialised');
     const monitor = new Monitor(env, options, state);
@@ -126,6 +147,12 @@ export class Monitor {
       handle: (session, incoming) => monitor.#handle(session, incoming),
     });
     env.clock.after(tickMs, 'monitor tick', () => monitor.#tick());
+    env.tasks.spawn('map store witnessed', async () => {
+      await monitor.#witness.opened;
+      if (monitor.#closed || monitor.frozen !== undefined) return;
+      for (const session of monitor.#subscribers) monitor.#showRecords(session, true);
+    });
+    env.clock.after(keepSequencesMs, 'keep sequences', () => monitor.#keepSequences());
     return monitor;
   }
 
@@ -145,6 +172,31 @@ export class Monitor {
     return this.#state.users;
   }
 
+  /** Why nothing is changed: this map store is an older copy (rule 22); undefined when it is not. */
+  get frozen(): string | undefined {
+    return this.#witness.fault;
+  }
+
+  /** Why nothing is changed yet: too few have told what they saw; undefined when enough have. */
+  get waiting(): string | undefined {
+    if (this.#witness.isOpen) return undefined;
+    const names = this.awaitedWitnesses.map((id) => `osd.${id}`).join(', ');
+    return `too few OSDs have told what they know since the monitor started: start ${names}, or name them as missing with \`holdfast mon restore\``;
+  }
+
+  /** OSDs whose word is needed before anything is changed, or that are to be named as missing. */
+  get awaitedWitnesses(): readonly OsdId[] {
+    const { isOpen, awaited } = this.#witness;
+    if (this.frozen === undefined)
+      return isOpen
+        ? []
+        : this.#state.map.osds.filter((osd) => awaited.has(osd.uuid)).map(({ id }) => id);
+    const { map } = mergeKnown(this.#state, this.#known.values());
+    return map.osds
+      .filter((osd) => !osd.destroyed && !this.#known.has(osd.uuid))
+      .map(({ id }) => id);
+  }
+
   reportOf(pg: PgId): (PgReport & { readonly osd: OsdId; readonly at: Instant }) | undefined {
     return this.#pgReports.get(pg);
   }
@@ -158,6 +210,7 @@ export class Monitor {
 
   async close(): Promise<void> {
     this.#closed = true;
+    this.#witness.close();
     await this.#server?.close();
     await this.#last.catch(() => {});
     await this.#options.store.close();
@@ -166,8 +219,14 @@ export class Monitor {
   // ——— changes, one at a time ———
 
   /** Runs `decide` alone on the newest state; stores, then shows what it returns. */
-  #change(decide: (state: MonState) => MonState): Promise<void> {
+  #change(
+    decide: (state: MonState) => MonState,
+    options: { readonly restores: boolean } = { restores: false },
+  ): Promise<void> {
     const done = this.#last.then(async () => {
+      const { fault } = this.#witness;
+      if (fault !== undefined && !options.restores)
+        throw new MonError('refused', `the map store is frozen: ${fault}`);
       const before = this.#state;
       const after = decide(before);
       if (after === before) return;
@@ -182,20 +241,23 @@ export class Monitor {
     return done;
   }
 
-  #changeMap(edit: (map: ClusterMap) => ClusterMap): Promise<void> {
-    return this.#change((state) => {
-      const edited = edit(state.map);
-      if (edited === state.map) return state;
-      const map = { ...edited, epoch: (state.map.epoch + 1) as Epoch };
-      return this.#planned({ ...state, map });
-    });
+  /** A change that somebody asked for: refused, with the reason, where it would have to wait for long. */
+  async #command(decide: (state: MonState) => MonState): Promise<void> {
+    await this.#witness.judged;
+    const { waiting } = this;
+    if (waiting !== undefined) throw new MonError('refused', waiting);
+    await this.#change(decide);
   }
 
   #editOsd(id: OsdId, edit: (osd: OsdEntry, epoch: Epoch) => OsdEntry): Promise<void> {
-    return this.#changeMap((map) => ({
-      ...map,
-      osds: map.osds.map((osd) => (osd.id === id ? edit(osd, (map.epoch + 1) as Epoch) : osd)),
-    }));
+    return this.#change((state) => this.#withOsd(state, id, edit));
+  }
+
+  /** The state with one OSD changed, under the next epoch, and what follows from it. */
+  #withOsd(state: MonState, id: OsdId, edit: (osd: OsdEntry, epoch: Epoch) => OsdEntry): MonState {
+    const epoch = (state.map.epoch + 1) as Epoch;
+    const osds = state.map.osds.map((osd) => (osd.id === id ? edit(osd, epoch) : osd));
+    return this.#planned({ ...state, map: { ...state.map, epoch, osds } });
   }
 
   /** The state with the leader's elections and joining slots applied. */
@@ -223,6 +285,7 @@ export class Monitor {
       (record) => before.records.get(record.pg) !== record,
     );
     if (records.length > 0) messages.push({ kind: 'records', records, complete: false });
+    messages.push({ kind: 'map-store', ...this.#mark });
     for (const session of this.#subscribers) {
       for (const message of messages) session.notify({ message });
       if (after.users !== before.users && session.peer.role === 's3')
@@ -295,15 +358,24 @@ export class Monitor {
     }
   }
 
+  get #mark(): StoreMark {
+    return { id: this.#state.storeId, revision: this.#options.store.revision };
+  }
+
   #subscribe(session: Session): void {
     this.#subscribers.add(session);
     session.onClose(() => this.#subscribers.delete(session));
     session.notify({ message: { kind: 'map', map: this.#state.map } });
-    session.notify({
-      message: { kind: 'records', records: [...this.#state.records.values()], complete: true },
-    });
+    // Who knows more than a store that may be an older copy must not forget it.
+    this.#showRecords(session, this.#witness.isOpen && this.frozen === undefined);
     if (session.peer.role === 's3')
       session.notify({ message: { kind: 'users', users: this.#state.users } });
+  }
+
+  #showRecords(session: Session, complete: boolean): void {
+    session.notify({
+      message: { kind: 'records', records: [...this.#state.records.values()], complete },
+    });
   }
 
   #osdOf(session: Session): OsdEntry | undefined {
@@ -314,20 +386,34 @@ export class Monitor {
   async #boot(session: Session, message: MessageOf<'boot'>): Promise<void> {
     const osd = this.#osdOf(session);
     if (osd === undefined) return;
+    this.#witness.hear({ uuid: osd.uuid, name: `osd.${osd.id}` }, message.seen, this.#mark);
+    // What it said as it was last heard; longer ago, what was made durable of it.
+    const reached = Math.max(
+      this.#state.sequences.get(osd.uuid) ?? 0,
+      this.#sights.get(osd.uuid)?.sequence ?? 0,
+    );
     const sight: OsdSight = {
       session,
       heardAt: this.#env.clock.now(),
+      // Not less than before, until what it lost was acted on.
+      sequence: Math.max(reached, message.sequence),
       usage: message.usage,
       stopped: [],
       failure: '',
     };
     this.#sights.set(osd.uuid, sight);
+    if (this.frozen !== undefined) await this.#learnKnown();
     session.onClose(() => {
       if (sight.session === session) sight.session = undefined;
       this.#judge(osd.id);
     });
     this.#reports.clear(osd.id);
     this.#downSince.delete(osd.id);
+    await this.#witness.opened;
+    if (this.frozen !== undefined || !session.isOpen) return;
+    if (message.sequence < reached || message.lostGroups > 0)
+      await this.#distrust(osd, message, reached);
+    sight.sequence = message.sequence;
     await this.#editOsd(osd.id, (entry, epoch) => ({
       ...entry,
       up: true,
@@ -344,6 +430,7 @@ export class Monitor {
     const sight = osd === undefined ? undefined : this.#sights.get(osd.uuid);
     if (osd === undefined || sight?.session !== session) return;
     sight.heardAt = this.#env.clock.now();
+    sight.sequence = Math.max(sight.sequence, message.sequence);
     sight.usage = message.usage;
     sight.stopped = message.stopped;
     for (const report of message.reports) {
@@ -351,7 +438,7 @@ export class Monitor {
         this.#pgReports.set(report.pg, { ...report, osd: osd.id, at: sight.heardAt });
     }
     // It runs, whatever was said of it before: a verdict made while it was cut off is taken back.
-    if (!osd.up)
+    if (!osd.up && this.#witness.isOpen)
       this.#spawn('osd back', () =>
         this.#editOsd(osd.id, (entry, epoch) => ({ ...entry, up: true, upSince: epoch })),
       );
@@ -359,7 +446,7 @@ export class Monitor {
 
   async #propose(session: Session, proposed: PgRecord): Promise<MessageOf<'proposed'>> {
     let reason = '';
-    await this.#change((state) => {
+    await this.#command((state) => {
       const current = state.records.get(proposed.pg);
       const layout = layoutOf(state.map, proposed.pg);
       if (current === undefined || layout === undefined) {
@@ -402,6 +489,100 @@ export class Monitor {
     return undefined;
   }
 
+  // ——— older than it was: a disk, or this store ———
+
+  /**
+   * A disk came back with less than it had made durable, or with groups lost from the middle (rule 21). It
+   * is nowhere counted as holding everything any more, and fills up again like one that was away.
+   */
+  async #distrust(osd: OsdEntry, boot: MessageOf<'boot'>, reached: number): Promise<void> {
+    this.#env.log.write('error', 'disk older than it was', {
+      osd: osd.id,
+      sequence: boot.sequence,
+      reached,
+      lostGroups: boot.lostGroups,
+    });
+    await this.#change((state) => {
+      const records = new Map(state.records);
+      for (const record of state.records.values()) {
+        const layout = layoutOf(state.map, record.pg);
+        if (layout === undefined) continue;
+        const next = distrust(record, osd.uuid, layout, this.#nonce());
+        if (next !== undefined) records.set(record.pg, next);
+      }
+      // From here on its present state is what it has to be compared with.
+      const sequences = new Map(state.sequences).set(osd.uuid, boot.sequence);
+      return this.#planned({ ...state, records, sequences });
+    });
+  }
+
+  /** Ends with the monitor. A disk that goes on is at most this old in the map store. */
+  #keepSequences(): void {
+    if (this.#closed) return;
+    this.#env.clock.after(keepSequencesMs, 'keep sequences', () => this.#keepSequences());
+    this.#spawn('keep sequences', () =>
+      this.#change((state) => {
+        const sequences = new Map<Uuid, number>();
+        for (const { uuid } of state.map.osds) {
+          const heard = this.#sights.get(uuid)?.sequence ?? 0;
+          const highest = Math.max(heard, state.sequences.get(uuid) ?? 0);
+          if (highest > 0) sequences.set(uuid, highest);
+        }
+        const isSame =
+          sequences.size === state.sequences.size &&
+          [...sequences].every(([uuid, sequence]) => state.sequences.get(uuid) === sequence);
+        return isSame ? state : { ...state, sequences };
+      }),
+    );
+  }
+
+  /** Asks every OSD that is there and was not asked; goes on by itself once all have answered. */
+  async #learnKnown(): Promise<void> {
+    for (const [uuid, { session }] of this.#sights) {
+      if (session?.isOpen !== true || this.#known.has(uuid)) continue;
+      try {
+        const { message } = await session.request({ message: { kind: 'tell-known' } }, 10_000);
+        if (message.kind === 'known') this.#known.set(uuid, message);
+      } catch (error) {
+        // Asked again when it comes back.
+        if (!(error instanceof NetError)) throw error;
+      }
+    }
+    if (this.frozen === undefined) return;
+    if (this.awaitedWitnesses.length === 0) await this.restoreStore([]);
+  }
+
+  /**
+   * Takes for each PG the newest record that anybody knows, and goes on (rule 22).
+   *
+   * @param missing exactly those whose word is not there, named by the operator: a record that only they
+   * know is not taken, so that what was acknowledged under it may be lost
+   */
+  async restoreStore(missing: readonly OsdId[]): Promise<void> {
+    const { fault } = this.#witness;
+    if (fault === undefined && this.#witness.isOpen)
+      throw new MonError('refused', 'the map store is in use: there is nothing to restore');
+    const unheard = this.awaitedWitnesses;
+    const isNamed =
+      missing.length === unheard.length && unheard.every((id) => missing.includes(id));
+    if (!isNamed)
+      throw new MonError(
+        'refused',
+        `${unheard.map((id) => `osd.${id}`).join(', ') || 'no OSD'} did not tell what it knows: start it, or name exactly these as missing`,
+      );
+    this.#witness.close();
+    if (fault === undefined) return;
+    this.#options.store.skipTo(this.#witness.seenRevision);
+    await this.#change((state) => this.#planned(mergeKnown(state, this.#known.values())), {
+      restores: true,
+    });
+    this.#witness.restored();
+    this.#known.clear();
+    // They come back, are shown everything, and those that run are up.
+    for (const session of [...this.#subscribers]) session.close('the map store was restored');
+    this.#env.log.write('warn', 'map store restored from what the OSDs know', { reason: fault });
+  }
+
   #readRecord(pg: PgId): Outgoing {
     const record = this.#state.records.get(pg);
     if (record === undefined)
@@ -421,7 +602,7 @@ export class Monitor {
 
   async #leaseIncarnation(session: Session): Promise<number> {
     let incarnation = 0;
-    await this.#change((state) => {
+    await this.#command((state) => {
       incarnation = state.nextIncarnation;
       // Before anybody can see that it was given: it is never below `next` without being alive.
       this.#holdIncarnation(session, incarnation);
@@ -483,7 +664,7 @@ export class Monitor {
 
   #judge(id: OsdId): void {
     const osd = findOsd(this.#state.map, id);
-    if (this.#closed || osd === undefined || !osd.up) return;
+    if (this.#closed || !this.#witness.isOpen || osd === undefined || !osd.up) return;
     const now = this.#env.clock.now();
     if (now - this.#startedAt < bootGraceMs) return;
     const sight = this.#sights.get(osd.uuid);
@@ -507,6 +688,7 @@ export class Monitor {
   #tick(): void {
     if (this.#closed) return;
     this.#env.clock.after(tickMs, 'monitor tick', () => this.#tick());
+    if (!this.#witness.isOpen) return;
     const now = this.#env.clock.now();
     for (const osd of this.#state.map.osds) {
       this.#judge(osd.id);
@@ -535,7 +717,8 @@ export class Monitor {
       try {
         await work();
       } catch (error) {
-        if (!this.#closed) throw error;
+        if (this.#closed || (error instanceof MonError && this.frozen !== undefined)) return;
+        throw error;
       }
     });
   }
@@ -545,18 +728,42 @@ export class Monitor {
   /** Takes data off the disk; it comes back with `markIn`. */
   async markOut(id: OsdId): Promise<void> {
     this.#requireOsd(id);
-    await this.#editOsd(id, (osd) => ({ ...osd, in: false, outByOperator: true }));
+    await this.#command((state) =>
+      this.#withOsd(state, id, (osd) => ({ ...osd, in: false, outByOperator: true })),
+    );
   }
 
   async markIn(id: OsdId): Promise<void> {
     this.#requireOsd(id);
-    await this.#editOsd(id, (osd) => ({ ...osd, in: true, outByOperator: false }));
+    await this.#command((state) =>
+      this.#withOsd(state, id, (osd) => ({ ...osd, in: true, outByOperator: false })),
+    );
   }
 
   /** Marks it down now; if it runs, it comes back by itself with its next beacon. */
   async markDownByOperator(id: OsdId): Promise<void> {
     this.#requireOsd(id);
+    await this.#command((state) => state);
     await this.#markDown(id);
+  }
+
+  /** Takes what a rolled-back disk has for all there is: what it acknowledged later, and nobody else has, is given up. */
+  async acceptRollback(id: OsdId): Promise<readonly PgId[]> {
+    const osd = this.#requireOsd(id);
+    const accepted: PgId[] = [];
+    await this.#command((state) => {
+      const records = new Map(state.records);
+      for (const record of state.records.values()) {
+        const next = acceptRolledBack(record, osd.uuid, this.#nonce());
+        if (next === undefined) continue;
+        records.set(record.pg, next);
+        accepted.push(record.pg);
+      }
+      return accepted.length === 0 ? state : this.#planned({ ...state, records });
+    });
+    if (accepted.length === 0)
+      throw new MonError('refused', `osd.${id} is rolled back in no placement group`);
+    return accepted;
   }
 
   /** What its supervisor knows of a daemon that could not start. */
@@ -569,6 +776,7 @@ export class Monitor {
       this.#sights.set(osd.uuid, {
         session: undefined,
         heardAt: this.#startedAt,
+        sequence: 0,
         usage: { capacityBytes: osd.capacityBytes, usedBytes: 0 },
         stopped: [],
         failure: reason,
@@ -583,7 +791,7 @@ export class Monitor {
     const osd = this.#requireOsd(id);
     if (!isUuid(uuid)) throw new MonError('invalid', `${uuid} is not a uuid`);
     if (osd.up) throw new MonError('refused', `osd.${id} is up: its disk can't be replaced now`);
-    await this.#change((state) => {
+    await this.#command((state) => {
       const records = new Map(state.records);
       for (const record of state.records.values()) {
         const slot = slotOf(record, osd.uuid);
@@ -619,7 +827,7 @@ export class Monitor {
     if (!/^[A-Za-z0-9._-]{1,64}$/.test(pool.name))
       throw new MonError('invalid', `pool name ${pool.name}: 1 to 64 letters, digits, . _ -`);
     let created: Pool | undefined;
-    await this.#change((state) => {
+    await this.#command((state) => {
       if (findPool(state.map, pool.name) !== undefined)
         throw new MonError('refused', `pool ${pool.name} exists`);
       const added = withPool(state.map, pool);
@@ -645,7 +853,7 @@ export class Monitor {
 
   /** Removes a pool that holds nothing, by the reports of all its primaries. */
   async removePool(name: string): Promise<void> {
-    await this.#change((state) => {
+    await this.#command((state) => {
       const pool = findPool(state.map, name);
       if (pool === undefined) throw new MonError('not-found', `no pool ${name}`);
       const gone = new Set(
@@ -684,7 +892,7 @@ export class Monitor {
       accessKey: `HF${formatHex(this.#env.secrets.bytes(9)).toUpperCase()}`,
       secretKey: formatHex(this.#env.secrets.bytes(20)),
     };
-    await this.#change((state) => {
+    await this.#command((state) => {
       if (state.users.some((each) => each.name === name))
         throw new MonError('refused', `user ${name} exists`);
       return { ...state, users: [...state.users, user] };
@@ -693,7 +901,7 @@ export class Monitor {
   }
 
   async removeUser(name: string): Promise<void> {
-    await this.#change((state) => {
+    await this.#command((state) => {
       if (!state.users.some((each) => each.name === name))
         throw new MonError('not-found', `no user ${name}`);
       return { ...state, users: state.users.filter((each) => each.name !== name) };

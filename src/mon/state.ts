@@ -5,9 +5,11 @@
 //   pg/<pg id>     one PG record each
 //   users          S3 users
 //   counters       the next writer incarnation
+//   store          which map store this is
+//   disk/<uuid>    the highest store sequence a disk is known to have reached
 
 import { type Codec, decode, encode, list, struct, text, u32, uint } from '../base/codec.ts';
-import type { PgId, Uuid } from '../base/ids.ts';
+import { isUuid, type PgId, type Uuid, uuid } from '../base/ids.ts';
 import { EnvError } from '../env/errors.ts';
 import { type ClusterMap, clusterMapCodec } from '../map/cluster-map.ts';
 import { type PgRecord, pgRecordCodec } from '../map/pg-record.ts';
@@ -24,6 +26,10 @@ export interface MonState {
   readonly records: ReadonlyMap<PgId, PgRecord>;
   readonly users: readonly User[];
   readonly nextIncarnation: number;
+  /** Made with the store; another store of the same cluster has another. */
+  readonly storeId: Uuid;
+  /** By disk: at least this far had its store made its transactions durable (rule 21). */
+  readonly sequences: ReadonlyMap<Uuid, number>;
 }
 
 /** "HFMV": every value of the map store starts with it and a format version. */
@@ -57,6 +63,8 @@ const usersValue: Codec<readonly User[]> = versioned(
   list(struct({ name: text, accessKey: text, secretKey: text })),
 );
 const countersValue = versioned(struct({ nextIncarnation: uint }));
+const storeValue = versioned(struct({ id: uuid }));
+const sequenceValue = versioned(struct({ sequence: uint }));
 
 /** The puts that turn `before` into `after`; all of `after` when there was nothing. */
 export function putsFor(before: MonState | undefined, after: MonState): Put[] {
@@ -68,6 +76,14 @@ export function putsFor(before: MonState | undefined, after: MonState): Put[] {
   if (before?.users !== after.users) put('users', encode(usersValue, after.users));
   if (before?.nextIncarnation !== after.nextIncarnation)
     put('counters', encode(countersValue, { nextIncarnation: after.nextIncarnation }));
+  if (before?.storeId !== after.storeId) put('store', encode(storeValue, { id: after.storeId }));
+  if (before?.sequences !== after.sequences) {
+    for (const [disk, sequence] of after.sequences)
+      if (before?.sequences.get(disk) !== sequence)
+        put(`disk/${disk}`, encode(sequenceValue, { sequence }));
+    for (const disk of before?.sequences.keys() ?? [])
+      if (!after.sequences.has(disk)) put(`disk/${disk}`, undefined);
+  }
   if (before?.records !== after.records) {
     for (const [pg, record] of after.records)
       if (before?.records.get(pg) !== record) put(`pg/${pg}`, encode(recordValue, record));
@@ -77,10 +93,22 @@ export function putsFor(before: MonState | undefined, after: MonState): Put[] {
   return puts;
 }
 
-/** Undefined when the store is empty. Throws `EnvError` `corrupt`. */
-export async function loadState(store: MapStore, fsid: Uuid): Promise<MonState | undefined> {
-  const all = await store.readAll();
+/**
+ * Undefined when the store is empty. A store from before stores had an id is given `newId`, durably. Throws
+ * `EnvError` `corrupt`.
+ */
+export async function loadState(
+  store: MapStore,
+  fsid: Uuid,
+  newId: () => Uuid,
+): Promise<MonState | undefined> {
+  let all = await store.readAll();
   if (all.size === 0) return undefined;
+  if (!all.has('store')) {
+    const put = { key: 'store', value: encode(storeValue, { id: newId() }), expected: 0 };
+    await store.transact([put]);
+    all = await store.readAll();
+  }
   const value = <T>(key: string, codec: Codec<T>): T => {
     const stored = all.get(key);
     if (stored === undefined) throw new EnvError('corrupt', `map store has no ${key}`);
@@ -90,15 +118,22 @@ export async function loadState(store: MapStore, fsid: Uuid): Promise<MonState |
   if (map.fsid !== fsid)
     throw new EnvError('corrupt', `map store of cluster ${map.fsid}, expected ${fsid}`);
   const records = new Map<PgId, PgRecord>();
+  const sequences = new Map<Uuid, number>();
   for (const [key, stored] of all) {
-    if (!key.startsWith('pg/')) continue;
-    const record = decode(recordValue, stored.value);
-    records.set(record.pg, record);
+    if (key.startsWith('pg/')) {
+      const record = decode(recordValue, stored.value);
+      records.set(record.pg, record);
+    } else if (key.startsWith('disk/')) {
+      const disk = key.slice('disk/'.length);
+      if (isUuid(disk)) sequences.set(disk, decode(sequenceValue, stored.value).sequence);
+    }
   }
   return {
     map,
     records,
     users: value('users', usersValue),
     nextIncarnation: value('counters', countersValue).nextIncarnation,
+    storeId: value('store', storeValue).id,
+    sequences,
   };
 }

@@ -20,8 +20,8 @@ export interface MonLinkOptions {
   changed(change: { readonly map: boolean; readonly records: readonly PgRecord[] }): void;
   /** A new session is there; resolves when what the daemon says first was said. */
   connected?(session: Session): Promise<void>;
-  /** A notice that is not about map or records. */
-  notice?(message: Message): void;
+  /** What is not about map or records: a notice, or a request, which gets the message returned. */
+  told?(message: Message): Message | undefined;
 }
 
 /** Between attempts to reach the monitor, in milliseconds. */
@@ -169,9 +169,10 @@ export class MonLink {
           this.#options.changed({ map: false, records: newer });
         return undefined;
       }
-      default:
-        this.#options.notice?.(message);
-        return undefined;
+      default: {
+        const answer = this.#options.told?.(message);
+        return answer === undefined ? undefined : { message: answer };
+      }
     }
   }
 

@@ -66,6 +66,11 @@ export class Member {
       throw new OsdError('stale', `${this.pg}: ${from} is not the primary of tenure ${tenure}`);
   }
 
+  /** False when the disk lost what the PG needs of it: it must be filled anew before it counts again. */
+  get isWhole(): boolean {
+    return this.disk.cursor === undefined;
+  }
+
   /** A primary begins or goes on: takes its tenure durably, then tells what is here (rule 19). */
   async collect(from: Uuid, record: PgRecord): Promise<MessageOf<'collected'>> {
     if (record.primary !== from)
@@ -78,6 +83,8 @@ export class Member {
     this.#world.mon.learn(record);
     if (slotOf(record, this.#world.self.uuid) === undefined)
       throw new OsdError('stale', `${this.pg}: not a slot of this disk`);
+    if (!this.isWhole && slotOf(record, this.#world.self.uuid)?.state === 'in-sync')
+      throw new OsdError('failed', `${this.pg}: this disk lost what it held`);
     // The primary takes the head for what is durable here; entries of a session that broke may still be
     // on their way to the disk.
     const head = await this.#turn.run(async () => {

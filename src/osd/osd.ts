@@ -3,9 +3,9 @@
 // (promise P5).
 
 import { encodeUtf8 } from '../base/bytes.ts';
-import { decode, encode } from '../base/codec.ts';
+import { type Carried, decode, encode, option, struct, u8, uint } from '../base/codec.ts';
 import type { OsdId, PgId, Uuid } from '../base/ids.ts';
-import { isPgId } from '../base/ids.ts';
+import { isPgId, uuid } from '../base/ids.ts';
 import type { Methods } from '../base/method.ts';
 import { Permits } from '../base/turnstile.ts';
 import type { Instant, Timer } from '../env/clock.ts';
@@ -13,6 +13,7 @@ import type { Env } from '../env/env.ts';
 import type { Address } from '../env/network.ts';
 import { clusterMapCodec } from '../map/cluster-map.ts';
 import { type PgRecord, slotOf } from '../map/pg-record.ts';
+import { NetError } from '../net/errors.ts';
 import { type Identity, type SessionServer, serveSessions } from '../net/handshake.ts';
 import { pairKey } from '../net/keys.ts';
 import { MonLink } from '../net/mon-link.ts';
@@ -60,6 +61,18 @@ const recoveriesAtOnce = 4;
 /** Collection of the OSD's own rows. */
 const ownCollection = 'osd';
 const mapKey = encodeUtf8('map');
+/** The map store it heard of last, and whether the monitor has yet to hear that groups were lost. */
+const marksKey = encodeUtf8('marks');
+const marksCodec = struct({
+  version: u8,
+  lostGroups: uint,
+  seen: option(struct({ id: uuid, revision: uint })),
+});
+type Marks = Carried<typeof marksCodec>;
+const noMarks: Marks = { version: 1, lostGroups: 0, seen: undefined };
+
+/** The monitor answers when it has heard the others that were up, or after its grace. */
+const bootAnswerMs = 15_000;
 
 export async function startOsd(env: Env, options: OsdOptions): Promise<Osd> {
   const store = await ObjectStore.open(env.files, options.store);
@@ -83,6 +96,8 @@ export class Osd {
   #closed = false;
   /** PGs that served when the last beacon was sent. */
   #servingTold = 0;
+  #marks: Marks = noMarks;
+  #isKeepingMarks = false;
 
   constructor(env: Env, options: OsdOptions, store: ObjectStore) {
     this.#env = env;
@@ -94,7 +109,7 @@ export class Osd {
       mon: options.mon,
       changed: (change) => this.#onChange(change),
       connected: (session) => this.#boot(session),
-      notice: (message) => this.#onNotice(message),
+      told: (message) => this.#onTold(message),
     });
     this.#world = {
       env,
@@ -136,6 +151,10 @@ export class Osd {
     const collections = await this.#store.collections();
     const pgs = collections.filter((name) => name.startsWith('pg/')).map((name) => name.slice(3));
     for (const pg of pgs) if (isPgId(pg)) await this.#loadPg(pg);
+    // Not to be read is like never written: the next mark is kept in its place.
+    const marks = await this.#store.get(ownCollection, marksKey).catch(() => undefined);
+    if (marks !== undefined) this.#marks = decode(marksCodec, marks);
+    if (this.#store.lostGroupCount > 0) await this.#noteLostGroups();
     // A disk that never was in a PG never promised anything.
     if (pgs.length > 0)
       this.#world.quietUntil = ((this.#options.bornAt ?? this.#env.clock.now()) +
@@ -143,6 +162,21 @@ export class Osd {
     const map = await this.#store.get(ownCollection, mapKey).catch(() => undefined);
     const records = [...this.#members.values()].map((member) => member.disk.record);
     this.#world.mon.remember(map === undefined ? undefined : decode(clusterMapCodec, map), records);
+  }
+
+  /**
+   * Nobody knows what was in the groups that are gone (rule 21): every PG here begins anew, beside what can
+   * still be read. In the store's first transaction, which also notes that they are gone.
+   */
+  async #noteLostGroups(): Promise<void> {
+    const transaction = new Transaction();
+    for (const member of this.#members.values()) member.disk.forgetCompleteness(transaction);
+    this.#marks = { ...this.#marks, lostGroups: this.#store.lostGroupCount };
+    transaction.put(ownCollection, marksKey, encode(marksCodec, this.#marks));
+    await this.#store.commit(transaction);
+    this.#env.log.write('error', 'groups of transactions were lost', {
+      count: this.#store.lostGroupCount,
+    });
   }
 
   async #loadPg(pg: PgId): Promise<void> {
@@ -191,10 +225,36 @@ export class Osd {
   async #boot(session: Session): Promise<void> {
     const { capacityBytes, usedBytes } = this.#store.usage();
     const usage = { capacityBytes, usedBytes };
-    await session.request(
-      { message: { kind: 'boot', address: this.address, usage, sequence: this.#store.sequence } },
-      5000,
+    const { sequence } = this.#store;
+    const { lostGroups, seen } = this.#marks;
+    const { message } = await session.request(
+      { message: { kind: 'boot', address: this.address, usage, sequence, lostGroups, seen } },
+      bootAnswerMs,
     );
+    if (message.kind === 'failure') throw new NetError('refused', message.detail);
+    if (lostGroups > 0) this.#keepMarks({ lostGroups: 0 });
+  }
+
+  /** Written one after the other, the newest only; what a crash takes back is told or heard again. */
+  #keepMarks(edit: Partial<Marks>): void {
+    this.#marks = { ...this.#marks, ...edit };
+    if (this.#isKeepingMarks || this.#closed) return;
+    this.#isKeepingMarks = true;
+    this.#env.tasks.spawn('keep marks', async () => {
+      try {
+        let kept: Marks | undefined;
+        while (kept !== this.#marks && !this.#closed) {
+          kept = this.#marks;
+          const transaction = new Transaction();
+          transaction.put(ownCollection, marksKey, encode(marksCodec, kept));
+          await this.#store.commit(transaction);
+        }
+      } catch (error) {
+        this.#env.log.write('warn', 'marks not kept', { error: describeError(error) });
+      } finally {
+        this.#isKeepingMarks = false;
+      }
+    });
   }
 
   #onChange(change: { map: boolean; records: readonly PgRecord[] }): void {
@@ -216,8 +276,27 @@ export class Osd {
       );
   }
 
-  #onNotice(message: Message): void {
-    if (message.kind === 'scrub-pg') this.#scrub(message.pg, message.deep);
+  #onTold(message: Message): Message | undefined {
+    switch (message.kind) {
+      case 'scrub-pg':
+        this.#scrub(message.pg, message.deep);
+        return undefined;
+      case 'map-store':
+        this.#keepMarks({ seen: { id: message.id, revision: message.revision } });
+        return undefined;
+      case 'tell-known':
+        return this.#tellKnown();
+      default:
+        return undefined;
+    }
+  }
+
+  #tellKnown(): MessageOf<'known'> {
+    const { map, records } = this.#world.mon;
+    const newest = new Map(records);
+    for (const { pg, record } of this.#members.values())
+      if ((newest.get(pg)?.version ?? 0) < record.version) newest.set(pg, record);
+    return { kind: 'known', map, records: [...newest.values()] };
   }
 
   #scrub(pg: PgId, deep: boolean): void {
@@ -301,7 +380,7 @@ export class Osd {
     if (slotOf(record, self.uuid)?.state !== 'in-sync') return;
     const member = this.#member(record);
     const layout = member?.layout();
-    if (member === undefined || layout === undefined) return;
+    if (member === undefined || layout === undefined || !member.isWhole) return;
     this.#primaries.set(record.pg, new Primary(this.#world, { member, layout, record }));
   }
 

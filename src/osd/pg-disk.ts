@@ -369,18 +369,18 @@ export class PgDisk {
   accept(tenure: number, record: PgRecord, otherShard = false): Promise<void> {
     assert(tenure >= this.#meta.tenure, 'a tenure is never taken back');
     const transaction = new Transaction();
-    if (otherShard) {
-      for (const missing of this.#missing.values())
-        transaction.delete(this.#collection, blobKey(missingPrefix, missing.facts.blob));
-      this.#missing.clear();
-      this.#counts = { blobs: 0, bytes: 0 };
-    }
-    this.#putMeta(transaction, {
-      tenure,
-      record,
-      ...(otherShard ? { cursor: firstPosition } : {}),
-    });
+    if (otherShard) this.forgetCompleteness(transaction);
+    this.#putMeta(transaction, { tenure, record });
     return this.#store.commit(transaction);
+  }
+
+  /** What is here is no longer known to be everything; durable with the transaction. */
+  forgetCompleteness(transaction: Transaction): void {
+    for (const missing of this.#missing.values())
+      transaction.delete(this.#collection, blobKey(missingPrefix, missing.facts.blob));
+    this.#missing.clear();
+    this.#counts = { blobs: 0, bytes: 0 };
+    this.#putMeta(transaction, { cursor: firstPosition });
   }
 
   /** Remembers a newer record of the same tenure. */

@@ -1018,7 +1018,7 @@ export class Primary implements LinkOwner {
     const mine =
       without === this.world.self.uuid ? undefined : await this.#readMine(facts.blob, window);
     if (mine !== undefined) found.set(this.mySlot.index, mine);
-    const rank = { 'in-sync': 0, eligible: 1, stale: 2, joining: 3 };
+    const rank = { 'in-sync': 0, eligible: 1, 'rolled-back': 2, stale: 3, joining: 4 };
     const others = this.#record.slots
       .filter((slot) => slot.uuid !== this.world.self.uuid && slot.uuid !== without)
       .sort((a, b) => rank[a.state] - rank[b.state] || a.index - b.index);

@@ -10,6 +10,7 @@
 
 import type { OsdId } from '../base/ids.ts';
 import type { Random } from '../env/random.ts';
+import { MonError } from '../mon/monitor.ts';
 import type { SimulatedCluster, SimulatedOsd } from './simulated-cluster.ts';
 
 /** A fault, what it weighs where a run has it, and what it does; false when it does not apply now. */
@@ -103,7 +104,8 @@ export class Nemesis {
       await this.#restart(osd);
     }
     for (const osd of cluster.osds)
-      await cluster.settle(cluster.monitor.markIn(osd.id), 'marking in', 10_000);
+      for (let attempt = 0; attempt < 20 && !(await this.#mark(osd, 'in')); attempt++)
+        await cluster.scheduler.run(500);
   }
 
   #later(minMs: number, spreadMs: number, undo: () => void): void {
@@ -309,8 +311,15 @@ export class Nemesis {
         : how === 'in'
           ? monitor.markIn(osd.id)
           : monitor.markDownByOperator(osd.id);
-    await cluster.settle(work, `marking osd.${osd.id} ${how}`, 10_000);
-    return true;
+    // Refused while the monitor has heard too few since it started.
+    const done = work.then(
+      () => true,
+      (error: unknown) => {
+        if (error instanceof MonError) return false;
+        throw error;
+      },
+    );
+    return cluster.settle(done, `marking osd.${osd.id} ${how}`, 10_000);
   }
 
   #scrub(deep: boolean): boolean {

@@ -6,6 +6,7 @@ import type { PgId } from '../base/ids.ts';
 import type { ClusterClient } from '../client/cluster-client.ts';
 import { copies, erasure, type Geometry, slotCount } from '../map/geometry.ts';
 import { slotsIn } from '../map/pg-record.ts';
+import { headKeysBegin, headKeysEnd, headSlots } from '../store/format.ts';
 import { compareMembers } from './end-state.ts';
 import { Invariants } from './invariants.ts';
 import { SimulatedCluster, type SimulatedOsd } from './simulated-cluster.ts';
@@ -393,6 +394,119 @@ async function yesterdaysDisk(): Promise<void> {
   }
 }
 
+/** Starts three OSDs with disks from before the last writes; `fresh` keeps its present one and stays down. */
+async function withOldDisks(
+  fresh: number | undefined,
+): Promise<{ stage: Stage; client: ClusterClient }> {
+  const stage = new Stage(3, copies(3, 2));
+  const client = await stage.start();
+  await stage.set(client, 'k=1');
+  await stage.run(1000);
+  const old = stage.cluster.osds.map((osd) => osd.files.copy());
+  for (let at = 2; at < 8; at++) await stage.set(client, `k=${at}`);
+  // The monitor hears of it with the next beacon.
+  await stage.run(1500);
+  for (const osd of stage.cluster.osds) stage.cluster.killOsd(osd.id);
+  for (const osd of stage.cluster.osds) {
+    if (osd.id === fresh) continue;
+    osd.files = old[osd.id] as typeof osd.files;
+    await stage.cluster.startOsd(osd.id);
+  }
+  return { stage, client };
+}
+
+/** Rule 21: a majority of old disks must not serve what they have; the one that has everything is waited for. */
+async function mostDisksOfYesterday(): Promise<void> {
+  const { stage, client } = await withOldDisks(0);
+  await stage.run(30_000);
+  stage.expect(!stage.cluster.isServing(), 'old disks do not serve');
+  await stage.cluster.startOsd(0);
+  await stage.cluster.untilClean();
+  stage.expect((await stage.set(client, 'k')) === '7', 'the last value is read');
+}
+
+/** Rule 21: when all disks are old, only the operator can say that what they have is all there is. */
+async function allDisksOfYesterday(): Promise<void> {
+  const { stage, client } = await withOldDisks(undefined);
+  await stage.run(30_000);
+  stage.expect(!stage.cluster.isServing(), 'old disks do not serve');
+  const record = stage.cluster.monitor.records.get(stage.pg);
+  const last = record?.slots.find((slot) => slot.state === 'rolled-back');
+  if (last === undefined) throw new Error('nobody is the last holder');
+  await stage.cluster.settle(stage.cluster.monitor.acceptRollback(last.osd), 'accepting');
+  await stage.cluster.untilClean();
+  stage.expect((await stage.set(client, 'k')) === '1', 'what there was is read');
+}
+
+/**
+ * Rule 22: a monitor with an older copy of its map store elects and promotes nothing by it: it takes what the
+ * OSDs know. Two members changed places in what the copy does not know.
+ */
+async function olderMapStore(): Promise<void> {
+  const stage = new Stage(3, copies(3, 2));
+  const { cluster } = stage;
+  const client = await stage.start();
+  await stage.set(client, 'k=1');
+  const older = cluster.copyMapStore();
+  const first = stage.primary;
+  cluster.killOsd(first.id);
+  await cluster.until('another primary', () => stage.primary !== first, 20_000);
+  await cluster.untilServing();
+  await stage.set(client, 'k=2');
+  const before = cluster.monitor.records.get(stage.pg);
+  cluster.killMonitor({ power: false });
+  cluster.putMapStore(older);
+  const newest = stage.cluster.osds.filter((osd) => osd !== first);
+  for (const osd of newest) cluster.killOsd(osd.id);
+  // Only the disk that missed the last write is there: by the older records it would lead.
+  await cluster.startMonitor();
+  await cluster.startOsd(first.id);
+  await stage.run(30_000);
+  const [known] = newest as [SimulatedOsd];
+  await cluster.startOsd(known.id);
+  await stage.run(5000);
+  stage.expect(cluster.monitor.frozen !== undefined, 'the older store is noticed');
+  stage.expect(!cluster.isServing(), 'nothing is led by older records');
+  for (const osd of newest) if (osd !== known) await cluster.startOsd(osd.id);
+  await cluster.until(
+    'the store to be restored',
+    () => cluster.monitor.frozen === undefined,
+    20_000,
+  );
+  await cluster.untilClean();
+  const after = cluster.monitor.records.get(stage.pg);
+  stage.expect((after?.version ?? 0) > (before?.version ?? 0), 'records go on from the newest');
+  stage.expect((await stage.set(client, 'k')) === '2', 'the last value is read');
+  stage.expect(cluster.failures.length === 0, cluster.failures.join('\n'));
+}
+
+/** Rule 21: a disk whose key-value store lost a batch from the middle is filled anew, and leads nothing before. */
+async function lostGroup(): Promise<void> {
+  for (const victim of [0, 1, 2]) {
+    const stage = new Stage(3, copies(3, 2));
+    const { cluster } = stage;
+    const client = await stage.start();
+    for (let at = 1; at < 8; at++) await stage.set(client, `k${at}=${at}`);
+    const osd = cluster.osds[victim] as SimulatedOsd;
+    cluster.killOsd(victim);
+    const rows = await cluster.settle(osd.files.openKeyValue('meta'), 'opening the rows');
+    const heads = await cluster.settle(
+      rows.scan({ begin: headKeysBegin, end: headKeysEnd, limit: headSlots }),
+      'reading heads',
+    );
+    const lost = heads.at(-3)?.[0];
+    if (lost === undefined) throw new Error('fewer than three heads');
+    await cluster.settle(rows.commit([{ kind: 'delete', key: lost }], { sync: true }), 'losing it');
+    await cluster.settle(rows.close(), 'closing');
+    await cluster.startOsd(victim);
+    await cluster.untilClean();
+    stage.expect(cluster.logged.has('disk older than it was'), 'the monitor is told');
+    for (let at = 1; at < 8; at++)
+      stage.expect((await stage.set(client, `k${at}`)) === `${at}`, 'every value is read');
+    stage.end();
+  }
+}
+
 /**
  * Rules 10, 12 and 17: the monitor makes a member in-sync and its primary never hears of it; the member is
  * elected. A primary that did not wait for the member's promise, or takes silence for a no, goes on alone.
@@ -582,4 +696,8 @@ export const scenarios: ReadonlyMap<string, () => Promise<void>> = new Map([
   ['unconfirmed-tail', unconfirmedTail],
   ['entry-of-a-deposed-primary', entryOfADeposedPrimary],
   ['yesterdays-disk', yesterdaysDisk],
+  ['most-disks-of-yesterday', mostDisksOfYesterday],
+  ['all-disks-of-yesterday', allDisksOfYesterday],
+  ['older-map-store', olderMapStore],
+  ['lost-group', lostGroup],
 ]);

@@ -193,6 +193,7 @@ export class SimulatedCluster {
       pools: this.#shape.pools,
       users: [{ name: 'admin', accessKey: 'AK', secretKey: 'SK' }],
       nonce: () => `initial-${nonces++}`,
+      storeId: this.#newUuid(),
     });
     await this.settle(this.#format(state), 'formatting', 10_000);
     await this.startMonitor();
@@ -228,6 +229,17 @@ export class SimulatedCluster {
         store: await EmbeddedMapStore.open(daemon.files, 'store'),
       });
     this.#monitor = await this.settle(start(), 'the monitor to start', 10_000);
+  }
+
+  /** The map store as it is on the monitor's disk now. */
+  copyMapStore(): SimulatedFiles {
+    return this.#monFiles.copy();
+  }
+
+  /** Puts a map store that was copied before in place of the present one; the monitor must be down. */
+  putMapStore(files: SimulatedFiles): void {
+    if (this.hasMonitor) throw new Error('stop it first');
+    this.#monFiles = files;
   }
 
   /** `power`: its unsynced writes are lost as the disk pleases. */

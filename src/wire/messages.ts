@@ -146,7 +146,21 @@ export type Message =
       readonly kind: 'boot';
       readonly address: string;
       readonly usage: OsdUsage;
+      /** The last transaction that is durable on its disk. */
       readonly sequence: number;
+      /** Groups of durable transactions that its disk lost from the middle, not yet told. */
+      readonly lostGroups: number;
+      /** The map store it heard of last. */
+      readonly seen: { readonly id: Uuid; readonly revision: number } | undefined;
+    }
+  /** Which map store the monitor writes, and how far that is. */
+  | { readonly kind: 'map-store'; readonly id: Uuid; readonly revision: number }
+  /** Asks an OSD for the map and the records it knows, its own disk's among them. */
+  | { readonly kind: 'tell-known' }
+  | {
+      readonly kind: 'known';
+      readonly map: ClusterMap | undefined;
+      readonly records: readonly PgRecord[];
     }
   | {
       readonly kind: 'beacon';
@@ -334,6 +348,7 @@ export type Message =
     }
   | { readonly kind: 'blobs'; readonly blobs: readonly BlobId[] };
 
+const storeMarkCodec = struct({ id: uuid, revision: uint });
 const pgTenure = { pg: pgId, tenure: uint };
 const empty = struct({});
 const leaseItems = struct({ items: list(struct(pgTenure)) });
@@ -351,7 +366,6 @@ export const messageCodec: Codec<Message> = union({
   map: c(11, struct({ map: clusterMapCodec })),
   records: c(12, struct({ records: list(pgRecordCodec), complete: bool })),
   users: c(13, struct({ users: list(userCodec) })),
-  boot: c(14, struct({ address: text, usage: usageCodec, sequence: uint })),
   beacon: c(
     15,
     struct({
@@ -376,6 +390,19 @@ export const messageCodec: Codec<Message> = union({
   'live-incarnations': c(28, empty),
   incarnations: c(29, struct({ live: list(uint), judgedBelow: uint })),
   'hold-incarnation': c(30, struct({ incarnation: uint })),
+  boot: c(
+    31,
+    struct({
+      address: text,
+      usage: usageCodec,
+      sequence: uint,
+      lostGroups: uint,
+      seen: option(storeMarkCodec),
+    }),
+  ),
+  'map-store': c(32, storeMarkCodec),
+  'tell-known': c(33, empty),
+  known: c(34, struct({ map: option(clusterMapCodec), records: list(pgRecordCodec) })),
   ping: c(40, empty),
   promise: c(41, leaseItems),
   promised: c(42, struct({ items: list(struct(pgTenure)), usedPermille: uint })),

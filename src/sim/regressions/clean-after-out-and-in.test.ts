@@ -20,6 +20,7 @@ function mapOf(osdCount: number): ClusterMap {
     pools: [{ name: 'data', geometry: copies(3, 2), failureDomain: 'host', pgCount: 8 }],
     users: [],
     nonce: () => 'n',
+    storeId: '0'.repeat(32) as Uuid,
   });
   return map;
 }
