@@ -7,7 +7,7 @@
 import { formatHex } from '../base/bytes.ts';
 import type { Epoch, OsdId, PgId, Uuid } from '../base/ids.ts';
 import { isUuid } from '../base/ids.ts';
-import type { Instant } from '../env/clock.ts';
+import type { Instant, Timer } from '../env/clock.ts';
 import type { Env } from '../env/env.ts';
 import type { Address } from '../env/network.ts';
 import {
@@ -118,6 +118,7 @@ export class Monitor {
   readonly #writers = new Map<number, WriterSight>();
   readonly #downSince = new Map<OsdId, Instant>();
   readonly #witness: StoreWitness;
+  #keepTimer: Timer | undefined;
   /** What OSDs told they know, while this store is an older copy. */
   readonly #known = new Map<Uuid, MessageOf<'known'>>();
 
@@ -152,7 +153,7 @@ export class Monitor {
       if (monitor.#closed || monitor.frozen !== undefined) return;
       for (const session of monitor.#subscribers) monitor.#showRecords(session, true);
     });
-    env.clock.after(keepSequencesMs, 'keep sequences', () => monitor.#keepSequences());
+    monitor.#keepSequencesLater();
     return monitor;
   }
 
@@ -210,6 +211,7 @@ export class Monitor {
 
   async close(): Promise<void> {
     this.#closed = true;
+    this.#keepTimer?.cancel();
     this.#witness.close();
     await this.#server?.close();
     await this.#last.catch(() => {});
@@ -516,10 +518,16 @@ export class Monitor {
     });
   }
 
-  /** Ends with the monitor. A disk that goes on is at most this old in the map store. */
+  #keepSequencesLater(): void {
+    this.#keepTimer = this.#env.clock.after(keepSequencesMs, 'keep sequences', () =>
+      this.#keepSequences(),
+    );
+  }
+
+  /** A disk that goes on is at most this old in the map store. */
   #keepSequences(): void {
     if (this.#closed) return;
-    this.#env.clock.after(keepSequencesMs, 'keep sequences', () => this.#keepSequences());
+    this.#keepSequencesLater();
     this.#spawn('keep sequences', () =>
       this.#change((state) => {
         const sequences = new Map<Uuid, number>();

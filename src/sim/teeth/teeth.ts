@@ -114,6 +114,30 @@ export const teeth: readonly Tooth[] = [
     scenario: 'yesterdays-disk',
   },
   {
+    name: 'trust a disk that came back older',
+    breaks: 'rule 21: a majority of old disks serves what it has',
+    patches: [
+      {
+        file: 'src/mon/monitor.ts',
+        find: 'if (message.sequence < reached || message.lostGroups > 0)',
+        replace: 'if (message.lostGroups > 0)',
+      },
+    ],
+    scenario: 'most-disks-of-yesterday',
+  },
+  {
+    name: 'go on with an older map store',
+    breaks: 'rule 22: what happened since the copy is forgotten',
+    patches: [
+      {
+        file: 'src/mon/store-witness.ts',
+        find: 'else if (seen.revision > own.revision)',
+        replace: 'else if (seen.revision < 0)',
+      },
+    ],
+    scenario: 'older-map-store',
+  },
+  {
     name: 'a tenure is not compared',
     breaks: 'rules 1 ✱ and 19',
     patches: [
