@@ -307,6 +307,7 @@ test('a removed and recreated bucket is found by a gateway that remembered the o
     name: 'bucket',
     record: bucketFormat.encode({ ...old, bucketId: 'fresh', ranges }),
     cancelled: [],
+    documents: [],
   });
   equal((await bench.put('key', 'in the new one')).status, 200);
   ok(bench.cluster.rows('index/fresh/0').length > 1);

@@ -143,7 +143,7 @@ export async function startS3(env: Env, options: GatewayOptions): Promise<Gatewa
   const parts: GatewayParts = {
     env,
     cluster,
-    index: new IndexClient(cluster),
+    index: new IndexClient(env, cluster),
     budget: new ByteBudget(Math.max(budgetBytesMin, settings.budgetBytes)),
     reads: new ActiveReads(),
     region: settings.region,

@@ -218,7 +218,7 @@ test('a bucket made after the sweep refuses the writer too', async () => {
   const { record } = await bench.call('buckets', messages.getBucket, { name: 'later' });
   ok(record !== undefined);
   const name = 'opened-before';
-  const registration = { name, record, cancelled: [{ first: 1, count: 6 }] };
+  const registration = { name, record, cancelled: [{ first: 1, count: 6 }], documents: [] };
   deepEqual(await bench.call('buckets', messages.createBucket, registration), {
     kind: 'behind',
     cancelled: [{ first: 1, count: 7 }],
@@ -436,7 +436,7 @@ test('two gateways at once, and more blobs than fit in memory, come to the same 
     const parts = {
       env,
       cluster,
-      index: new IndexClient(cluster),
+      index: new IndexClient(env, cluster),
       budget: new ByteBudget(16 * mebibyte),
       reads: new ActiveReads(),
       region: 'here',

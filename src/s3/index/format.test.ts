@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { DecodeError } from '../../base/codec.ts';
 import {
   bucketFormat,
+  configurationFormat,
   decodeEntry,
   decodeEntrySummary,
   type EntryBody,
@@ -77,7 +78,12 @@ const golden = {
   part: '5001f651779c01918080040165000102030700000000000000000000000001000003808080021105000000000000000000000002000000',
   garbage: '4701a44bcd1f010901020307000000000000000000000000010000038080800211',
   bucket: '42015e32fedf03372e3105616c696365010001000b696e6465782f372e312f30',
+  configuration: '43013aa2caa60104636f727303010203',
   shard: '4d0152d016a001',
+};
+
+const configuration = {
+  documents: [{ name: 'cors', body: new Uint8Array([1, 2, 3]) }],
 };
 
 const stamped = stampEntry(encodeEntryDraft(body), version, { tenure: 5, sequence: 9 });
@@ -90,6 +96,7 @@ test('every format writes the bytes it always wrote', () => {
       part: hex(partFormat.encode(part)),
       garbage: hex(garbageFormat.encode(garbage)),
       bucket: hex(bucketFormat.encode(bucket)),
+      configuration: hex(configurationFormat.encode(configuration)),
       shard: hex(shardStateFormat.encode({ state: 'sealed' })),
     },
     golden,
@@ -109,6 +116,7 @@ test('and reads them back', () => {
   deepEqual(partFormat.decode(bytes('part')), part);
   deepEqual(garbageFormat.decode(bytes('garbage')), garbage);
   deepEqual(bucketFormat.decode(bytes('bucket')), bucket);
+  deepEqual(configurationFormat.decode(bytes('configuration')), configuration);
   deepEqual(shardStateFormat.decode(bytes('shard')), { state: 'sealed' });
 });
 

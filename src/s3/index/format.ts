@@ -36,6 +36,7 @@ import { crc32c } from '../../base/crc32c.ts';
 import { blobId } from '../../base/ids.ts';
 import type { Version } from '../../base/method.ts';
 import { checksumAlgorithms, checksumTypes } from '../protocol/checksum-names.ts';
+import { bucketDocuments } from './bucket-documents.ts';
 import { closedUnion } from './closed-union.ts';
 
 /** A manifest longer than this keeps its runs in blobs of its own. */
@@ -279,3 +280,10 @@ const bucketRecord = struct({
 });
 export type BucketRecord = Carried<typeof bucketRecord>;
 export const bucketFormat = sealed('bucket', 0x42, bucketRecord);
+
+/** What `index/bucket-documents.ts` describes; no row when there are none. */
+export const configurationFormat = sealed(
+  'configuration',
+  0x43,
+  struct({ documents: bucketDocuments }),
+);

@@ -1,23 +1,49 @@
 // The gateway's side of the index: which object a key's rows are on, and the calls to it.
 //
-// Buckets are remembered without a time limit. That is safe because ids are never reused and every
-// shard method refuses when its shard is not open: a remembered bucket that is gone is noticed by the first call,
-// looked up again, and the call repeated once on what the name means now.
+// Buckets are remembered for at most `rememberedMsMax`: so soon every gateway acts on a changed configuration, and
+// the one that made the change at once. A bucket in use is looked up again in the background before that, so
+// that its requests do not wait. A remembered bucket may be gone meanwhile: ids are never reused and every shard
+// method refuses when its shard is not open, so that the first call notices, looks the bucket up
+// again, and is repeated once on what the name means now.
 
 import { assert } from '../../base/assert.ts';
 import { compareBytes, emptyBytes, encodeUtf8 } from '../../base/bytes.ts';
-import { decode } from '../../base/codec.ts';
+import { DecodeError, decode } from '../../base/codec.ts';
 import type { Cluster } from '../../client/cluster.ts';
+import { ClientError } from '../../client/errors.ts';
+import type { Clock, Instant } from '../../env/clock.ts';
+import type { Tasks } from '../../env/tasks.ts';
 import { S3Error } from '../protocol/errors.ts';
-import { type BucketRecord, bucketFormat } from './format.ts';
+import { BucketConfiguration, type DocumentName } from './bucket-documents.ts';
+import { type BucketRecord, bucketFormat, configurationFormat } from './format.ts';
 import type { Call, Refusal } from './messages.ts';
 import * as messages from './messages.ts';
 
 export const indexPool = '.index';
 export const bucketsObject = 'buckets';
 
-/** Buckets remembered, about 200 bytes each; the one used longest ago makes room. */
+/** Buckets remembered, about 200 bytes each; the one looked up longest ago makes room. */
 const bucketsMax = 10_000;
+
+/** Documents of all of them; what parsers make of them is a small multiple. */
+const configurationsBytesMax = 8 * 1024 * 1024;
+
+/** How long a gateway may act on what a bucket's configuration was, in milliseconds. */
+export const rememberedMsMax = 2000;
+
+/** Older than this it is looked up again beside the request that uses it. */
+const renewAfterMs = 1000;
+
+/** What a name means, as of one look. */
+export interface KnownBucket {
+  readonly record: BucketRecord;
+  readonly configuration: BucketConfiguration;
+}
+
+interface Remembered extends KnownBucket {
+  /** When the look began that saw this. */
+  readonly seenAt: Instant;
+}
 
 /** A bucket as one request means it. */
 export interface BucketAccess {
@@ -25,6 +51,7 @@ export interface BucketAccess {
   /** Only the owner gets through. */
   readonly userName: string;
   readonly record: BucketRecord;
+  readonly configuration: BucketConfiguration;
 }
 
 type Answer = {
@@ -56,9 +83,15 @@ export function refusalError(reason: Refusal, bucket: string, key?: string): S3E
 
 export class IndexClient {
   readonly #cluster: Cluster;
-  readonly #buckets = new Map<string, BucketRecord>();
+  readonly #env: { readonly clock: Clock; readonly tasks: Tasks };
+  readonly #buckets = new Map<string, Remembered>();
+  readonly #renewing = new Set<string>();
+  #configurationsBytes = 0;
+  /** Changes made here: a look that began before one is not remembered. */
+  #changes = 0;
 
-  constructor(cluster: Cluster) {
+  constructor(env: { readonly clock: Clock; readonly tasks: Tasks }, cluster: Cluster) {
+    this.#env = env;
     this.#cluster = cluster;
   }
 
@@ -73,27 +106,110 @@ export class IndexClient {
   }
 
   /** From the registry itself. Throws `NoSuchBucket`. */
-  async lookUp(name: string): Promise<BucketRecord> {
-    const { record } = await this.callObject(bucketsObject, messages.getBucket, { name });
-    if (record === undefined) {
-      this.#buckets.delete(name);
+  async lookUp(name: string): Promise<KnownBucket> {
+    const seenAt = this.#env.clock.now();
+    const changes = this.#changes;
+    const found = await this.callObject(bucketsObject, messages.getBucket, { name });
+    if (found.record === undefined) {
+      this.#drop(name);
       throw refusalError('no-bucket', name);
     }
-    const bucket = bucketFormat.decode(record);
-    this.#remember(name, bucket);
+    const configuration =
+      found.configuration === undefined
+        ? BucketConfiguration.none
+        : new BucketConfiguration(configurationFormat.decode(found.configuration).documents);
+    const bucket = { record: bucketFormat.decode(found.record), configuration, seenAt };
+    const newer = (this.#buckets.get(name)?.seenAt ?? seenAt) > seenAt;
+    if (changes === this.#changes && !newer) this.#remember(name, bucket);
     return bucket;
   }
 
-  #remember(name: string, record: BucketRecord): void {
-    this.#buckets.delete(name);
-    this.#buckets.set(name, record);
-    if (this.#buckets.size <= bucketsMax) return;
-    const [oldest] = this.#buckets.keys();
-    if (oldest !== undefined) this.#buckets.delete(oldest);
+  #remember(name: string, bucket: Remembered): void {
+    this.#drop(name);
+    this.#buckets.set(name, bucket);
+    this.#configurationsBytes += bucket.configuration.sizeBytes;
+    for (const oldest of this.#buckets.keys()) {
+      if (this.#buckets.size <= bucketsMax && this.#configurationsBytes <= configurationsBytesMax)
+        return;
+      this.#drop(oldest);
+    }
   }
 
-  forget(name: string): void {
+  #drop(name: string): void {
+    const bucket = this.#buckets.get(name);
+    if (bucket === undefined) return;
+    this.#configurationsBytes -= bucket.configuration.sizeBytes;
     this.#buckets.delete(name);
+  }
+
+  /** To be called after each change of a bucket made here. */
+  forget(name: string): void {
+    this.#changes++;
+    this.#drop(name);
+  }
+
+  /** Not older than `rememberedMsMax`. */
+  #recall(name: string): KnownBucket | undefined {
+    const bucket = this.#buckets.get(name);
+    if (bucket === undefined) return undefined;
+    const ageMs = this.#env.clock.now() - bucket.seenAt;
+    if (ageMs > rememberedMsMax) return undefined;
+    if (ageMs > renewAfterMs) this.#renew(name);
+    return bucket;
+  }
+
+  #renew(name: string): void {
+    if (this.#renewing.has(name)) return;
+    this.#renewing.add(name);
+    this.#env.tasks.spawn('renew-bucket', async () => {
+      try {
+        await this.lookUp(name);
+      } catch (error) {
+        // The next request that needs it looks again, and tells its client.
+        if (
+          !(
+            error instanceof ClientError ||
+            error instanceof S3Error ||
+            error instanceof DecodeError
+          )
+        )
+          throw error;
+      } finally {
+        this.#renewing.delete(name);
+      }
+    });
+  }
+
+  /**
+   * Replaces a document of the bucket, or takes it away; done when it is durable. With `expected`, only if
+   * those documents are what this access saw: otherwise `OperationAborted`, and the client may try again.
+   */
+  async putDocument(
+    bucket: BucketAccess,
+    document: DocumentName,
+    body: Uint8Array | undefined,
+    expected: readonly DocumentName[] = [],
+  ): Promise<void> {
+    const { outcome } = await this.callObject(bucketsObject, messages.putBucketDocument, {
+      name: bucket.name,
+      bucketId: bucket.record.bucketId,
+      document,
+      body,
+      expected: expected.map((name) => ({
+        document: name,
+        body: bucket.configuration.get(name),
+      })),
+    }).finally(() => this.forget(bucket.name));
+    switch (outcome) {
+      case 'done':
+        return;
+      case 'no-bucket':
+        throw refusalError('no-bucket', bucket.name);
+      case 'changed':
+        throw new S3Error('OperationAborted');
+      case 'too-large':
+        throw new S3Error('InvalidRequest', "The bucket's configuration would be too large");
+    }
   }
 
   /** Throws `NoSuchBucket`, `AccessDenied`. */
@@ -102,14 +218,14 @@ export class IndexClient {
     userName: string,
     freshness: 'remembered' | 'looked-up' = 'remembered',
   ): Promise<BucketAccess> {
-    const remembered = freshness === 'remembered' ? this.#buckets.get(name) : undefined;
-    const record = remembered ?? (await this.lookUp(name));
+    const remembered = freshness === 'remembered' ? this.#recall(name) : undefined;
+    const { record, configuration } = remembered ?? (await this.lookUp(name));
     // A remembered bucket of another owner may be gone, and the name ours by now.
     if (record.owner !== userName) {
       if (remembered !== undefined) return this.access(name, userName, 'looked-up');
       throw new S3Error('AccessDenied');
     }
-    return { name, userName, record };
+    return { name, userName, record, configuration };
   }
 
   /** Runs a shard method where the key's rows are. Never answers `no-bucket`: throws `NoSuchBucket`. */

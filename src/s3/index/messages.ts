@@ -16,6 +16,7 @@ import {
   Writer,
 } from '../../base/codec.ts';
 import { blobId } from '../../base/ids.ts';
+import { bucketDocuments } from './bucket-documents.ts';
 import { closedUnion } from './closed-union.ts';
 import { blobRun, checksum, namedValues, version, writerRanges } from './format.ts';
 
@@ -311,12 +312,14 @@ export const sweepShard = call(
 
 /** `record` everywhere: `bucketFormat`. */
 export const createBucket = call(
-  's3.create-bucket',
+  's3.register-bucket',
   struct({
     name: text,
     record: bytes,
     /** The writers that the bucket's shards refuse. */
     cancelled: writerRanges,
+    /** What it is configured to from its first moment. */
+    documents: bucketDocuments,
   }),
   closedUnion({
     created: [1, nothing],
@@ -327,9 +330,30 @@ export const createBucket = call(
 );
 
 export const getBucket = call(
-  's3.get-bucket',
+  's3.find-bucket',
   struct({ name: text }),
-  struct({ record: option(bytes) }),
+  struct({ record: option(bytes), /** `configurationFormat` */ configuration: option(bytes) }),
+);
+
+/** Replaces one document of a bucket, or takes it away. */
+export const putBucketDocument = call(
+  's3.put-bucket-document',
+  struct({
+    name: text,
+    bucketId: text,
+    document: text,
+    body: option(bytes),
+    /** Nothing happens unless these documents are as said: what the change was decided on. */
+    expected: list(struct({ document: text, body: option(bytes) })),
+  }),
+  struct({
+    /**
+     * - `no-bucket`: the name means nothing, or another bucket by now.
+     * - `changed`: a document was not as expected.
+     * - `too-large`: the configuration would exceed its limits.
+     */
+    outcome: oneOf('done', 'no-bucket', 'changed', 'too-large'),
+  }),
 );
 
 export const listBuckets = call(

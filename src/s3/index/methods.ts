@@ -20,8 +20,15 @@ import type {
 import { matchesEtag, type WriteConditions } from '../protocol/conditions.ts';
 import { keysPerRequestMax } from '../protocol/limits.ts';
 import {
+  configurationBytesMax,
+  documentBytesMax,
+  documentsMax,
+  sizeOfDocuments,
+} from './bucket-documents.ts';
+import {
   type BlobRun,
   bucketFormat,
+  configurationFormat,
   decodeEntry,
   decodeEntrySummary,
   type Entry,
@@ -40,6 +47,7 @@ import {
   bucketRow,
   cancelledEverywhereRow,
   cancelledRow,
+  configurationRow,
   entryRow,
   firstBucketRow,
   garbageRow,
@@ -592,18 +600,57 @@ const sweepShardMethod = define(messages.sweepShard, async (view, _argument, con
  * from the start, or its blobs could be deleted under an entry made meanwhile.
  */
 const createBucketMethod = define(messages.createBucket, async (view, argument) => {
-  const { name, record } = argument;
+  const { name, record, documents } = argument;
   const old = await view.get(bucketRow(name));
   if (old !== undefined) return { result: { kind: 'exists' as const, record: old } };
   const cancelled = await readWriters(view, cancelledEverywhereRow);
   if (writersExcept(cancelled, argument.cancelled).length > 0)
     return { result: { kind: 'behind' as const, cancelled } };
-  return { effects: [put(bucketRow(name), record)], result: { kind: 'created' as const } };
+  const effects = [put(bucketRow(name), record)];
+  if (documents.length > 0) {
+    const { bucketId } = bucketFormat.decode(record);
+    effects.push(put(configurationRow(bucketId), configurationFormat.encode({ documents })));
+  }
+  return { effects, result: { kind: 'created' as const } };
 });
 
-const getBucketMethod = define(messages.getBucket, async (view, { name }) => ({
-  result: { record: await view.get(bucketRow(name)) },
-}));
+const getBucketMethod = define(messages.getBucket, async (view, { name }) => {
+  const record = await view.get(bucketRow(name));
+  if (record === undefined) return { result: { record, configuration: undefined } };
+  const { bucketId } = bucketFormat.decode(record);
+  return { result: { record, configuration: await view.get(configurationRow(bucketId)) } };
+});
+
+function sameBytes(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
+  return a === undefined || b === undefined ? a === b : equalBytes(a, b);
+}
+
+const putBucketDocumentMethod = define(messages.putBucketDocument, async (view, argument) => {
+  const { name, bucketId, document, body } = argument;
+  const record = await view.get(bucketRow(name));
+  if (record === undefined || bucketFormat.decode(record).bucketId !== bucketId)
+    return { result: { outcome: 'no-bucket' as const } };
+  const row = configurationRow(bucketId);
+  const old = await view.get(row);
+  const documents = old === undefined ? [] : configurationFormat.decode(old).documents;
+  const bodyOf = (wanted: string): Uint8Array | undefined =>
+    documents.find((each) => each.name === wanted)?.body;
+  for (const expected of argument.expected)
+    if (!sameBytes(bodyOf(expected.document), expected.body))
+      return { result: { outcome: 'changed' as const } };
+  if (sameBytes(bodyOf(document), body)) return { result: { outcome: 'done' as const } };
+  const left = documents.filter((each) => each.name !== document);
+  if (body !== undefined) left.push({ name: document, body });
+  if (
+    left.length > documentsMax ||
+    sizeOfDocuments(left) > configurationBytesMax ||
+    (body?.length ?? 0) > documentBytesMax
+  )
+    return { result: { outcome: 'too-large' as const } };
+  const effect =
+    left.length === 0 ? remove(row) : put(row, configurationFormat.encode({ documents: left }));
+  return { effects: [effect], result: { outcome: 'done' as const } };
+});
 
 /** Rows of other owners are passed over, a bounded number of them a call. */
 const bucketsPerScan = 1000;
@@ -633,7 +680,11 @@ const removeBucketMethod = define(messages.removeBucket, async (view, { name, bu
   if (record === undefined || bucketFormat.decode(record).bucketId !== bucketId)
     return { result: {} };
   return {
-    effects: [remove(bucketRow(name)), put(removedBucketRow(bucketId), record)],
+    effects: [
+      remove(bucketRow(name)),
+      remove(configurationRow(bucketId)),
+      put(removedBucketRow(bucketId), record),
+    ],
     result: {},
   };
 });
@@ -711,6 +762,7 @@ export const s3Methods: Methods = new Map([
   sweepShardMethod,
   createBucketMethod,
   getBucketMethod,
+  putBucketDocumentMethod,
   listBucketsMethod,
   removeBucketMethod,
   listShardsMethod,

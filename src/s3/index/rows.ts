@@ -133,5 +133,10 @@ export function removedBucketRow(bucketId: string): Uint8Array {
 export const cancelledEverywhereRow: Uint8Array = Uint8Array.of(1);
 export const sweptRow: Uint8Array = Uint8Array.of(2);
 
+/** The configuration of a bucket, while it is registered. */
+export function configurationRow(bucketId: string): Uint8Array {
+  return encodeUtf8(`\x03${bucketId}`);
+}
+
 /** Names begin with a letter or digit. */
 export const firstBucketRow: Uint8Array = Uint8Array.of(0x20);

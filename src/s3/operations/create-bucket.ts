@@ -83,7 +83,7 @@ async function register(
   const record = bucketFormat.encode(bucket);
   let cancelled: WriterSet = [];
   for (let attempt = 0; attempt < registrationsMax; attempt++) {
-    const call = { name, record, cancelled };
+    const call = { name, record, cancelled, documents: [] };
     const answer = await index.callObject(bucketsObject, messages.createBucket, call);
     if (answer.kind !== 'behind') {
       index.forget(name);

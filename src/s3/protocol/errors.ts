@@ -69,6 +69,10 @@ const table = {
     'A header or query you provided implies functionality that is not implemented.',
   ],
   NotModified: [304, 'Not Modified'],
+  OperationAborted: [
+    409,
+    'A conflicting conditional operation is currently in progress against this resource. Try again.',
+  ],
   PreconditionFailed: [412, 'At least one of the pre-conditions you specified did not hold'],
   RequestHeaderSectionTooLarge: [
     400,
