@@ -1,0 +1,137 @@
+// `npm run conformance:s3 -- --suite DIR`: a fetched copy of ceph/s3-tests against a cluster of its own, started
+// in a temporary folder. Prints what does not pass, and writes docs/reference/s3-tests.md after a whole run. By hand only.
+
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { ClusterProcess } from './cluster-process.ts';
+import { formatTable, missingAgainst, parseOutcomes } from './conformance-table.ts';
+
+const usage =
+  'npm run conformance:s3 -- --suite DIR [--only PATTERN] [--python PATH] [--against FILE] [--results FILE]';
+const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
+const files = ['test_s3', 'test_headers', 'test_iam', 'test_sts', 'test_sns'];
+
+/** Of one test. Lifecycle tests wait for several rounds. */
+const testSeconds = 120;
+
+const { values } = parseArgs({
+  options: {
+    suite: { type: 'string' },
+    only: { type: 'string' },
+    python: { type: 'string', default: '/usr/bin/python3' },
+    against: { type: 'string' },
+    results: { type: 'string' },
+  },
+});
+const { suite } = values;
+if (suite === undefined || !existsSync(join(suite, 's3tests', 'functional'))) {
+  console.error(`--suite names no copy of ceph/s3-tests\n${usage}`);
+  process.exit(2);
+}
+
+interface Keys {
+  readonly accessKey: string;
+  readonly secretKey: string;
+}
+
+async function createUser(cluster: ClusterProcess, name: string): Promise<Keys> {
+  const token = readFileSync(join(cluster.ready.data, 'keys', 'admin-token'), 'utf8').trim();
+  const answer = await fetch(`${cluster.ready.admin}/v1/users`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ name }),
+  });
+  if (!answer.ok) throw new Error(`user ${name}: ${answer.status} ${await answer.text()}`);
+  return (await answer.json()) as Keys;
+}
+
+async function configuration(cluster: ClusterProcess): Promise<string> {
+  const { hostname: host, port } = new URL(cluster.ready.s3);
+  const lines = [
+    '[DEFAULT]',
+    `host = ${host}`,
+    `port = ${port}`,
+    'is_secure = False',
+    'ssl_verify = False',
+    '[fixtures]',
+    'bucket prefix = holdfast-{random}-',
+    'iam name prefix = s3-tests-',
+    'iam path prefix = /s3-tests/',
+  ];
+  for (const section of ['s3 main', 's3 alt', 's3 tenant', 'iam', 'iam root', 'iam alt root']) {
+    const name = section.replaceAll(' ', '-');
+    const { accessKey, secretKey } = await createUser(cluster, name);
+    lines.push(
+      `[${section}]`,
+      `display_name = ${name}`,
+      `user_id = ${name}`,
+      `email = ${name}@example.com`,
+      `access_key = ${accessKey}`,
+      `secret_key = ${secretKey}`,
+    );
+    if (section === 's3 main') lines.push('api_name = us-east-1');
+    if (section === 's3 tenant') lines.push('tenant =');
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'holdfast-conformance-'));
+process.once('exit', () => rmSync(folder, { recursive: true, force: true, maxRetries: 3 }));
+const cluster = await ClusterProcess.start(join(folder, 'data'));
+const results = join(folder, 'results');
+const home = join(folder, 'home');
+try {
+  mkdirSync(home);
+  writeFileSync(results, '');
+  writeFileSync(join(folder, 's3tests.conf'), await configuration(cluster));
+  const args = [
+    ...['-m', 'pytest', '-q', '--no-header', '--tb=no', '-p', 's3_tests_results'],
+    ...['-p', 'no:cacheprovider', `--timeout=${testSeconds}`],
+    ...(values.only === undefined ? [] : ['-k', values.only]),
+    ...files.map((name) => `s3tests/functional/${name}.py`),
+  ];
+  const child = spawn(resolve(values.python), args, {
+    cwd: suite,
+    env: {
+      PATH: '/usr/bin:/bin',
+      HOME: home,
+      LANG: 'C.UTF-8',
+      PYTHONPATH: join(root, 'src', 'test'),
+      PYTHONDONTWRITEBYTECODE: '1',
+      S3TEST_CONF: join(folder, 's3tests.conf'),
+      S3_TESTS_RESULTS: results,
+    },
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
+  const code = await new Promise<number | null>((done, fail) => {
+    child.once('error', fail).once('close', done);
+  });
+  // 0: all passed; 1: some failed. Anything else is pytest's own trouble, such as a missing plugin.
+  if (code !== 0 && code !== 1)
+    throw new Error(`pytest ended with ${code}; it needs boto3, requests and pytest-timeout`);
+  const text = readFileSync(results, 'utf8');
+  if (values.results !== undefined) writeFileSync(values.results, text);
+  const outcomes = parseOutcomes(text);
+  const against =
+    values.against === undefined
+      ? undefined
+      : {
+          name: basename(values.against).replace(/^s3tests-|\.[a-z]+$/g, ''),
+          outcomes: parseOutcomes(readFileSync(values.against, 'utf8')),
+        };
+  const page = formatTable(outcomes, against);
+  console.log(page);
+  for (const { test } of missingAgainst(outcomes, against?.outcomes ?? []))
+    console.log(`passes there, not here: ${test}`);
+  if (values.only === undefined) {
+    const reference = join(root, 'docs', 'reference');
+    mkdirSync(reference, { recursive: true });
+    writeFileSync(join(reference, 's3-tests.md'), page);
+  }
+} finally {
+  await cluster.stop();
+}
