@@ -14,6 +14,7 @@ import { ActiveReads, type GatewayParts } from './context.ts';
 import { errorResponse } from './error-response.ts';
 import { GarbageCollector } from './garbage-collector.ts';
 import { IndexClient } from './index/index-client.ts';
+import { corsHeaders, preflight } from './operations/bucket-cors.ts';
 import { OrphanCollector } from './orphan-collector.ts';
 import { formatHttpDate } from './protocol/dates.ts';
 import { s3ErrorOf } from './protocol/errors.ts';
@@ -87,16 +88,21 @@ class S3Gateway {
   /** Answers whatever comes; throws nothing. */
   async handle(http: HttpRequest): Promise<HttpResponse> {
     const requestId = this.#ids.next();
+    let request: S3Request | undefined;
     let response: HttpResponse;
     try {
-      response = await this.#operate(parseRequest(http, this.#hostNames), requestId);
+      request = parseRequest(http, this.#hostNames);
+      response = await this.#operate(request, requestId);
     } catch (error) {
       response = this.#errorResponse(error, http, requestId);
     }
+    const ofOrigin =
+      request?.headers.has('origin') === true ? await this.#corsHeaders(request, requestId) : [];
     return {
       ...response,
       headers: [
         ...response.headers,
+        ...ofOrigin,
         ['x-amz-request-id', requestId],
         ['x-amz-id-2', this.#parts.hostId],
         ['date', formatHttpDate(this.#parts.env.wall.nowMs())],
@@ -105,8 +111,19 @@ class S3Gateway {
     };
   }
 
+  /** Without them a browser hides the answer from its page, which is right when the bucket can't be seen. */
+  async #corsHeaders(request: S3Request, requestId: string): Promise<HttpResponse['headers']> {
+    try {
+      return await corsHeaders(this.#parts, request);
+    } catch (error) {
+      if (s3ErrorOf(error).code === 'InternalError') this.#report(error, request.method, requestId);
+      return [];
+    }
+  }
+
   #operate(request: S3Request, requestId: string): Promise<HttpResponse> {
     const { cluster, env } = this.#parts;
+    if (request.method === 'OPTIONS') return preflight(this.#parts, request);
     const authenticator: Authenticator = {
       keys: this.#keys,
       nowMs: env.wall.nowMs(),
@@ -117,15 +134,18 @@ class S3Gateway {
     return operation({ parts: this.#parts, request, user, payload, requestId });
   }
 
+  #report(thrown: unknown, method: string, requestId: string): void {
+    this.#parts.env.log.write('error', 's3 request failed', {
+      requestId,
+      method,
+      reason: thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : String(thrown),
+      stack: thrown instanceof Error ? thrown.stack : undefined,
+    });
+  }
+
   #errorResponse(thrown: unknown, http: HttpRequest, requestId: string): HttpResponse {
     const error = s3ErrorOf(thrown);
-    if (error.code === 'InternalError')
-      this.#parts.env.log.write('error', 's3 request failed', {
-        requestId,
-        method: http.method,
-        reason: thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : String(thrown),
-        stack: thrown instanceof Error ? thrown.stack : undefined,
-      });
+    if (error.code === 'InternalError') this.#report(thrown, http.method, requestId);
     const question = http.target.indexOf('?');
     return errorResponse(error, {
       method: http.method,

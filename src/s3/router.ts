@@ -3,12 +3,25 @@
 
 import type { Operation } from './context.ts';
 import { abortMultipartUpload } from './operations/abort-multipart-upload.ts';
+import { deleteBucketCors, getBucketCors, putBucketCors } from './operations/bucket-cors.ts';
 import {
+  getBucketAccelerate,
   getBucketAcl,
   getBucketLocation,
+  getBucketLogging,
+  getBucketNotification,
+  getBucketPolicy,
+  getBucketReplication,
+  getBucketRequestPayment,
   getBucketVersioning,
+  getBucketWebsite,
   headBucket,
 } from './operations/bucket-properties.ts';
+import {
+  deleteBucketTagging,
+  getBucketTagging,
+  putBucketTagging,
+} from './operations/bucket-tagging.ts';
 import { completeMultipartUpload } from './operations/complete-multipart-upload.ts';
 import { copyObject } from './operations/copy-object.ts';
 import { createBucket } from './operations/create-bucket.ts';
@@ -88,6 +101,19 @@ const bucketRoutes: Routes = {
   'GET acl': getBucketAcl,
   'GET uploads': listMultipartUploads,
   'POST delete': deleteObjects,
+  'GET accelerate': getBucketAccelerate,
+  'GET cors': getBucketCors,
+  'PUT cors': putBucketCors,
+  'DELETE cors': deleteBucketCors,
+  'GET logging': getBucketLogging,
+  'GET notification': getBucketNotification,
+  'GET policy': getBucketPolicy,
+  'GET replication': getBucketReplication,
+  'GET requestPayment': getBucketRequestPayment,
+  'GET tagging': getBucketTagging,
+  'PUT tagging': putBucketTagging,
+  'DELETE tagging': deleteBucketTagging,
+  'GET website': getBucketWebsite,
 };
 
 const objectRoutes: Routes = {

@@ -148,6 +148,11 @@ export class IndexClient {
     this.#drop(name);
   }
 
+  /** What the name means, whoever asks. Throws `NoSuchBucket`. */
+  async find(name: string): Promise<KnownBucket> {
+    return this.#recall(name) ?? (await this.lookUp(name));
+  }
+
   /** Not older than `rememberedMsMax`. */
   #recall(name: string): KnownBucket | undefined {
     const bucket = this.#buckets.get(name);

@@ -2,7 +2,14 @@
 
 import { encodeUtf8 } from '../../base/bytes.ts';
 import type { HttpResponse } from '../../env/http.ts';
-import { accessBucket, emptyResponse, type OperationContext, xmlResponse } from '../context.ts';
+import {
+  accessBucket,
+  emptyResponse,
+  type Operation,
+  type OperationContext,
+  xmlResponse,
+} from '../context.ts';
+import { S3Error, type S3ErrorCode } from '../protocol/errors.ts';
 import { element, escapeXml, textElement, xmlDeclaration, xmlDocument } from '../protocol/xml.ts';
 import { ownerElement } from './list-objects.ts';
 
@@ -47,3 +54,31 @@ export async function getBucketAcl(context: OperationContext): Promise<HttpRespo
   const access = await accessBucket(context, 'looked-up');
   return xmlResponse(aclDocument(access.record.owner));
 }
+
+/** What S3 answers about a feature that is off, which it always is here: setting it is not implemented. */
+function whenOff(document: () => Uint8Array): Operation {
+  return async (context) => {
+    await accessBucket(context, 'looked-up');
+    return xmlResponse(document());
+  };
+}
+
+export const getBucketAccelerate: Operation = whenOff(() => xmlDocument('AccelerateConfiguration'));
+export const getBucketLogging: Operation = whenOff(() => xmlDocument('BucketLoggingStatus'));
+export const getBucketNotification: Operation = whenOff(() =>
+  xmlDocument('NotificationConfiguration'),
+);
+export const getBucketRequestPayment: Operation = whenOff(() =>
+  xmlDocument('RequestPaymentConfiguration', textElement('Payer', 'BucketOwner')),
+);
+
+function whenNone(code: S3ErrorCode): Operation {
+  return async (context) => {
+    const { name } = await accessBucket(context, 'looked-up');
+    throw new S3Error(code, undefined, { detail: { BucketName: name } });
+  };
+}
+
+export const getBucketPolicy: Operation = whenNone('NoSuchBucketPolicy');
+export const getBucketWebsite: Operation = whenNone('NoSuchWebsiteConfiguration');
+export const getBucketReplication: Operation = whenNone('ReplicationConfigurationNotFoundError');

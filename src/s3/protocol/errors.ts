@@ -6,6 +6,10 @@ import { ClientError } from '../../client/errors.ts';
 
 const table = {
   AccessDenied: [403, 'Access Denied'],
+  AccessForbidden: [
+    403,
+    'CORSResponse: This CORS request is not allowed: no CORS rule of the bucket has its origin, method and headers.',
+  ],
   AuthorizationHeaderMalformed: [
     400,
     'The authorization header is malformed; the authorization header requires Credential, SignedHeaders and Signature.',
@@ -15,6 +19,7 @@ const table = {
     400,
     'The Content-MD5 or checksum value that you specified did not match what the server received.',
   ],
+  BadRequest: [400, 'Bad Request'],
   BucketAlreadyExists: [
     409,
     'The requested bucket name is not available. Select a different name and try again.',
@@ -59,11 +64,15 @@ const table = {
   MethodNotAllowed: [405, 'The specified method is not allowed against this resource.'],
   MissingContentLength: [411, 'You must provide the Content-Length HTTP header.'],
   NoSuchBucket: [404, 'The specified bucket does not exist'],
+  NoSuchBucketPolicy: [404, 'The bucket policy does not exist'],
+  NoSuchCORSConfiguration: [404, 'The CORS configuration does not exist'],
   NoSuchKey: [404, 'The specified key does not exist.'],
   NoSuchUpload: [
     404,
     'The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.',
   ],
+  NoSuchTagSet: [404, 'The TagSet does not exist'],
+  NoSuchWebsiteConfiguration: [404, 'The specified bucket does not have a website configuration'],
   NotImplemented: [
     501,
     'A header or query you provided implies functionality that is not implemented.',
@@ -74,6 +83,7 @@ const table = {
     'A conflicting conditional operation is currently in progress against this resource. Try again.',
   ],
   PreconditionFailed: [412, 'At least one of the pre-conditions you specified did not hold'],
+  ReplicationConfigurationNotFoundError: [404, 'The replication configuration was not found'],
   RequestHeaderSectionTooLarge: [
     400,
     'Your request header section exceeds the maximum allowed size.',

@@ -40,6 +40,7 @@ export const keysPerRequestMax = 1000;
 
 /** S3's own limits on tags. */
 export const tagsMax = 10;
+export const bucketTagsMax = 50;
 export const tagKeyCharactersMax = 128;
 export const tagValueCharactersMax = 256;
 

@@ -63,9 +63,8 @@ export function metadataHeader(name: string): string {
   return metadataPrefix + name;
 }
 
-function checkTags(tags: NamedValues): NamedValues {
-  if (tags.length > tagsMax)
-    throw new S3Error('InvalidTag', 'Object tags cannot be greater than 10');
+function checkTags(tags: NamedValues, max: number): NamedValues {
+  if (tags.length > max) throw new S3Error('InvalidTag', `Tags cannot be greater than ${max}`);
   const names = new Set<string>();
   for (const { name, value } of tags) {
     if (name === '' || name.length > tagKeyCharactersMax)
@@ -82,10 +81,14 @@ function checkTags(tags: NamedValues): NamedValues {
 /** The `x-amz-tagging` header: tags as a URL's query. */
 export function parseTaggingHeader(header: string | undefined): NamedValues {
   if (header === undefined || header === '') return [];
-  return checkTags([...parseQuery(header)].map(([name, value]) => ({ name, value })));
+  return checkTags(
+    [...parseQuery(header)].map(([name, value]) => ({ name, value })),
+    tagsMax,
+  );
 }
 
-export function parseTaggingXml(root: XmlNode): NamedValues {
+/** `max` tags: of an object unless said otherwise. */
+export function parseTaggingXml(root: XmlNode, max: number = tagsMax): NamedValues {
   const [set, ...others] = childrenOf(root, 'TagSet');
   if (set === undefined || others.length > 0) throw new S3Error('MalformedXML');
   return checkTags(
@@ -95,6 +98,7 @@ export function parseTaggingXml(root: XmlNode): NamedValues {
       if (name === undefined || value === undefined) throw new S3Error('MalformedXML');
       return { name, value };
     }),
+    max,
   );
 }
 
