@@ -20,6 +20,7 @@ import {
   HeadObjectCommand,
   ListMultipartUploadsCommand,
   ListPartsCommand,
+  PutBucketPolicyCommand,
   PutObjectCommand,
   PutObjectTaggingCommand,
   S3Client,
@@ -289,7 +290,9 @@ test('conditions on writes and reads hold', async () => {
 });
 
 test('what is not there is refused by name, and minimal answers are true', async () => {
-  await rejects(client.send(new GetBucketPolicyCommand({ Bucket })), named('NotImplemented'));
+  const policy = new PutBucketPolicyCommand({ Bucket, Policy: '{}' });
+  await rejects(client.send(policy), named('NotImplemented'));
+  await rejects(client.send(new GetBucketPolicyCommand({ Bucket })), named('NoSuchBucketPolicy'));
   const versioning = await client.send(new GetBucketVersioningCommand({ Bucket }));
   equal(versioning.Status, undefined);
   const acl = await client.send(new GetBucketAclCommand({ Bucket }));
