@@ -53,6 +53,13 @@ const heapMiBMax = 96;
  */
 const semiSpaceMiBMax = 12;
 
+/**
+ * How far the old generation grows between two full collections, in per cent of what survived the last.
+ * V8 takes a tenth as enough for a heap that may be no larger than ours, and then collects ten megabytes three times a
+ * second: a tenth of a busy OSD's time.
+ */
+const heapGrowingPercent = 200;
+
 const daemonFile = fileURLToPath(new URL('../bin/daemon.js', import.meta.url));
 
 export function launchProcess(dataDir: string): Launch {
@@ -65,6 +72,7 @@ export function launchProcess(dataDir: string): Launch {
       execArgv: [
         `--max-old-space-size=${heapMiBMax}`,
         `--max-semi-space-size=${semiSpaceMiBMax}`,
+        `--heap-growing-percent=${heapGrowingPercent}`,
         // Heaps are small and daemons are many: helper threads cost more than they save.
         '--single-threaded-gc',
       ],

@@ -8,7 +8,10 @@ export interface Timer {
 
 export interface Clock {
   now(): Instant;
-  /** Calls `callback` once, at least `delayMs` from now. `name` is for diagnosis. */
+  /**
+   * Calls `callback` once, at least `delayMs` from now. With 0: when everything that is ready now was
+   * handled, before anything is waited for. `name` is for diagnosis.
+   */
   after(delayMs: number, name: string, callback: () => void): Timer;
 }
 

@@ -68,6 +68,10 @@ export class HostClock implements Clock {
   }
 
   after(delayMs: number, _name: string, callback: () => void): Timer {
+    if (delayMs === 0) {
+      const immediate = setImmediate(callback);
+      return { cancel: () => clearImmediate(immediate) };
+    }
     const due = this.now() + delayMs;
     let timer: NodeJS.Timeout;
     const wait = (restMs: number): void => {

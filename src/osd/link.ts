@@ -29,6 +29,13 @@ export type Shard =
   | { readonly kind: 'gone' }
   | { readonly kind: 'beside'; readonly bytes: Uint8Array };
 
+/** An entry on its way to one member. */
+interface HeldEntry {
+  readonly sequence: number;
+  readonly encoded: Uint8Array;
+  readonly shard: Shard;
+}
+
 /** What a link needs of its primary. */
 export interface LinkOwner {
   readonly world: World;
@@ -45,6 +52,8 @@ export interface LinkOwner {
     blob: BlobId,
     slot: Slot,
   ): Promise<{ listing: BlobListing; bytes: Uint8Array } | undefined>;
+  /** Entries up to this one are on their way to durability; those behind it are being gathered. */
+  readonly begun: number;
   inOrder<T>(work: () => Promise<T>): Promise<T>;
   onLinkProgress(): void;
 }
@@ -62,13 +71,9 @@ const sliceBytes = 1024 * 1024;
 /** Blobs pushed to one member at once. */
 const pushesAtOnce = 2;
 
-/**
- * Batches of small entries on their way to a member: while one is being synced there, the next arrives.
- */
-const batchesInFlightMax = 2;
-
-/** A shard of this size is worth a write of its own. */
-const heldBytesMax = 32 * 1024;
+/** Entries of one message. A frame takes 4 MiB; this much is one write to the socket, and one sync. */
+const batchBytesMax = 1024 * 1024;
+const batchEntriesMax = 256;
 
 /** After a failed attempt, in milliseconds. */
 const retryMs = 150;
@@ -93,7 +98,7 @@ export class Link {
   troubledSince: Instant;
   #session: Session | undefined;
   #isLive = false;
-  #held: { readonly encoded: Uint8Array; readonly shard: Shard }[] = [];
+  #held: HeldEntry[] = [];
   #batchesInFlight = 0;
   #ended = false;
   #needsReset = false;
@@ -127,14 +132,15 @@ export class Link {
   async ask<K extends MessageKind>(
     message: Message,
     expected: K,
-    payload?: Uint8Array,
+    payload?: readonly Uint8Array[],
   ): Promise<MessageOf<K>> {
     const session = this.#session;
     if (session === undefined) throw new NetError('closed', `no session to osd.${this.slot.osd}`);
     // Whatever else is asked is asked behind the entries ordered before.
-    if (message.kind !== 'append') this.#sendHeld();
+    if (message.kind !== 'append' && message.kind !== 'append-batch')
+      this.#sendHeld(Number.POSITIVE_INFINITY);
     const answer = await session.request(
-      payload === undefined ? { message } : { message, payload: [payload] },
+      payload === undefined ? { message } : { message, payload },
       answerMs,
     );
     if (answer.message.kind === expected) return answer.message as MessageOf<K>;
@@ -145,55 +151,73 @@ export class Link {
 
   /** A notice behind everything that was sent. */
   tell(message: Message): void {
-    this.#sendHeld();
+    this.#sendHeld(Number.POSITIVE_INFINITY);
     this.#session?.notify({ message });
   }
 
-  /**
-   * An entry just ordered, while live. Small ones wait while enough are on their way, and then go
-   * together: one write to the socket, one sync at the member and one write back serve them all.
-   */
-  send(encoded: Uint8Array, shard: Shard): void {
-    const isLarge = shard.kind === 'beside' && shard.bytes.length > heldBytesMax;
-    this.#held.push({ encoded, shard });
-    if (isLarge || this.#batchesInFlight < batchesInFlightMax) this.#sendHeld();
+  /** An entry just ordered, while live. It goes with those that begin with it. */
+  send(sequence: number, encoded: Uint8Array, shard: Shard): void {
+    this.#held.push({ sequence, encoded, shard });
   }
 
-  #sendHeld(): void {
-    const batch = this.#held;
-    if (batch.length === 0) return;
-    this.#held = [];
+  /** Sends what has begun, unless the member has yet to answer for what was sent before. */
+  sendBegun(): void {
+    if (this.#isLive && this.#batchesInFlight === 0) this.#sendHeld(this.#owner.begun);
+  }
+
+  /** Entries up to `last`: one write to the socket, one sync at the member and one answer serve them all. */
+  #sendHeld(last: number): void {
+    let count = 0;
+    while (count < this.#held.length && (this.#held[count] as HeldEntry).sequence <= last) count++;
+    if (count === 0) return;
+    const held = this.#held.splice(0, count);
     this.#batchesInFlight++;
-    let left = batch.length;
+    const batches = batchesOf(held);
+    let left = batches.length;
     const session = this.#session;
-    for (const { encoded, shard } of batch)
-      this.#append(encoded, shard).then(
+    for (const batch of batches)
+      this.#append(batch).then(
         () => {
           left--;
           if (left > 0 || this.#session !== session || !this.#isLive) return;
           this.#batchesInFlight--;
-          this.#sendHeld();
+          this.sendBegun();
         },
         (error: unknown) => this.#fail(error),
       );
   }
 
-  async #append(entry: Uint8Array, shard: Shard): Promise<void> {
+  /** Several entries without shards, or one with what belongs to it. */
+  async #append(batch: readonly HeldEntry[]): Promise<void> {
     const { pg, tenure, committed } = this.#owner;
-    const message = {
-      kind: 'append',
-      pg,
-      tenure,
-      committed,
-      entry,
-      shard: shard.kind,
-      index: this.slot.index,
-    } as const;
-    const answer = await this.ask(
-      message,
-      'appended',
-      shard.kind === 'beside' ? shard.bytes : undefined,
-    );
+    const [first] = batch as readonly [HeldEntry];
+    const { shard } = first;
+    const answer =
+      shard.kind === 'none'
+        ? await this.ask(
+            {
+              kind: 'append-batch',
+              pg,
+              tenure,
+              committed,
+              entryBytes: batch.map(({ encoded }) => encoded.length),
+            },
+            'appended',
+            batch.map(({ encoded }) => encoded),
+          )
+        : await this.ask(
+            {
+              kind: 'append',
+              pg,
+              tenure,
+              committed,
+              entry: first.encoded,
+              shard: shard.kind,
+              index: this.slot.index,
+            },
+            'appended',
+            shard.kind === 'beside' ? [shard.bytes] : undefined,
+          );
     if (answer.head <= this.acked || this.#isOver) return;
     this.acked = answer.head;
     this.#owner.onLinkProgress();
@@ -307,10 +331,11 @@ export class Link {
       for (const entry of entries) {
         const shard = await this.#owner.shardFor(entry, this.slot.index);
         if (this.#isOver) return;
-        const reply = this.#append(encode(logEntryCodec, entry), shard);
+        const { sequence } = entry.version;
+        const reply = this.#append([{ sequence, encoded: encode(logEntryCodec, entry), shard }]);
         reply.catch(() => {});
         replies.push(reply);
-        sent = entry.version.sequence;
+        sent = sequence;
       }
       await Promise.all(replies);
     }
@@ -412,10 +437,27 @@ export class Link {
     // Deleted meanwhile; the member has been told, or will be, in order.
     if (found === undefined) return;
     this.#debug('blob pushed');
-    await this.ask(
-      { kind: 'push-blob', pg, tenure, listing: found.listing, reason },
-      'ok',
+    await this.ask({ kind: 'push-blob', pg, tenure, listing: found.listing, reason }, 'ok', [
       found.bytes,
-    );
+    ]);
   }
+}
+
+/** Neighbours without shards go together, others alone; a message has a bound. */
+function batchesOf(held: readonly HeldEntry[]): HeldEntry[][] {
+  const batches: HeldEntry[][] = [];
+  let open: HeldEntry[] | undefined;
+  let openBytes = 0;
+  for (const entry of held) {
+    const isFull =
+      openBytes + entry.encoded.length > batchBytesMax || open?.length === batchEntriesMax;
+    if (entry.shard.kind !== 'none' || open === undefined || isFull) {
+      openBytes = 0;
+      const batch = [entry];
+      batches.push(batch);
+      open = entry.shard.kind === 'none' ? batch : undefined;
+    } else open.push(entry);
+    openBytes += entry.encoded.length;
+  }
+  return batches;
 }

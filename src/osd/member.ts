@@ -20,7 +20,7 @@ import { StoreError } from '../store/errors.ts';
 import { equalVersions, type LogEntry, logEntryCodec } from '../wire/entry.ts';
 import type { BlobListing, MessageOf } from '../wire/messages.ts';
 import { OsdError } from './errors.ts';
-import type { PgDisk } from './pg-disk.ts';
+import type { OwnShard, PgDisk } from './pg-disk.ts';
 import { shardLength } from './shards.ts';
 import type { World } from './world.ts';
 
@@ -144,9 +144,42 @@ export class Member {
     return { kind: 'appended', head: entry.version.sequence };
   }
 
+  /** Several entries without shards, acknowledged together. */
+  async appendBatch(from: Uuid, incoming: Incoming): Promise<MessageOf<'appended'>> {
+    const message = incoming.message as MessageOf<'append-batch'>;
+    const entries = splitEntries(incoming.payload, message.entryBytes);
+    if (!this.#turn.tryAcquire()) await this.#turn.acquire();
+    const durable: Promise<void>[] = [];
+    try {
+      this.#requirePrimary(from, message.tenure);
+      for (const { entry, encoded } of entries)
+        durable.push(this.#appendNext(message.committed, entry, 'deleted', encoded));
+    } finally {
+      this.#turn.release();
+    }
+    await Promise.all(durable);
+    return { kind: 'appended', head: entries.at(-1)?.entry.version.sequence ?? 0 };
+  }
+
   #append(message: MessageOf<'append'>, entry: LogEntry, payload: Uint8Array): Promise<void> {
+    // A put that comes without bytes was deleted by a later entry, or given up.
+    const shard =
+      message.shard === 'beside'
+        ? { index: message.index, views: [payload] }
+        : message.shard === 'none'
+          ? 'deleted'
+          : undefined;
+    return this.#appendNext(message.committed, entry, shard, message.entry);
+  }
+
+  #appendNext(
+    committed: number,
+    entry: LogEntry,
+    shard: OwnShard,
+    encoded: Uint8Array,
+  ): Promise<void> {
     const { head } = this.disk;
-    this.disk.noteCommitted(message.committed);
+    this.disk.noteCommitted(committed);
     if (entry.version.sequence <= head.sequence) {
       // Already here: durable once everything before this moment is, which an empty wait of the queue shows.
       return this.disk.flushed();
@@ -156,14 +189,8 @@ export class Member {
         'stale',
         `${this.pg}: entry ${entry.version.sequence} follows ${entry.previous.tenure}.${entry.previous.sequence}, head is ${head.tenure}.${head.sequence}`,
       );
-    // A put that comes without bytes was deleted by a later entry, or given up.
-    const shard =
-      message.shard === 'beside'
-        ? { index: message.index, views: [payload] }
-        : message.shard === 'none'
-          ? 'deleted'
-          : undefined;
-    return this.disk.append(entry, shard, message.entry);
+    this.#world.commits.beginSoon();
+    return this.disk.append(entry, shard, encoded, 'gathered');
   }
 
   async committed(from: Uuid, message: MessageOf<'commit'>): Promise<void> {
@@ -347,4 +374,20 @@ export class Member {
   alone<T>(work: () => Promise<T>): Promise<T> {
     return this.#turn.run(work);
   }
+}
+
+/** Throws `OsdError` when the lengths are not those of the payload. */
+function splitEntries(
+  payload: Uint8Array,
+  lengths: readonly number[],
+): { readonly entry: LogEntry; readonly encoded: Uint8Array }[] {
+  let at = 0;
+  const entries = lengths.map((length) => {
+    const encoded = payload.subarray(at, at + length);
+    at += length;
+    if (at > payload.length) throw new OsdError('bad-request', 'a batch shorter than its entries');
+    return { entry: decode(logEntryCodec, encoded), encoded };
+  });
+  if (at !== payload.length) throw new OsdError('bad-request', 'a batch longer than its entries');
+  return entries;
 }

@@ -21,6 +21,7 @@ import { describeError, type Incoming, type Outgoing, type Session } from '../ne
 import { ObjectStore, type StoreOptions } from '../store/object-store.ts';
 import { Transaction } from '../store/transaction.ts';
 import type { Message, MessageOf, PgReport } from '../wire/messages.ts';
+import { CommitStarter } from './commit-starter.ts';
 import { OsdError } from './errors.ts';
 import { Member } from './member.ts';
 import { Peers } from './peers.ts';
@@ -115,6 +116,7 @@ export class Osd {
       env,
       self: { uuid: options.identity.uuid, id: options.osdId },
       store,
+      commits: new CommitStarter(env.clock, store),
       mon,
       peers: new Peers(env, {
         identity: options.identity,
@@ -512,6 +514,8 @@ export class Osd {
     switch (message.kind) {
       case 'append':
         return this.#known(message.pg).append(session.peer.uuid, incoming).then(answer);
+      case 'append-batch':
+        return this.#known(message.pg).appendBatch(session.peer.uuid, incoming).then(answer);
       case 'call':
         return this.#leading(message.pg).call(message);
       case 'put-blob':

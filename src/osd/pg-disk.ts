@@ -199,7 +199,7 @@ export interface Slice {
  * This member's bytes of a put blob. `deleted`: a later entry deletes it, so there are none any more, but
  * the put was done. Undefined: they are gone, and the put is not to be called done.
  */
-type OwnShard =
+export type OwnShard =
   | { readonly index: number; readonly views: readonly Uint8Array[] }
   | 'deleted'
   | undefined;
@@ -416,13 +416,14 @@ export class PgDisk {
 
   /**
    * Appends the entry that follows `head` and applies its effect, as one transaction; visible at once,
-   * durable when the promise resolves. `encoded` is the entry as bytes, where the caller has them. Throws `StoreError` before
-   * anything changed.
+   * durable when the promise resolves. `encoded` is the entry as bytes, where the caller has them;
+   * `gathered` is as for the store. Throws `StoreError` before anything changed.
    */
   append(
     entry: LogEntry,
     shard: OwnShard,
     encoded: Uint8Array = encode(logEntryCodec, entry),
+    start: 'now' | 'gathered' = 'now',
   ): Promise<void> {
     assert(equalVersions(entry.previous, this.#head), 'an entry follows the head');
     assert(entry.version.sequence === this.#head.sequence + 1, 'sequences have no gaps');
@@ -445,7 +446,7 @@ export class PgDisk {
     this.#head = entry.version;
     let done: Promise<void>;
     try {
-      done = this.#store.submit(transaction);
+      done = this.#store.submit(transaction, start);
     } catch (error) {
       this.#head = undo.head;
       this.#first = undo.first;
@@ -460,6 +461,7 @@ export class PgDisk {
 
   /** Resolves when everything appended so far is durable. */
   flushed(): Promise<void> {
+    this.#store.begin();
     return this.#lastAppend;
   }
 

@@ -75,6 +75,9 @@ interface PendingShards {
   isShared: boolean;
 }
 
+/** Entries with shards up to this size are gathered. */
+const gatheredBytesMax = 32 * 1024;
+
 /** By then any session that a frame was given to has sent it or ended. */
 const framesGoneMs = 60_000;
 
@@ -116,6 +119,8 @@ export class Primary implements LinkOwner {
   #record: PgRecord;
   #durable = 0;
   #stable = 0;
+  #begun = 0;
+  #isBeginning = false;
   #committed = 0;
   /** The commit point that members were told while writes rested. */
   #keptCommit = -1;
@@ -161,6 +166,10 @@ export class Primary implements LinkOwner {
     return this.#committed;
   }
 
+  get begun(): number {
+    return this.#begun;
+  }
+
   get links(): ReadonlyMap<Uuid, Link> {
     return this.#links;
   }
@@ -178,6 +187,8 @@ export class Primary implements LinkOwner {
     this.#pendingShards.clear();
     this.#endedReason = reason;
     this.#resolveAdopted();
+    // What was being gathered is in the log like everything else.
+    this.world.store.begin();
     for (const link of this.#links.values()) link.end();
     const error = new OsdError('not-primary', `${this.pg}: ${reason}`);
     this.#readers.refuse(error);
@@ -627,6 +638,7 @@ export class Primary implements LinkOwner {
         entry,
         shards === undefined ? undefined : { index, views: [shards.of(index)] },
         encoded,
+        'gathered',
       );
     } catch (error) {
       throw storeRefusal(error);
@@ -636,6 +648,7 @@ export class Primary implements LinkOwner {
       if (!link.isLive) continue;
       sentTo.push(link);
       link.send(
+        sequence,
         encoded,
         shards === undefined
           ? { kind: 'none' }
@@ -654,7 +667,29 @@ export class Primary implements LinkOwner {
         this.end(`the disk failed: ${String(error)}`);
       },
     );
+    // A large shard is worth a write and a sync of its own.
+    if (shards !== undefined && shards.of(index).length > gatheredBytesMax) this.#begin();
+    else this.#beginSoon();
     return sequence;
+  }
+
+  /**
+   * At the end of this turn, or when what began before is stable: until then entries are gathered, so that
+   * one sync of each disk and one message to each member serve them all.
+   */
+  #beginSoon(): void {
+    if (this.#isBeginning || this.#stable < this.#begun) return;
+    this.#isBeginning = true;
+    this.world.env.clock.after(0, 'begin entries', () => {
+      this.#isBeginning = false;
+      if (!this.hasEnded && this.#stable >= this.#begun) this.#begin();
+    });
+  }
+
+  #begin(): void {
+    this.#begun = this.disk.head.sequence;
+    this.world.store.begin();
+    for (const link of this.#links.values()) link.sendBegun();
   }
 
   /**
@@ -681,6 +716,7 @@ export class Primary implements LinkOwner {
         else this.#releaseLater(pending);
       }
       this.#readers.reached(stable);
+      if (this.disk.head.sequence > this.#begun) this.#beginSoon();
     }
     const floorFault = this.#floorFault();
     if (floorFault !== undefined) {

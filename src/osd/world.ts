@@ -7,6 +7,7 @@ import type { Instant } from '../env/clock.ts';
 import type { Env } from '../env/env.ts';
 import type { MonLink } from '../net/mon-link.ts';
 import type { ObjectStore } from '../store/object-store.ts';
+import type { CommitStarter } from './commit-starter.ts';
 import type { Peers } from './peers.ts';
 import type { GivenPromises } from './promises.ts';
 
@@ -14,6 +15,7 @@ export interface World {
   readonly env: Env;
   readonly self: { readonly uuid: Uuid; readonly id: OsdId };
   readonly store: ObjectStore;
+  readonly commits: CommitStarter;
   readonly mon: MonLink;
   readonly peers: Peers;
   readonly promises: GivenPromises;

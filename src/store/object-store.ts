@@ -6,7 +6,8 @@
 //               allocated, its effects go into the overlay, where every later read sees them. Nothing
 //               is refused after this. Its data is handed to the block file at once, and what its
 //               objects were before is looked up, to know which extents it frees or shares.
-//   2. gather   One loop takes all transactions that wait, in the order of their commits: a group.
+//   2. gather   One loop takes all transactions that wait, in the order of their commits: a group. What
+//               was submitted to be gathered waits for `begin`, or for a group that is written anyway.
 //   3. data     It waits for the group's data writes, then syncs the block file, if there were any.
 //   4. metadata Rows, onodes, extent records and the store sequence of the whole group go to the
 //               key-value store in one synced batch. Only now does anything refer to the new data,
@@ -224,6 +225,8 @@ export class ObjectStore {
   #state: StoreState = { kind: 'working' };
   #closing = false;
   #loop: Promise<void> | undefined;
+  /** Transactions up to this one are to become durable now; those behind it are being gathered. */
+  #begun = 0;
   /** The newest accepted transaction. `#sequence <= #acceptedSequence`. */
   #acceptedSequence: number;
   #sequence: number;
@@ -657,12 +660,21 @@ export class ObjectStore {
     }
   }
 
-  /** `commit`, but what is refused before anything is visible is thrown at once, not a rejection. */
-  submit(transaction: Transaction): Promise<void> {
-    return this.#accept(transaction);
+  /**
+   * `commit`, but what is refused before anything is visible is thrown at once, not a rejection. `gathered`:
+   * the caller calls `begin` when no more is to come soon.
+   */
+  submit(transaction: Transaction, start: 'now' | 'gathered' = 'now'): Promise<void> {
+    return this.#accept(transaction, start);
   }
 
-  #accept(transaction: Transaction): Promise<void> {
+  /** Whatever was submitted so far becomes durable now. */
+  begin(): void {
+    this.#begun = this.#acceptedSequence;
+    if (this.#queue.length > 0) this.#loop ??= this.#run();
+  }
+
+  #accept(transaction: Transaction, start: 'now' | 'gathered' = 'now'): Promise<void> {
     if (this.#state.kind === 'failed') throw this.#failure();
     if (this.#closing) throw new StoreError({ code: 'closed' });
     if (this.#access === 'read-only') throw new StoreError({ code: 'read-only' });
@@ -727,7 +739,7 @@ export class ObjectStore {
         resolve,
         reject,
       });
-      this.#loop ??= this.#run();
+      if (start === 'now') this.begin();
     });
   }
 
@@ -807,11 +819,16 @@ export class ObjectStore {
     try {
       // Whoever commits in this same turn joins the first group.
       await undefined;
-      while (this.#queue.length > 0 && this.#state.kind === 'working') await this.#writeGroup();
+      while (this.#hasBegun() && this.#state.kind === 'working') await this.#writeGroup();
     } catch (error) {
       this.#fail('writing transactions', error);
     }
     this.#loop = undefined;
+  }
+
+  #hasBegun(): boolean {
+    const first = this.#queue[0];
+    return first !== undefined && first.sequence <= this.#begun;
   }
 
   async #writeGroup(): Promise<void> {
@@ -959,6 +976,7 @@ export class ObjectStore {
   async close(): Promise<void> {
     if (this.#closing) return;
     this.#closing = true;
+    this.begin();
     while (this.#loop !== undefined) await this.#loop;
     await new Promise<void>((resolve) => this.#reads.afterReads(resolve));
     await this.#block.close();

@@ -4,7 +4,7 @@
 //
 //   tags   1-9    answers that any request may get
 //   tags  10-39   with the monitor
-//   tags  40-59, 80-81 between OSDs
+//   tags  40-59, 80-82 between OSDs
 //   tags  60-79   from clients to a primary
 
 import {
@@ -229,6 +229,15 @@ export type Message =
       /** `beside`: the shard is the payload. `gone`: the blob was deleted or abandoned later. `none`: not a blob. */
       readonly shard: 'none' | 'beside' | 'gone';
       readonly index: number;
+    }
+  /** Several entries that follow each other, none with a shard; the payload is one after the other. */
+  | {
+      readonly kind: 'append-batch';
+      readonly pg: PgId;
+      readonly tenure: number;
+      readonly committed: number;
+      /** Length of each. */
+      readonly entryBytes: readonly number[];
     }
   | { readonly kind: 'appended'; readonly head: number }
   | {
@@ -464,6 +473,7 @@ export const messageCodec: Codec<Message> = union({
   'repair-rows': c(59, struct({ ...pgTenure, ...range, rows: list(rowCodec) })),
   discard: c(80, struct({ pg: pgId, version: uint })),
   'report-damage': c(81, struct({ pg: pgId, blobs: list(blobId) })),
+  'append-batch': c(82, struct({ ...pgTenure, committed: uint, entryBytes: list(uint) })),
   call: c(
     60,
     struct({ pg: pgId, request: liveRequestCodec, object: text, method: text, argument: bytes }),
