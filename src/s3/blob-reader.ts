@@ -2,14 +2,20 @@
 
 import { buffers } from '../base/buffer-pool.ts';
 import { concatBytes } from '../base/bytes.ts';
-import { DecodeError, decode } from '../base/codec.ts';
+import { DecodeError } from '../base/codec.ts';
 import type { BlobId } from '../base/ids.ts';
 import { blobBytesMax, type Cluster } from '../client/cluster.ts';
 import { ClientError } from '../client/errors.ts';
 import type { Clock } from '../env/clock.ts';
 import type { BodySource } from '../env/http.ts';
 import type { ByteBudget } from './byte-budget.ts';
-import { type BlobRun, type Content, type Extent, extentList, runBytes } from './index/format.ts';
+import {
+  type BlobRun,
+  type Content,
+  decodeManifest,
+  type Extent,
+  runBytes,
+} from './index/format.ts';
 import { readMsMax } from './protocol/limits.ts';
 
 /** The piece being taken and one ahead: a disk and the client's link are both busy. */
@@ -199,7 +205,7 @@ export async function loadExtents(cluster: Cluster, content: Content): Promise<r
     case 'direct':
       return content.extents;
     case 'indirect':
-      return decode(extentList, await readManifest(cluster, content));
+      return decodeManifest(await readManifest(cluster, content));
   }
 }
 

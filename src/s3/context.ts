@@ -1,16 +1,20 @@
 // What every operation is given, and the answers they share.
 
+import type { Version } from '../base/method.ts';
 import type { Cluster, User } from '../client/cluster.ts';
 import type { Env } from '../env/env.ts';
 import type { HttpResponse } from '../env/http.ts';
+import { type Action, judgeOf } from './authorization.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import type { BucketAccess, IndexClient } from './index/index-client.ts';
+import { parseVersionId, versionIdOf } from './index/version-id.ts';
 import { checkBucketName } from './protocol/bucket-name.ts';
 import { S3Error } from './protocol/errors.ts';
 import { xmlBytesMax } from './protocol/limits.ts';
 import { Payload, readWhole } from './protocol/payload.ts';
 import type { S3Request } from './protocol/request.ts';
 import type { PayloadSignature } from './protocol/sigv4.ts';
+import { versioningOf } from './protocol/versioning.ts';
 import { parseXml, type XmlNode } from './protocol/xml.ts';
 
 /** Reads under way in this gateway: garbage younger than the oldest of them is left alone. */
@@ -71,14 +75,16 @@ export function keyOf(context: OperationContext): string {
   return key;
 }
 
-/** The bucket of the request, for its owner only. */
+/** The bucket of the request, for who may do the action. */
 export async function accessBucket(
   context: OperationContext,
+  action: Action,
   freshness: 'remembered' | 'looked-up' = 'remembered',
 ): Promise<BucketAccess> {
   const name = bucketOf(context);
   checkBucketName(name);
-  const access = await context.parts.index.access(name, context.user.name, freshness);
+  const judge = judgeOf(context, { action, key: context.request.key });
+  const access = await context.parts.index.access(name, judge, freshness);
   checkExpectedOwner(context, 'x-amz-expected-bucket-owner', access);
   return access;
 }
@@ -92,12 +98,26 @@ export function checkExpectedOwner(
   if (expected !== undefined && expected !== access.record.owner) throw new S3Error('AccessDenied');
 }
 
-/** Without versioning there is one version, which is called `null`. */
-export function checkVersionId(versionId: string | undefined): void {
-  if (versionId !== undefined && versionId !== 'null')
+/** As index calls want it. Undefined: the newest version. Throws `InvalidArgument`. */
+export function versionIdArgument(
+  text: string | undefined,
+): { readonly kind: 'null' } | ({ readonly kind: 'version' } & Version) | undefined {
+  if (text === undefined || text === '') return undefined;
+  const id = parseVersionId(text);
+  if (id === undefined)
     throw new S3Error('InvalidArgument', 'Invalid version id specified', {
-      detail: { ArgumentName: 'versionId', ArgumentValue: versionId.slice(0, 200) },
+      detail: { ArgumentName: 'versionId', ArgumentValue: text.slice(0, 200) },
     });
+  return id === 'null' ? { kind: 'null' } : { kind: 'version', ...id };
+}
+
+/** Of an answer about a version, while the bucket keeps any. */
+export function versionHeader(
+  access: BucketAccess,
+  entry: { readonly version: Version; readonly isNull: boolean },
+): [string, string][] {
+  if (versioningOf(access.configuration) === 'off') return [];
+  return [['x-amz-version-id', versionIdOf(entry)]];
 }
 
 /** The request's body as XML, proved against its digests. Charged to the budget while it is parsed. */

@@ -4,13 +4,9 @@
 import { createHash } from 'node:crypto';
 import { ClientError } from '../client/errors.ts';
 import type { BodySource } from '../env/http.ts';
+import { judgeOf } from './authorization.ts';
 import { BlobStream, loadExtents, PieceCursor } from './blob-reader.ts';
-import {
-  checkExpectedOwner,
-  checkVersionId,
-  type OperationContext,
-  wholeNowMs,
-} from './context.ts';
+import { checkExpectedOwner, type OperationContext, wholeNowMs } from './context.ts';
 import type { Entry } from './index/format.ts';
 import type { BucketAccess } from './index/index-client.ts';
 import { checkBucketName } from './protocol/bucket-name.ts';
@@ -22,19 +18,19 @@ import { putBytesMax } from './protocol/limits.ts';
 import type { PayloadDigests } from './protocol/payload.ts';
 import { decodePercent } from './protocol/percent.ts';
 import { checkKeyLength } from './protocol/request.ts';
-import { readEntry } from './read-entry.ts';
+import { readEntry, type WantedEntry } from './read-entry.ts';
 import { type StoredBody, type StoreOrder, storeBody } from './store-body.ts';
 
 export interface CopySource {
   readonly access: BucketAccess;
-  readonly key: string;
+  readonly wanted: WantedEntry;
   readonly entry: Entry;
 }
 
-function parseCopySource(header: string): { readonly bucket: string; readonly key: string } {
+function parseCopySource(header: string): WantedEntry & { readonly bucket: string } {
   const question = header.indexOf('?versionId=');
   const raw = question < 0 ? header : header.slice(0, question);
-  if (question >= 0) checkVersionId(decodePercent(header.slice(question + 11)));
+  const versionId = question < 0 ? undefined : decodePercent(header.slice(question + 11));
   const path = decodePercent(raw.startsWith('/') ? raw.slice(1) : raw);
   const slash = path?.indexOf('/') ?? -1;
   if (path === undefined || slash < 1 || slash === path.length - 1)
@@ -47,20 +43,21 @@ function parseCopySource(header: string): { readonly bucket: string; readonly ke
     );
   const key = path.slice(slash + 1);
   checkKeyLength(key);
-  return { bucket: path.slice(0, slash), key };
+  return { bucket: path.slice(0, slash), key, versionId };
 }
 
 /** Throws `NoSuchBucket`, `NoSuchKey`, `AccessDenied`, `PreconditionFailed`. */
 export async function findCopySource(context: OperationContext): Promise<CopySource> {
-  const { parts, request, user } = context;
-  const { bucket, key } = parseCopySource(request.headers.get('x-amz-copy-source') ?? '');
+  const { parts, request } = context;
+  const { bucket, ...wanted } = parseCopySource(request.headers.get('x-amz-copy-source') ?? '');
   checkBucketName(bucket);
-  const access = await parts.index.access(bucket, user.name);
+  const action = wanted.versionId === undefined ? 's3:GetObject' : 's3:GetObjectVersion';
+  const access = await parts.index.access(bucket, judgeOf(context, { action, key: wanted.key }));
   checkExpectedOwner(context, 'x-amz-source-expected-bucket-owner', access);
-  const entry = await readEntry(parts, access, key);
+  const entry = await readEntry(context, access, wanted);
   if (judgeRead(request.headers, copyConditionNames, entry) !== 'serve')
     throw new S3Error('PreconditionFailed');
-  return { access, key, entry };
+  return { access, wanted, entry };
 }
 
 export interface CopyOrder extends Pick<StoreOrder<unknown>, 'access' | 'key' | 'small'> {

@@ -6,7 +6,6 @@
 //    which is harmless, since blob ids are never reused.
 // 4. Removed buckets are swept: uploads become garbage, and once all garbage is gone the shard's last rows go.
 
-import { decode } from '../base/codec.ts';
 import { ClientError } from '../client/errors.ts';
 import { readManifest } from './blob-reader.ts';
 import type { GatewayParts } from './context.ts';
@@ -14,7 +13,7 @@ import {
   type BlobRun,
   type BucketRecord,
   bucketFormat,
-  extentList,
+  decodeManifest,
   type Garbage,
   garbageFormat,
 } from './index/format.ts';
@@ -141,7 +140,7 @@ export class GarbageCollector {
   /** None when the manifest is gone: its blobs went before it, in an attempt that did not get to the row. */
   async #runsOfManifest(garbage: Garbage): Promise<readonly BlobRun[]> {
     try {
-      const extents = decode(extentList, await readManifest(this.#parts.cluster, garbage));
+      const extents = decodeManifest(await readManifest(this.#parts.cluster, garbage));
       return extents.flatMap((extent) => extent.runs);
     } catch (error) {
       if (error instanceof ClientError && error.code === 'no-such-blob') return [];

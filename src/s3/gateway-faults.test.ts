@@ -89,7 +89,7 @@ test('a put whose answer got lost has happened, and its blobs stay', async () =>
   const bench = await start();
   const body = randomBytes(5 * mebibyte);
   bench.cluster.lostAnswer = (_operation, name) => {
-    if (name === 's3.put-entry')
+    if (name === 's3.put-version')
       throw new ClientError('unavailable', 'pg 1.1.4: the primary is gone');
   };
   const response = await bench.put('key', body);

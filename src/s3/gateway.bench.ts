@@ -4,7 +4,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { encode } from '../base/codec.ts';
-import { encodeEntryDraft } from './index/format.ts';
+import { encodeEntryDraft, plainAttributes, plainSummary } from './index/format.ts';
 import * as messages from './index/messages.ts';
 import { bodyOf, sign, startTestGateway } from './testing/gateway-suite.ts';
 
@@ -40,6 +40,8 @@ const draft = encodeEntryDraft({
   etag: '0'.repeat(32),
   wallMs,
   checksum: undefined,
+  ...plainSummary,
+  ...plainAttributes,
   headers: [],
   metadata: [],
   tags: [],
@@ -54,10 +56,11 @@ const key = new TextEncoder().encode('some/key');
 const putArgument = encode(messages.putEntry.argument, {
   key,
   conditions,
+  versioning: 'off',
   hasBlobs: false,
   entry: draft,
 });
-const getArgument = encode(messages.getEntry.argument, { key });
+const getArgument = encode(messages.getEntry.argument, { key, versionId: undefined });
 const status = (await bench.handle({ ...put, body: bodyOf(body) })).status;
 if (status !== 200) throw new Error(`PUT answers ${status}`);
 

@@ -5,7 +5,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { encode } from '../base/codec.ts';
 import { blobBytesMax } from '../client/cluster.ts';
-import { decodeEntry, encodeEntryDraft } from './index/format.ts';
+import { decodeEntry, encodeEntryDraft, plainAttributes, plainSummary } from './index/format.ts';
 import { putEntry, putPart } from './index/messages.ts';
 import { entryRow } from './index/rows.ts';
 import { bodyBytes, bodyText, headerOf, sign, startTestGateway } from './testing/gateway-suite.ts';
@@ -61,6 +61,7 @@ test('an object of 10,000 parts is completed, read by part and collected to the 
         etag,
         wallMs: 1,
         checksum: undefined,
+        nonce: new Uint8Array(0),
         runs: [
           { layout, first, count: 2, blobBytes: blobBytesMax, lastBytes: partBytes - blobBytesMax },
         ],
@@ -118,7 +119,13 @@ test('deleting many objects of many parts goes in as many calls as it needs', as
     for (let n = 0; n < 600; n++) {
       const first = await cluster.allocateBlobs(1);
       const run = { layout: { pool: 2, layout: 1 }, first, count: 1, blobBytes: 9, lastBytes: 9 };
-      extents.push({ sizeBytes: 9, runs: [run], checksum: undefined });
+      extents.push({
+        sizeBytes: 9,
+        runs: [run],
+        checksum: undefined,
+        partNumber: n + 1,
+        nonce: new Uint8Array(0),
+      });
     }
     const key = Buffer.from(`key-${i}`);
     objects += `<Object><Key>key-${i}</Key></Object>`;
@@ -129,12 +136,15 @@ test('deleting many objects of many parts goes in as many calls as it needs', as
       encode(putEntry.argument, {
         key,
         conditions: { ifMatch: undefined, ifNoneMatch: undefined },
+        versioning: 'off',
         hasBlobs: true,
         entry: encodeEntryDraft({
           sizeBytes: 5400,
           etag: 'e-600',
           wallMs: 1,
           checksum: undefined,
+          ...plainSummary,
+          ...plainAttributes,
           headers: [],
           metadata: [],
           tags: [],

@@ -11,7 +11,13 @@ import { ClientError } from '../client/errors.ts';
 import type { BodySource, HttpResponse } from '../env/http.ts';
 import { ByteBudget } from './byte-budget.ts';
 import { ActiveReads } from './context.ts';
-import { type Content, encodeEntryDraft, extentList } from './index/format.ts';
+import {
+  type Content,
+  encodeEntryDraft,
+  encodeManifest,
+  plainAttributes,
+  plainSummary,
+} from './index/format.ts';
 import { IndexClient } from './index/index-client.ts';
 import type { Call } from './index/messages.ts';
 import * as messages from './index/messages.ts';
@@ -59,7 +65,7 @@ async function start(options: TestOptions = {}): Promise<Bench> {
     get: (path: string) => send({ method: 'GET', path }),
     putAndDie: async (path: string, body: Uint8Array) => {
       cluster.fault = (_operation, name) => {
-        if (name === 's3.put-entry') throw new ClientError('unavailable', 'the gateway is gone');
+        if (name === 's3.put-version') throw new ClientError('unavailable', 'the gateway is gone');
       };
       equal((await put(path, body)).status, 503);
       cluster.fault = () => {};
@@ -275,12 +281,15 @@ async function putEntryOf(bench: Bench, key: string, content: Content): Promise<
   const answer = await bench.call(bench.shard(), messages.putEntry, {
     key: Buffer.from(key),
     conditions: { ifMatch: undefined, ifNoneMatch: undefined },
+    versioning: 'off',
     hasBlobs: true,
     entry: encodeEntryDraft({
       sizeBytes: 4,
       etag: 'e',
       wallMs: 1,
       checksum: undefined,
+      ...plainSummary,
+      ...plainAttributes,
       headers: [],
       metadata: [],
       tags: [],
@@ -301,8 +310,16 @@ test('what a manifest in blobs lists is referred to, also when the manifest is g
   const { cluster } = bench;
   const [data, manifest, orphan] = [1, 2, 3].map((counter) => ({ incarnation: 7, counter }));
   ok(data !== undefined && manifest !== undefined && orphan !== undefined);
-  const extents = [{ sizeBytes: 4, runs: [runOf(data, 4)], checksum: undefined }];
-  const listed = encode(extentList, extents);
+  const extents = [
+    {
+      sizeBytes: 4,
+      runs: [runOf(data, 4)],
+      checksum: undefined,
+      partNumber: 1,
+      nonce: new Uint8Array(0),
+    },
+  ];
+  const listed = encodeManifest(extents);
   await cluster.putBlob(layout, data, [Buffer.from('data')]);
   await cluster.putBlob(layout, manifest, [listed]);
   await cluster.putBlob(layout, orphan, [Buffer.from('orphan')]);
@@ -425,6 +442,8 @@ test('two gateways at once, and more blobs than fit in memory, come to the same 
         sizeBytes: 8,
         runs: [runOf({ incarnation: 3, counter: 32_767 }, 4, 2)],
         checksum: undefined,
+        partNumber: 1,
+        nonce: new Uint8Array(0),
       },
     ],
   });

@@ -16,14 +16,14 @@
 // something can't be read) has deleted only what it was sure of; the next begins again. Memory: the
 // candidates, of which there are as many as fit, the rest in further passes.
 
-import { DecodeError, decode } from '../base/codec.ts';
+import { DecodeError } from '../base/codec.ts';
 import type { BlobId } from '../base/ids.ts';
 import type { BlobCursor } from '../client/cluster.ts';
 import { ClientError } from '../client/errors.ts';
 import { readManifest } from './blob-reader.ts';
 import { dataPool } from './blob-writer.ts';
 import type { GatewayParts } from './context.ts';
-import { bucketFormat, extentList } from './index/format.ts';
+import { bucketFormat, decodeManifest } from './index/format.ts';
 import { bucketsObject } from './index/index-client.ts';
 import * as messages from './index/messages.ts';
 import type { Manifest, ReferencesPage } from './index/references.ts';
@@ -219,7 +219,7 @@ export class OrphanCollector {
     section: (typeof sections)[number],
   ): Promise<readonly { readonly first: BlobId; readonly count: number }[]> {
     try {
-      const extents = decode(extentList, await readManifest(this.#parts.cluster, manifest));
+      const extents = decodeManifest(await readManifest(this.#parts.cluster, manifest));
       return extents.flatMap((extent) => extent.runs);
     } catch (error) {
       const isGone = error instanceof ClientError && error.code === 'no-such-blob';

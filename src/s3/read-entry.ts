@@ -1,19 +1,54 @@
-// The entry of a key, as of now.
+// The entry of a key, or of one of its versions, as of now.
 
 import { encodeUtf8 } from '../base/bytes.ts';
-import type { GatewayParts } from './context.ts';
+import type { OperationContext } from './context.ts';
+import { versionIdArgument } from './context.ts';
 import { decodeEntry, type Entry } from './index/format.ts';
 import { type BucketAccess, refusalError } from './index/index-client.ts';
 import { getEntry } from './index/messages.ts';
+import { versionIdOf } from './index/version-id.ts';
+import { formatHttpDate } from './protocol/dates.ts';
+import { S3Error } from './protocol/errors.ts';
 
-/** Throws `NoSuchKey`, `NoSuchBucket`. */
+export interface WantedEntry {
+  readonly key: string;
+  /** As the client gave it; undefined: the newest version. */
+  readonly versionId: string | undefined;
+}
+
+/**
+ * Throws `NoSuchKey`, `NoSuchVersion`, `NoSuchBucket`; for a delete marker `NoSuchKey` when it is only the newest version,
+ * `MethodNotAllowed` when it is what was asked for.
+ */
 export async function readEntry(
-  parts: GatewayParts,
+  context: OperationContext,
   access: BucketAccess,
-  key: string,
+  wanted: WantedEntry,
 ): Promise<Entry> {
-  const answer = await parts.index.callKey(access, key, getEntry, { key: encodeUtf8(key) });
+  const { key } = wanted;
+  const versionId = versionIdArgument(wanted.versionId);
+  const answer = await context.parts.index.callKey(access, key, getEntry, {
+    key: encodeUtf8(key),
+    versionId,
+  });
   if (answer.kind === 'refused') throw refusalError(answer.reason, access.name, key);
-  if (answer.entry === undefined) throw refusalError('no-key', access.name, key);
-  return decodeEntry(answer.entry);
+  if (answer.entry === undefined)
+    throw refusalError(versionId === undefined ? 'no-key' : 'no-version', access.name, key);
+  const entry = decodeEntry(answer.entry);
+  if (entry.kind === 'delete-marker') {
+    const headers: [string, string][] = [
+      ['x-amz-delete-marker', 'true'],
+      ['x-amz-version-id', versionIdOf(entry)],
+    ];
+    if (versionId === undefined)
+      throw new S3Error('NoSuchKey', undefined, { detail: { Key: key }, headers });
+    headers.push(['last-modified', formatHttpDate(entry.wallMs)]);
+    throw new S3Error('MethodNotAllowed', undefined, { headers });
+  }
+  return entry;
+}
+
+/** What the request names in path and query. */
+export function wantedOf(context: OperationContext, key: string): WantedEntry {
+  return { key, versionId: context.request.query.get('versionId') };
 }

@@ -13,7 +13,6 @@ import {
   getBucketPolicy,
   getBucketReplication,
   getBucketRequestPayment,
-  getBucketVersioning,
   getBucketWebsite,
   headBucket,
 } from './operations/bucket-properties.ts';
@@ -22,6 +21,7 @@ import {
   getBucketTagging,
   putBucketTagging,
 } from './operations/bucket-tagging.ts';
+import { getBucketVersioning, putBucketVersioning } from './operations/bucket-versioning.ts';
 import { completeMultipartUpload } from './operations/complete-multipart-upload.ts';
 import { copyObject } from './operations/copy-object.ts';
 import { createBucket } from './operations/create-bucket.ts';
@@ -32,6 +32,7 @@ import { deleteObjects } from './operations/delete-objects.ts';
 import { getObject, headObject } from './operations/get-object.ts';
 import { listBuckets } from './operations/list-buckets.ts';
 import { listMultipartUploads } from './operations/list-multipart-uploads.ts';
+import { listObjectVersions } from './operations/list-object-versions.ts';
 import { listObjects, listObjectsV2 } from './operations/list-objects.ts';
 import { listParts } from './operations/list-parts.ts';
 import {
@@ -98,6 +99,8 @@ const bucketRoutes: Routes = {
     context.request.query.get('list-type') === '2' ? listObjectsV2(context) : listObjects(context),
   'GET location': getBucketLocation,
   'GET versioning': getBucketVersioning,
+  'PUT versioning': putBucketVersioning,
+  'GET versions': listObjectVersions,
   'GET acl': getBucketAcl,
   'GET uploads': listMultipartUploads,
   'POST delete': deleteObjects,

@@ -11,10 +11,16 @@ import { xmlDeclaration } from './protocol/xml.ts';
 /** Clients and proxies give up after 60 s of silence, some after 30. */
 const silenceMsMax = 5_000;
 
-/** `work` resolves to a whole document. */
+/** Headers that come too late, because the response has begun, are left out. */
+export interface SlowAnswer {
+  /** Whole, with its declaration. */
+  readonly document: Uint8Array;
+  readonly headers: readonly (readonly [name: string, value: string])[];
+}
+
 export async function answerWhenDone(
   context: OperationContext,
-  work: Promise<Uint8Array>,
+  work: Promise<SlowAnswer>,
 ): Promise<HttpResponse> {
   const { clock } = context.parts.env;
   const settled = work.then(
@@ -31,7 +37,10 @@ export async function answerWhenDone(
     cancel();
     return outcome;
   };
-  if ((await wait()) === 'settled') return xmlResponse(await work);
+  if ((await wait()) === 'settled') {
+    const { document, headers } = await work;
+    return xmlResponse(document, headers);
+  }
   let state: 'begin' | 'waiting' | 'ended' = 'begin';
   const body: BodySource = {
     next: async () => {
@@ -49,9 +58,9 @@ export async function answerWhenDone(
 }
 
 /** The document without its declaration, which was sent. */
-async function rest(context: OperationContext, work: Promise<Uint8Array>): Promise<Uint8Array> {
+async function rest(context: OperationContext, work: Promise<SlowAnswer>): Promise<Uint8Array> {
   try {
-    return (await work).subarray(xmlDeclaration.length);
+    return (await work).document.subarray(xmlDeclaration.length);
   } catch (error) {
     const { request, parts, requestId } = context;
     const elements = errorElements(s3ErrorOf(error), {

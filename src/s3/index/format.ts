@@ -5,7 +5,7 @@
 //
 //   offset  size  field
 //        0     1  magic        0x45 ("E")
-//        1     1  version      1
+//        1     1  version      2; 1 is read for ever, and written again as 2 when the entry changes
 //        2    16  version      tenure u64, sequence u64: the put that made the content
 //       18    16  generation   tenure u64, sequence u64: the last change of any kind (tags, location)
 //       34     4  checksum     CRC-32C of the body
@@ -16,11 +16,15 @@
 // damage on the way through an OSD's memory does not pass for an object. Other values are
 // `[magic u8][format version u8][crc u32 of the rest][rest]`.
 
+import { assert } from '../../base/assert.ts';
+import { concatBytes, emptyBytes } from '../../base/bytes.ts';
 import {
+  bool,
   bytes,
   type Carried,
   type Codec,
   DecodeError,
+  decode,
   encode,
   list,
   oneOf,
@@ -38,6 +42,8 @@ import type { Version } from '../../base/method.ts';
 import { checksumAlgorithms, checksumTypes } from '../protocol/checksum-names.ts';
 import { bucketDocuments } from './bucket-documents.ts';
 import { closedUnion } from './closed-union.ts';
+
+export const version: Codec<Version> = struct({ tenure: u64, sequence: u64 });
 
 /** A manifest longer than this keeps its runs in blobs of its own. */
 export const manifestBytesMax = 64 * 1024;
@@ -58,23 +64,56 @@ export function runBytes(run: BlobRun): number {
   return (run.count - 1) * run.blobBytes + run.lastBytes;
 }
 
-/** What was uploaded as one piece: a whole PUT, or a part. */
-export const extent = struct({
+const extentFields = {
   sizeBytes: uint,
   runs: list(blobRun),
   /** Base64, in the object's algorithm; kept for parts. */
   checksum: option(text),
+};
+
+/** What was uploaded as one piece: a whole PUT, or a part. */
+const extent = struct({
+  ...extentFields,
+  /** As the client numbered it; 0: not a part. */
+  partNumber: uint,
+  /** Where the cipher's key stream begins; empty unless the bytes are encrypted. */
+  nonce: bytes,
 });
 export type Extent = Carried<typeof extent>;
 
-export const extentList = list(extent);
+const extentList = list(extent);
 
-export const content = closedUnion({
-  inline: [1, struct({ bytes })],
-  direct: [2, struct({ extents: extentList })],
-  /** The extents, encoded as `extentList`, are `manifestBytes` bytes in the blobs of `runs`. */
-  indirect: [3, struct({ manifestBytes: uint, runs: list(blobRun) })],
-});
+/** Version 1 of an extent knew no part numbers; parts were counted. */
+const extentListV1: Codec<readonly Extent[]> = mapped(
+  list(struct(extentFields)),
+  (extents): readonly Extent[] =>
+    extents.map((each, i) => ({ ...each, partNumber: i + 1, nonce: emptyBytes })),
+);
+
+/** No list of version 1 began with a zero: it would have been empty. */
+const manifestPrefix = Uint8Array.of(0, 2);
+
+/** An indirect manifest: what its blobs hold. */
+export function encodeManifest(extents: readonly Extent[]): Uint8Array {
+  return concatBytes([manifestPrefix, encode(extentList, extents)]);
+}
+
+/** Throws `DecodeError`. */
+export function decodeManifest(source: Uint8Array): readonly Extent[] {
+  if (source[0] !== 0) return decode(extentListV1, source);
+  if (source[1] !== 2) throw new DecodeError(`manifest: version ${source[1]} is not known`);
+  return decode(extentList, source.subarray(manifestPrefix.length));
+}
+
+function contentOf(extents: Codec<readonly Extent[]>) {
+  return closedUnion({
+    inline: [1, struct({ bytes })],
+    direct: [2, struct({ extents })],
+    /** The manifest is `manifestBytes` bytes in the blobs of `runs`. */
+    indirect: [3, struct({ manifestBytes: uint, runs: list(blobRun) })],
+  });
+}
+const content = contentOf(extentList);
 export type Content = Carried<typeof content>;
 
 export const checksum = struct({
@@ -86,28 +125,120 @@ export const checksum = struct({
 export const namedValues = list(struct({ name: text, value: text }));
 
 /** The fields that a listing shows; first in the body, so that it reads no further. */
-const summaryFields = {
+const summaryFieldsV1 = {
   sizeBytes: uint,
   etag: text,
   wallMs: uint,
   checksum: option(checksum),
 };
+const summaryFields = {
+  ...summaryFieldsV1,
+  /** A delete marker has no content: it says that the key was deleted. */
+  kind: oneOf('object', 'delete-marker'),
+  /** The version called `null`: put while the bucket kept no versions. */
+  isNull: bool,
+  /** Who put it; empty: the bucket's owner. */
+  owner: text,
+  storageClass: text,
+};
 const summaryCodec = struct(summaryFields);
 export type EntrySummary = Carried<typeof summaryCodec>;
+const summaryCodecV1 = mapped(struct(summaryFieldsV1), (fields) => ({
+  ...fields,
+  ...plainSummary,
+}));
 
-const entryCodec = struct({
-  ...summaryFields,
+/** What every object of version 1 was. */
+export const plainSummary = {
+  kind: 'object' as const,
+  isNull: true,
+  owner: '',
+  storageClass: 'STANDARD',
+};
+
+export const permissions = ['FULL_CONTROL', 'READ', 'WRITE', 'READ_ACP', 'WRITE_ACP'] as const;
+
+const grant = struct({
+  /** A user's name, or the last part of a group's URI. */
+  grantee: text,
+  granteeKind: oneOf('user', 'group'),
+  permission: oneOf(...permissions),
+});
+export type Grant = Carried<typeof grant>;
+export const grants = list(grant);
+
+export const retention = struct({ mode: oneOf('GOVERNANCE', 'COMPLIANCE'), untilMs: uint });
+export type Retention = Carried<typeof retention>;
+
+const encryption = struct({
+  kind: oneOf('SSE-S3', 'SSE-KMS', 'SSE-C'),
+  /** Of the key that wraps the object's own; of `SSE-C` the customer's key's MD5, base64. */
+  keyId: text,
+  /** The object's own key, wrapped; of `SSE-C` the salt it is derived with. */
+  wrappedKey: bytes,
+  /** As the client gave it, base64. */
+  context: text,
+  bucketKey: bool,
+});
+export type Encryption = Carried<typeof encryption>;
+
+/** What an object is beside its bytes and what it was described as; of an upload, what it will be. */
+const attributeFields = {
+  /** Undefined: its owner's alone. */
+  acl: option(grants),
+  retention: option(retention),
+  /** Undefined: never set. */
+  legalHold: option(bool),
+  encryption: option(encryption),
+  /** Where a website sends who asks for it. */
+  redirect: option(text),
+  /** Room for what later releases add: unknown names are kept. */
+  properties: list(struct({ name: text, value: bytes })),
+};
+export type Attributes = Carried<typeof attributesCodec>;
+const attributesCodec = struct(attributeFields);
+
+export const plainAttributes: Attributes = {
+  acl: undefined,
+  retention: undefined,
+  legalHold: undefined,
+  encryption: undefined,
+  redirect: undefined,
+  properties: [],
+};
+
+const describedFields = {
   /** `content-type` and the like, names in lower case. */
   headers: namedValues,
   metadata: namedValues,
   tags: namedValues,
+};
+
+const originFields = {
   /** The upload it was completed from: a repeated complete is answered, not refused. */
   uploadId: option(text),
   /** Parts it was made of; 0: a plain PUT. */
   partCount: uint,
+};
+
+const entryCodec = struct({
+  ...summaryFields,
+  ...describedFields,
+  ...originFields,
+  ...attributeFields,
   content,
 });
 export type EntryBody = Carried<typeof entryCodec>;
+
+const entryCodecV1: Codec<EntryBody> = mapped(
+  struct({
+    ...summaryFieldsV1,
+    ...describedFields,
+    ...originFields,
+    content: contentOf(extentListV1),
+  }),
+  (fields) => ({ ...fields, ...plainSummary, ...plainAttributes }),
+);
 
 export interface Entry extends EntryBody {
   readonly version: Version;
@@ -116,14 +247,20 @@ export interface Entry extends EntryBody {
 
 const entryMagic = 0x45;
 const entryHeaderBytes = 38;
-const formatVersion = 1;
+const entryFormatVersion = 2;
 
-function checkHead(reader: Reader, magic: number, name: string): void {
+/** The format version, which is at most `versionMax`. */
+function readHead(reader: Reader, magic: number, name: string, versionMax: number): number {
   const foundMagic = reader.u8();
   const foundVersion = reader.u8();
   if (foundMagic !== magic) throw new DecodeError(`${name}: magic is ${foundMagic}`);
-  if (foundVersion !== formatVersion)
+  if (foundVersion < 1 || foundVersion > versionMax)
     throw new DecodeError(`${name}: format version ${foundVersion} is not known`);
+  return foundVersion;
+}
+
+function readEntryHead(reader: Reader): number {
+  return readHead(reader, entryMagic, 'entry', entryFormatVersion);
 }
 
 /** With zeros for version and generation: `stampEntry` fills them in. */
@@ -131,7 +268,7 @@ export function encodeEntryDraft(body: EntryBody): Uint8Array {
   const inline = body.content.kind === 'inline' ? body.content.bytes.length : 0;
   const writer = new Writer(512 + inline);
   writer.u8(entryMagic);
-  writer.u8(formatVersion);
+  writer.u8(entryFormatVersion);
   for (let i = 0; i < 4; i++) writer.u64(0);
   writer.u32(0);
   entryCodec.write(writer, body);
@@ -164,13 +301,13 @@ function readVersion(reader: Reader): Version {
 /** Throws `DecodeError`. The inline bytes are a view into the row. */
 export function decodeEntry(row: Uint8Array): Entry {
   const reader = new Reader(row);
-  checkHead(reader, entryMagic, 'entry');
+  const format = readEntryHead(reader);
   const version = readVersion(reader);
   const generation = readVersion(reader);
   const expected = reader.u32();
   const actual = crc32c(row.subarray(entryHeaderBytes));
   if (actual !== expected) throw new DecodeError(`entry: crc ${actual}, expected ${expected}`);
-  const body = entryCodec.read(reader);
+  const body = (format === 1 ? entryCodecV1 : entryCodec).read(reader);
   if (reader.remaining !== 0) throw new DecodeError('entry: bytes after the end');
   return { ...body, version, generation };
 }
@@ -178,14 +315,14 @@ export function decodeEntry(row: Uint8Array): Entry {
 /** What a listing needs, without reading or checking the rest. Throws `DecodeError`. */
 export function decodeEntrySummary(row: Uint8Array): EntrySummary {
   const reader = new Reader(row);
-  checkHead(reader, entryMagic, 'entry');
+  const format = readEntryHead(reader);
   reader.raw(entryHeaderBytes - 2);
-  return summaryCodec.read(reader);
+  return (format === 1 ? summaryCodecV1 : summaryCodec).read(reader);
 }
 
 export function decodeEntryVersion(row: Uint8Array): Version {
   const reader = new Reader(row);
-  checkHead(reader, entryMagic, 'entry');
+  readEntryHead(reader);
   return readVersion(reader);
 }
 
@@ -196,48 +333,86 @@ interface Sealed<T> {
   decode(row: Uint8Array): T;
 }
 
-function sealed<T>(name: string, magic: number, codec: Codec<T>): Sealed<T> {
+/** `older`: codecs of the format versions before, the first one first. */
+function sealed<T>(
+  name: string,
+  magic: number,
+  codec: Codec<T>,
+  older: readonly Codec<T>[] = [],
+): Sealed<T> {
+  const codecs = [...older, codec];
   return {
     encode: (value) => {
       const rest = encode(codec, value);
       const writer = new Writer(rest.length + 6);
       writer.u8(magic);
-      writer.u8(formatVersion);
+      writer.u8(codecs.length);
       writer.u32(crc32c(rest));
       writer.raw(rest);
       return writer.finish().slice();
     },
     decode: (row) => {
       const reader = new Reader(row);
-      checkHead(reader, magic, name);
+      const format = readHead(reader, magic, name, codecs.length);
       const expected = reader.u32();
       if (crc32c(row.subarray(6)) !== expected) throw new DecodeError(`${name}: wrong checksum`);
-      const value = codec.read(reader);
+      const value = (codecs[format - 1] ?? codec).read(reader);
       if (reader.remaining !== 0) throw new DecodeError(`${name}: bytes after the end`);
       return value;
     },
   };
 }
 
-export const version: Codec<Version> = struct({ tenure: u64, sequence: u64 });
+/** Reads an older format as the newest; never written. */
+function mapped<S, T>(codec: Codec<S>, map: (value: S) => T): Codec<T> {
+  return {
+    write: () => assert(false, 'older formats are only read'),
+    read: (reader) => map(codec.read(reader)),
+  };
+}
+
+const shardState = oneOf('open', 'sealed');
 
 /** A shard's own state, its row `m`. Without it nothing is written there. */
-const shardState = struct({ state: oneOf('open', 'sealed') });
-export const shardStateFormat = sealed('shard', 0x4d, shardState);
+export const shardStateFormat = sealed(
+  'shard',
+  0x4d,
+  struct({
+    state: shardState,
+    /** Whether a key may have other versions than the current one. */
+    versioned: bool,
+  }),
+  [mapped(struct({ state: shardState }), ({ state }) => ({ state, versioned: false }))],
+);
+
+/** Where the version called `null` is, when it is not the current one. */
+export const nullVersionFormat = sealed('null version', 0x4e, struct({ version }));
+
+const uploadFields = {
+  wallMs: uint,
+  ...describedFields,
+  checksumAlgorithm: option(oneOf(...checksumAlgorithms)),
+  checksumType: option(oneOf(...checksumTypes)),
+};
 
 /** An upload in progress: what the finished object will be. */
 const upload = struct({
-  wallMs: uint,
-  headers: namedValues,
-  metadata: namedValues,
-  tags: namedValues,
-  checksumAlgorithm: option(oneOf(...checksumAlgorithms)),
-  checksumType: option(oneOf(...checksumTypes)),
+  ...uploadFields,
+  owner: text,
+  storageClass: text,
+  ...attributeFields,
 });
 export type Upload = Carried<typeof upload>;
-export const uploadFormat = sealed('upload', 0x55, upload);
+export const uploadFormat = sealed('upload', 0x55, upload, [
+  mapped(struct(uploadFields), (fields) => ({
+    ...fields,
+    owner: '',
+    storageClass: plainSummary.storageClass,
+    ...plainAttributes,
+  })),
+]);
 
-const part = struct({
+const partFields = {
   wallMs: uint,
   sizeBytes: uint,
   /** Hexadecimal MD5. */
@@ -247,9 +422,12 @@ const part = struct({
   runs: list(blobRun),
   /** The call that put it: a part put again has another. */
   version,
-});
+};
+const part = struct({ ...partFields, /** As of an extent. */ nonce: bytes });
 export type Part = Carried<typeof part>;
-export const partFormat = sealed('part', 0x50, part);
+export const partFormat = sealed('part', 0x50, part, [
+  mapped(struct(partFields), (fields) => ({ ...fields, nonce: emptyBytes })),
+]);
 
 /** Blobs nobody refers to any more. Of a `manifest`, also the blobs it lists. */
 const garbage = struct({

@@ -45,13 +45,20 @@ interface Remembered extends KnownBucket {
   readonly seenAt: Instant;
 }
 
+/**
+ * How a request was let in: for what the object's own ACL decides, `by-object` says that nothing else did.
+ */
+export type Judgement = 'granted' | 'by-object';
+
+/** Whether the request may do what it asks for. Throws `AccessDenied`. */
+export type Judge = (name: string, bucket: KnownBucket) => Promise<Judgement>;
+
 /** A bucket as one request means it. */
-export interface BucketAccess {
+export interface BucketAccess extends KnownBucket {
   readonly name: string;
-  /** Only the owner gets through. */
-  readonly userName: string;
-  readonly record: BucketRecord;
-  readonly configuration: BucketConfiguration;
+  /** Asked again when the name means another bucket by now. */
+  readonly judge: Judge;
+  readonly judgement: Judgement;
 }
 
 type Answer = {
@@ -78,6 +85,18 @@ export function refusalError(reason: Refusal, bucket: string, key?: string): S3E
       return new S3Error('NoSuchUpload');
     case 'parts-changed':
       return new S3Error('InvalidPart');
+    case 'delete-marker':
+      return new S3Error('MethodNotAllowed');
+    case 'locked':
+      return new S3Error('AccessDenied', 'Access Denied because object protected by object lock.');
+    case 'no-version':
+      return new S3Error(
+        'NoSuchVersion',
+        undefined,
+        key === undefined ? {} : { detail: { Key: key } },
+      );
+    case 'changed':
+      return new S3Error('OperationAborted');
   }
 }
 
@@ -217,20 +236,22 @@ export class IndexClient {
     }
   }
 
-  /** Throws `NoSuchBucket`, `AccessDenied`. */
+  /** Throws `NoSuchBucket`, and what `judge` throws. */
   async access(
     name: string,
-    userName: string,
+    judge: Judge,
     freshness: 'remembered' | 'looked-up' = 'remembered',
   ): Promise<BucketAccess> {
     const remembered = freshness === 'remembered' ? this.#recall(name) : undefined;
     const { record, configuration } = remembered ?? (await this.lookUp(name));
-    // A remembered bucket of another owner may be gone, and the name ours by now.
-    if (record.owner !== userName) {
-      if (remembered !== undefined) return this.access(name, userName, 'looked-up');
-      throw new S3Error('AccessDenied');
+    const bucket = { record, configuration };
+    try {
+      return { name, ...bucket, judge, judgement: await judge(name, bucket) };
+    } catch (error) {
+      // A remembered bucket that keeps us out may be gone, and the name ours by now.
+      if (remembered === undefined || !(error instanceof S3Error)) throw error;
+      return this.access(name, judge, 'looked-up');
     }
-    return { name, userName, record, configuration };
   }
 
   /** Runs a shard method where the key's rows are. Never answers `no-bucket`: throws `NoSuchBucket`. */
@@ -261,7 +282,7 @@ export class IndexClient {
   ): Promise<R> {
     const answer = await this.#callRenewing(objectIn(bucket.record), call, argument);
     if (answer.reason !== 'no-bucket') return answer;
-    const { record } = await this.access(bucket.name, bucket.userName, 'looked-up');
+    const { record } = await this.access(bucket.name, bucket.judge, 'looked-up');
     if (record.bucketId === bucket.record.bucketId) {
       assert(record.ranges.length === 1, 'only a shard that is a whole bucket is ever sealed');
       // Sealed but still registered: whoever was removing it did not get to the end.

@@ -5,7 +5,13 @@ import { test } from 'node:test';
 import { compareBytes, decodeUtf8, encodeUtf8 } from '../../base/bytes.ts';
 import { decode, encode } from '../../base/codec.ts';
 import type { MethodRow, MethodView } from '../../base/method.ts';
-import { encodeEntryDraft, shardStateFormat, uploadFormat } from './format.ts';
+import {
+  encodeEntryDraft,
+  plainAttributes,
+  plainSummary,
+  shardStateFormat,
+  uploadFormat,
+} from './format.ts';
 import * as messages from './messages.ts';
 import { s3Methods } from './methods.ts';
 import { entryRow, stateRow, uploadRow } from './rows.ts';
@@ -15,6 +21,8 @@ const entry = encodeEntryDraft({
   etag: '',
   wallMs: 1,
   checksum: undefined,
+  ...plainSummary,
+  ...plainAttributes,
   headers: [],
   metadata: [],
   tags: [],
@@ -29,6 +37,9 @@ const upload = uploadFormat.encode({
   tags: [],
   checksumAlgorithm: undefined,
   checksumType: undefined,
+  owner: '',
+  storageClass: 'STANDARD',
+  ...plainAttributes,
 });
 
 class SortedView implements MethodView {
@@ -36,9 +47,10 @@ class SortedView implements MethodView {
   rowsRead = 0;
 
   constructor(rows: readonly MethodRow[]) {
-    this.#rows = [...rows, [stateRow, shardStateFormat.encode({ state: 'open' })] as const].sort(
-      (a, b) => compareBytes(a[0], b[0]),
-    );
+    this.#rows = [
+      ...rows,
+      [stateRow, shardStateFormat.encode({ state: 'open', versioned: false })] as const,
+    ].sort((a, b) => compareBytes(a[0], b[0]));
   }
 
   async get(key: Uint8Array): Promise<Uint8Array | undefined> {

@@ -12,13 +12,22 @@ import {
   option,
   struct,
   text,
+  u64,
   uint,
   Writer,
 } from '../../base/codec.ts';
 import { blobId } from '../../base/ids.ts';
 import { bucketDocuments } from './bucket-documents.ts';
 import { closedUnion } from './closed-union.ts';
-import { blobRun, checksum, namedValues, version, writerRanges } from './format.ts';
+import {
+  blobRun,
+  checksum,
+  grants,
+  namedValues,
+  retention,
+  version,
+  writerRanges,
+} from './format.ts';
 
 export interface Call<A, R> {
   /** As registered with the OSDs. */
@@ -46,6 +55,14 @@ export function encodeMessage<T>(codec: Codec<T>, message: T): Uint8Array {
 
 const nothing = struct({});
 
+/** Of the bucket, as the gateway knows it. */
+const versioning = oneOf('off', 'enabled', 'suspended');
+
+/** Undefined: whatever is the newest. */
+const versionId = option(
+  closedUnion({ null: [1, nothing], version: [2, struct({ tenure: u64, sequence: u64 })] }),
+);
+
 /**
  * Why a shard refused.
  *
@@ -55,6 +72,10 @@ const nothing = struct({});
  * - `cancelled`: the writer of the blobs was declared dead here; they may be collected already.
  * - `no-upload`: the upload was completed or aborted, or never was.
  * - `parts-changed`: a part is not the one the gateway saw.
+ * - `delete-marker`: the version named is one.
+ * - `locked`: a retention or a legal hold keeps the version, or can't be shortened.
+ * - `no-version`: the version named does not exist.
+ * - `changed`: the version is not the one the gateway decided on.
  */
 const refusal = oneOf(
   'no-bucket',
@@ -63,6 +84,10 @@ const refusal = oneOf(
   'cancelled',
   'no-upload',
   'parts-changed',
+  'delete-marker',
+  'locked',
+  'no-version',
+  'changed',
 );
 export type Refusal = Carried<typeof refusal>;
 
@@ -75,10 +100,11 @@ const refused = struct({
 const conditions = struct({ ifMatch: option(list(text)), ifNoneMatch: option(list(text)) });
 
 export const putEntry = call(
-  's3.put-entry',
+  's3.put-version',
   struct({
     key: bytes,
     conditions,
+    versioning,
     /** False: the entry's content is inline, so that there are no blobs to think of. */
     hasBlobs: bool,
     /** `encodeEntryDraft` */
@@ -88,24 +114,64 @@ export const putEntry = call(
 );
 
 export const getEntry = call(
-  's3.get-entry',
-  struct({ key: bytes }),
-  /** `entry` undefined: no such key. */
+  's3.get-version',
+  struct({ key: bytes, versionId }),
+  /** `entry` undefined: no such key or version. May be a delete marker. */
   closedUnion({ read: [1, struct({ entry: option(bytes) })], refused: [2, refused] }),
 );
 
-export const deleteOutcome = oneOf('deleted', 'absent', 'precondition');
+/**
+ * - `absent`: there is no such version, or, where none are kept, no such key.
+ * - `no-key`: a condition on a key that does not exist.
+ */
+export const deleteOutcome = struct({
+  kind: oneOf('deleted', 'absent', 'precondition', 'locked', 'no-key', 'changed'),
+  /** A delete marker that was put, or removed. */
+  marker: option(struct({ version, isNull: bool })),
+});
 export const deleteEntries = call(
-  's3.delete-entries',
-  struct({ items: list(struct({ key: bytes, ifMatch: option(list(text)) })) }),
+  's3.delete-versions',
+  struct({
+    versioning,
+    /** Whose the delete markers are. */
+    owner: text,
+    items: list(
+      struct({
+        key: bytes,
+        versionId,
+        ifMatch: option(list(text)),
+        ifSizeBytes: option(uint),
+        /** In whole seconds. */
+        ifModifiedMs: option(uint),
+        /** Only this one: nothing happens when the key's newest is another by now. */
+        ifVersion: option(version),
+        bypassGovernance: bool,
+      }),
+    ),
+  }),
   /** One outcome an item, in order. */
   closedUnion({ done: [1, struct({ outcomes: list(deleteOutcome) })], refused: [2, refused] }),
 );
 
-export const putTags = call(
-  's3.put-tags',
-  struct({ key: bytes, tags: namedValues }),
-  closedUnion({ done: [1, nothing], refused: [2, refused] }),
+/** What can be changed about a version that is there. */
+export const updateEntry = call(
+  's3.update-version',
+  struct({
+    key: bytes,
+    versionId,
+    change: closedUnion({
+      tags: [1, struct({ tags: namedValues })],
+      acl: [2, struct({ acl: grants })],
+      retention: [3, struct({ retention: option(retention), bypassGovernance: bool })],
+      legalHold: [4, struct({ on: bool })],
+      /** As a transition by age does. */
+      storageClass: [5, struct({ storageClass: text, ifVersion: version })],
+    }),
+  }),
+  closedUnion({
+    done: [1, struct({ version, isNull: bool })],
+    refused: [2, refused],
+  }),
 );
 
 /** A page in order of keys; whatever shares `prefix` up to `delimiter` is one `prefix` item. */
@@ -117,7 +183,7 @@ const pageArgument = {
 };
 
 export const listEntries = call(
-  's3.list-entries',
+  's3.list-objects',
   struct({
     ...pageArgument,
     /** Only items greater than this. */
@@ -137,12 +203,58 @@ export const listEntries = call(
                 etag: text,
                 wallMs: uint,
                 checksum: option(checksum),
+                owner: text,
+                storageClass: text,
               }),
             ],
             prefix: [2, struct({ prefix: bytes })],
           }),
         ),
         /** False: there may be more after the last item. */
+        ended: bool,
+      }),
+    ],
+    refused: [2, refused],
+  }),
+);
+
+/** Every version of every key, in order of keys, the newest first. */
+export const listVersions = call(
+  's3.list-versions',
+  struct({
+    ...pageArgument,
+    /** Only items after this key, or after its version `versionMarker`. */
+    keyMarker: bytes,
+    versionMarker: versionId,
+    /** Whether items say what lifecycle rules go by. */
+    withTags: bool,
+  }),
+  closedUnion({
+    page: [
+      1,
+      struct({
+        items: list(
+          closedUnion({
+            version: [
+              1,
+              struct({
+                key: bytes,
+                version,
+                isNull: bool,
+                isLatest: bool,
+                isMarker: bool,
+                sizeBytes: uint,
+                etag: text,
+                wallMs: uint,
+                checksum: option(checksum),
+                owner: text,
+                storageClass: text,
+                tags: namedValues,
+              }),
+            ],
+            prefix: [2, struct({ prefix: bytes })],
+          }),
+        ),
         ended: bool,
       }),
     ],
@@ -163,7 +275,7 @@ export const getUpload = call(
 );
 
 export const putPart = call(
-  's3.put-part',
+  's3.put-upload-part',
   struct({
     key: bytes,
     uploadId: text,
@@ -172,6 +284,7 @@ export const putPart = call(
     etag: text,
     wallMs: uint,
     checksum: option(text),
+    nonce: bytes,
     runs: list(blobRun),
   }),
   closedUnion({ done: [1, nothing], refused: [2, refused] }),
@@ -194,11 +307,12 @@ export const listParts = call(
 );
 
 export const completeUpload = call(
-  's3.complete-upload',
+  's3.commit-upload',
   struct({
     key: bytes,
     uploadId: text,
     conditions,
+    versioning,
     parts: list(struct({ partNumber: uint, version })),
     entry: bytes,
   }),

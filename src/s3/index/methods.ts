@@ -4,11 +4,12 @@
 //
 // Invariants kept here:
 // - nothing is written to a shard without an open state row (a removed bucket stays removed);
+// - versions of a key are ordered by the calls that put them (`key-versions.ts`), never by time;
 // - a blob is listed as garbage in the same call that takes its last reference away, or refuses it;
 // - no blob of a cancelled writer is committed (rule 28 of the protocol), also not in a bucket made later.
 
-import { afterKey, compareBytes, equalBytes } from '../../base/bytes.ts';
-import { DecodeError, decode } from '../../base/codec.ts';
+import { afterKey, compareBytes, emptyBytes, equalBytes, formatHex } from '../../base/bytes.ts';
+import { type Carried, DecodeError, decode } from '../../base/codec.ts';
 import type {
   Method,
   MethodContext,
@@ -16,6 +17,7 @@ import type {
   Methods,
   MethodView,
   RowEffect,
+  Version,
 } from '../../base/method.ts';
 import { matchesEtag, type WriteConditions } from '../protocol/conditions.ts';
 import { keysPerRequestMax } from '../protocol/limits.ts';
@@ -31,15 +33,26 @@ import {
   configurationFormat,
   decodeEntry,
   decodeEntrySummary,
+  decodeEntryVersion,
   type Entry,
+  type EntryBody,
   encodeEntryDraft,
-  garbageFormat,
   type Part,
   partFormat,
+  type Retention,
   shardStateFormat,
   stampEntry,
   writersFormat,
 } from './format.ts';
+import { GarbageList } from './garbage-list.ts';
+import {
+  type Changes,
+  type FoundVersion,
+  isDeleteMarker,
+  KeyVersions,
+  readEntry,
+  type Versioning,
+} from './key-versions.ts';
 import type { Call, Refusal } from './messages.ts';
 import * as messages from './messages.ts';
 import { listReferences } from './references.ts';
@@ -50,9 +63,10 @@ import {
   configurationRow,
   entryRow,
   firstBucketRow,
-  garbageRow,
   garbageRowsFrom,
   keyOfEntryRow,
+  olderPrefixRow,
+  olderRow,
   parseUploadRow,
   partNumberOfRow,
   partRow,
@@ -63,11 +77,10 @@ import {
   uploadPrefixRow,
   uploadRow,
 } from './rows.ts';
+import { sameVersion, type VersionId } from './version-id.ts';
 import { endOfDelimiter, successor, walkRows } from './walk.ts';
+import { VersionWalk, type WalkedVersion } from './walk-versions.ts';
 import { hasWriter, unionOfWriters, type WriterSet, writersExcept } from './writer-ranges.ts';
-
-/** A garbage row stays near 30 kB, so that the collector's step is small. */
-const runsPerGarbageRow = 1000;
 
 /** Rows of a shard that may hold a manifest and inline bytes, read at a time. */
 const entriesPerRead = 50;
@@ -119,59 +132,6 @@ function isOpen(state: Uint8Array | undefined): boolean {
   return state !== undefined && shardStateFormat.decode(state).state === 'open';
 }
 
-/** Collects what one call makes garbage, in few rows. */
-class GarbageList {
-  readonly #context: MethodContext;
-  readonly #runs: BlobRun[] = [];
-  readonly #manifests: { readonly manifestBytes: number; readonly runs: readonly BlobRun[] }[] = [];
-
-  constructor(context: MethodContext) {
-    this.#context = context;
-  }
-
-  addRuns(runs: readonly BlobRun[]): void {
-    for (const run of runs) this.#runs.push(run);
-  }
-
-  /** All that an entry alone refers to. */
-  addEntry(entry: Entry | undefined): void {
-    if (entry === undefined) return;
-    const { content } = entry;
-    if (content.kind === 'direct') for (const extent of content.extents) this.addRuns(extent.runs);
-    if (content.kind === 'indirect') this.#manifests.push(content);
-  }
-
-  effects(): RowEffect[] {
-    const { wallMs, version } = this.#context;
-    const values = this.#manifests.map(({ manifestBytes, runs }) =>
-      garbageFormat.encode({ kind: 'manifest', manifestBytes, runs }),
-    );
-    for (let i = 0; i < this.#runs.length; i += runsPerGarbageRow)
-      values.push(
-        garbageFormat.encode({
-          kind: 'blobs',
-          manifestBytes: 0,
-          runs: this.#runs.slice(i, i + runsPerGarbageRow),
-        }),
-      );
-    return values.map((value, n) => put(garbageRow(wallMs, version, n), value));
-  }
-}
-
-/**
- * An entry that can't be read keeps nobody from replacing or deleting it; its blobs, unknown, stay
- * until a listing of blobs against references finds them.
- */
-function readEntry(row: Uint8Array | undefined): Entry | undefined {
-  if (row === undefined) return undefined;
-  try {
-    return decodeEntry(row);
-  } catch (error) {
-    if (error instanceof DecodeError) return undefined;
-    throw error;
-  }
-}
-
 function judgeWrite(
   conditions: WriteConditions,
   row: Uint8Array | undefined,
@@ -186,6 +146,58 @@ function judgeWrite(
     if (matchesEtag(conditions.ifNoneMatch, etag)) return 'precondition';
   }
   return undefined;
+}
+
+/** Whether a version must stay: `compliant` when nobody may say otherwise. */
+function lockOf(
+  row: Uint8Array | undefined,
+  context: MethodContext,
+): 'none' | 'governance' | 'compliant' {
+  const entry = readEntry(row);
+  if (entry === undefined) return 'none';
+  if (entry.legalHold === true) return 'compliant';
+  if (entry.retention === undefined || entry.retention.untilMs <= context.wallMs) return 'none';
+  return entry.retention.mode === 'COMPLIANCE' ? 'compliant' : 'governance';
+}
+
+interface Shard {
+  readonly isOpen: boolean;
+  readonly versioned: boolean;
+}
+
+function readShard(state: Uint8Array | undefined): Shard {
+  if (state === undefined) return { isOpen: false, versioned: false };
+  const shard = shardStateFormat.decode(state);
+  return { isOpen: shard.state === 'open', versioned: shard.versioned };
+}
+
+/**
+ * A gateway may not know yet that the bucket keeps versions, or did: then nothing is replaced that a bucket
+ * with suspended versioning would keep.
+ */
+function versioningOf(shard: Shard, versioning: Versioning): Versioning {
+  return versioning === 'off' && shard.versioned ? 'suspended' : versioning;
+}
+
+/** From its first versioned call on, a shard looks for other versions. */
+function markVersioned(shard: Shard, versioning: Versioning): readonly RowEffect[] {
+  if (shard.versioned || versioning === 'off') return [];
+  return [put(stateRow, shardStateFormat.encode({ state: 'open', versioned: true }))];
+}
+
+function parseId(id: { readonly kind: string } | undefined): VersionId | undefined {
+  if (id === undefined) return undefined;
+  return id.kind === 'null' ? 'null' : (id as unknown as Version);
+}
+
+async function loadKey(
+  view: MethodView,
+  key: Uint8Array,
+  versioned: boolean,
+): Promise<KeyVersions> {
+  const [versions] = await KeyVersions.load(view, [key], versioned);
+  if (versions === undefined) throw new RangeError('one key is loaded');
+  return versions;
 }
 
 async function readWriters(view: MethodView, row: Uint8Array): Promise<WriterSet> {
@@ -227,56 +239,137 @@ function ownRuns(entry: Entry): readonly BlobRun[] {
 }
 
 const putEntryMethod = define(messages.putEntry, async (view, argument, context) => {
-  const row = entryRow(argument.key);
-  const [state, oldRow] = await view.getMany([stateRow, row]);
-  if (!isOpen(state)) return { result: refused('no-bucket') };
-  const old = readEntry(oldRow);
+  const shard = readShard(await view.get(stateRow));
+  if (!shard.isOpen) return { result: refused('no-bucket') };
+  const versioning = versioningOf(shard, argument.versioning);
+  const versioned = shard.versioned || versioning !== 'off';
+  const key = await loadKey(view, argument.key, versioned);
+  const old = readEntry(key.current);
   const runs = argument.hasBlobs ? ownRuns(decodeEntry(argument.entry)) : [];
   const garbage = new GarbageList(context);
-  let reason = judgeWrite(argument.conditions, oldRow, old);
+  let reason = judgeWrite(argument.conditions, key.current, old);
   const writer = await cancelledWriter(view, runs);
+  if (reason === undefined && lockOf(await key.replacedBy(versioning), context) !== 'none')
+    reason = 'locked';
   if (reason === undefined && writer !== undefined) reason = 'cancelled';
   if (reason !== undefined) {
     garbage.addRuns(runs);
     return { effects: garbage.effects(), result: refused(reason, writer) };
   }
-  garbage.addEntry(old);
-  const { version } = context;
+  await key.put(argument.entry, versioning, { context, garbage, versioned });
   return {
-    effects: [put(row, stampEntry(argument.entry, version, version)), ...garbage.effects()],
-    result: { kind: 'committed' as const, version },
+    effects: [...markVersioned(shard, versioning), ...key.effects(), ...garbage.effects()],
+    result: { kind: 'committed' as const, version: context.version },
   };
 });
 
-const getEntryMethod = define(messages.getEntry, async (view, { key }) => {
-  const [state, entry] = await view.getMany([stateRow, entryRow(key)]);
-  if (!isOpen(state)) return { result: refused('no-bucket') };
-  return { result: { kind: 'read' as const, entry } };
+const getEntryMethod = define(messages.getEntry, async (view, argument) => {
+  const [state, current] = await view.getMany([stateRow, entryRow(argument.key)]);
+  const shard = readShard(state);
+  if (!shard.isOpen) return { result: refused('no-bucket') };
+  const id = parseId(argument.versionId);
+  const read = (entry: Uint8Array | undefined) => ({ result: { kind: 'read' as const, entry } });
+  if (id === undefined && (current !== undefined || !shard.versioned)) return read(current);
+  const key = await loadKey(view, argument.key, shard.versioned);
+  if (id !== undefined) return read((await key.find(id))?.value);
+  return read((await key.newestOlder())?.[1]);
 });
 
-const deleteEntriesMethod = define(messages.deleteEntries, async (view, { items }, context) => {
-  if (!isOpen(await view.get(stateRow))) return { result: refused('no-bucket') };
+type DeleteItem = Carried<typeof messages.deleteEntries.argument>['items'][number];
+type DeleteOutcome = Carried<typeof messages.deleteOutcome>;
+
+/** The conditions of a delete, on the version it is about. */
+function judgeDelete(
+  item: DeleteItem,
+  row: Uint8Array | undefined,
+): DeleteOutcome['kind'] | undefined {
+  const { ifMatch, ifSizeBytes, ifModifiedMs, ifVersion } = item;
+  const conditional = ifMatch ?? ifSizeBytes ?? ifModifiedMs;
+  if (row === undefined)
+    return ifVersion !== undefined ? 'changed' : conditional !== undefined ? 'no-key' : undefined;
+  const entry = readEntry(row);
+  if (ifVersion !== undefined && (entry === undefined || !sameVersion(entry.version, ifVersion)))
+    return 'changed';
+  if (ifMatch !== undefined && !matchesEtag(ifMatch, entry?.etag ?? '')) return 'precondition';
+  if (ifSizeBytes !== undefined && entry?.sizeBytes !== ifSizeBytes) return 'precondition';
+  if (ifModifiedMs !== undefined) {
+    const seconds = Math.floor((entry?.wallMs ?? 0) / 1000);
+    if (seconds !== Math.floor(ifModifiedMs / 1000)) return 'precondition';
+  }
+  return undefined;
+}
+
+async function deleteOne(
+  key: KeyVersions,
+  item: DeleteItem,
+  versioning: Versioning,
+  owner: string,
+  list: Changes,
+): Promise<DeleteOutcome> {
+  const { context } = list;
+  const outcome = (kind: DeleteOutcome['kind'], marker?: DeleteOutcome['marker']) => ({
+    kind,
+    marker,
+  });
+  const isLocked = (row: Uint8Array | undefined): boolean => {
+    const lock = lockOf(row, context);
+    return lock === 'compliant' || (lock === 'governance' && !item.bypassGovernance);
+  };
+  const id = parseId(item.versionId);
+  if (id !== undefined) {
+    const found = await key.find(id);
+    const failed = judgeDelete(item, found?.value);
+    if (failed !== undefined) return outcome(failed);
+    if (found === undefined) return outcome('absent');
+    if (isLocked(found.value)) return outcome('locked');
+    const isMarker = isDeleteMarker(found.value);
+    const version = isMarker ? decodeEntryVersion(found.value) : undefined;
+    await key.remove(found, list);
+    return outcome('deleted', version && { version, isNull: id === 'null' });
+  }
+  const failed = judgeDelete(item, key.current);
+  if (failed !== undefined) return outcome(failed);
+  if (versioning === 'off') {
+    const { current } = key;
+    if (current === undefined) return outcome('absent');
+    if (isLocked(current)) return outcome('locked');
+    await key.remove({ place: 'current', row: entryRow(key.key), value: current }, list);
+    return outcome('deleted');
+  }
+  if (isLocked(await key.replacedBy(versioning))) return outcome('locked');
+  await key.putMarker(owner, versioning, list);
+  return outcome('deleted', { version: context.version, isNull: versioning !== 'enabled' });
+}
+
+const deleteEntriesMethod = define(messages.deleteEntries, async (view, argument, context) => {
+  const shard = readShard(await view.get(stateRow));
+  if (!shard.isOpen) return { result: refused('no-bucket') };
+  const versioning = versioningOf(shard, argument.versioning);
+  const versioned = shard.versioned || versioning !== 'off';
   const garbage = new GarbageList(context);
-  const effects: RowEffect[] = [];
-  const outcomes: ('deleted' | 'absent' | 'precondition')[] = [];
-  const deleted = new Set<string>();
-  for (let i = 0; i < items.length; i += entriesPerRead) {
-    const page = items.slice(i, i + entriesPerRead);
-    const rows = await view.getMany(page.map((item) => entryRow(item.key)));
-    for (const [j, item] of page.entries()) {
-      const name = item.key.join();
-      const row = deleted.has(name) ? undefined : rows[j];
-      const entry = readEntry(row);
-      if (row === undefined) {
-        outcomes.push('absent');
-      } else if (item.ifMatch !== undefined && !matchesEtag(item.ifMatch, entry?.etag ?? '')) {
-        outcomes.push('precondition');
-      } else {
-        outcomes.push('deleted');
-        deleted.add(name);
-        garbage.addEntry(entry);
-        effects.push(remove(entryRow(item.key)));
+  const list = { context, garbage, versioned };
+  const effects: RowEffect[] = [...markVersioned(shard, versioning)];
+  const { items } = argument;
+  const outcomes: DeleteOutcome[] = [];
+  // Of a key that is named more than once, each item sees what the one before it did.
+  const byKey = new Map<string, number[]>();
+  for (const [i, item] of items.entries()) {
+    const name = formatHex(item.key);
+    const indexes = byKey.get(name);
+    if (indexes === undefined) byKey.set(name, [i]);
+    else indexes.push(i);
+  }
+  const groups = [...byKey.values()];
+  for (let i = 0; i < groups.length; i += entriesPerRead) {
+    const page = groups.slice(i, i + entriesPerRead);
+    const keys = page.map(([first]) => items[first ?? 0]?.key ?? emptyBytes);
+    for (const [j, key] of (await KeyVersions.load(view, keys, versioned)).entries()) {
+      for (const index of page[j] ?? []) {
+        const item = items[index];
+        if (item !== undefined)
+          outcomes[index] = await deleteOne(key, item, versioning, argument.owner, list);
       }
+      effects.push(...key.effects());
     }
   }
   return {
@@ -285,14 +378,61 @@ const deleteEntriesMethod = define(messages.deleteEntries, async (view, { items 
   };
 });
 
-const putTagsMethod = define(messages.putTags, async (view, { key, tags }, context) => {
-  const row = entryRow(key);
-  const [state, old] = await view.getMany([stateRow, row]);
-  if (!isOpen(state)) return { result: refused('no-bucket') };
-  if (old === undefined) return { result: refused('no-key') };
-  const entry = decodeEntry(old);
-  const changed = stampEntry(encodeEntryDraft({ ...entry, tags }), entry.version, context.version);
-  return { effects: [put(row, changed)], result: { kind: 'done' as const } };
+/** Undefined: the lock can't be changed so. */
+function changeRetention(
+  entry: Entry,
+  change: { readonly retention: Retention | undefined; readonly bypassGovernance: boolean },
+  context: MethodContext,
+): { readonly retention: Retention | undefined } | undefined {
+  const old = entry.retention;
+  const { retention } = change;
+  if (old === undefined || old.untilMs <= context.wallMs) return { retention };
+  const keepsMode = retention?.mode === old.mode || retention?.mode === 'COMPLIANCE';
+  const strengthens = retention !== undefined && keepsMode && retention.untilMs >= old.untilMs;
+  const mayWeaken = old.mode === 'GOVERNANCE' && change.bypassGovernance;
+  return strengthens || mayWeaken ? { retention } : undefined;
+}
+
+const updateEntryMethod = define(messages.updateEntry, async (view, argument, context) => {
+  const shard = readShard(await view.get(stateRow));
+  if (!shard.isOpen) return { result: refused('no-bucket') };
+  const key = await loadKey(view, argument.key, shard.versioned);
+  const id = parseId(argument.versionId);
+  let found: FoundVersion | undefined;
+  if (id !== undefined) {
+    found = await key.find(id);
+  } else if (key.current !== undefined) {
+    found = { place: 'current', row: entryRow(argument.key), value: key.current };
+  }
+  if (found === undefined) return { result: refused(id === undefined ? 'no-key' : 'no-version') };
+  const entry = decodeEntry(found.value);
+  if (entry.kind === 'delete-marker') return { result: refused('delete-marker') };
+  const { change } = argument;
+  let changed: EntryBody = entry;
+  switch (change.kind) {
+    case 'tags':
+      changed = { ...entry, tags: change.tags };
+      break;
+    case 'acl':
+      changed = { ...entry, acl: change.acl };
+      break;
+    case 'retention': {
+      const retention = changeRetention(entry, change, context);
+      if (retention === undefined) return { result: refused('locked') };
+      changed = { ...entry, ...retention };
+      break;
+    }
+    case 'legalHold':
+      changed = { ...entry, legalHold: change.on };
+      break;
+    case 'storageClass':
+      if (!sameVersion(entry.version, change.ifVersion)) return { result: refused('changed') };
+      changed = { ...entry, storageClass: change.storageClass };
+      break;
+  }
+  const { version, isNull } = entry;
+  key.replace(found, stampEntry(encodeEntryDraft(changed), version, context.version));
+  return { effects: key.effects(), result: { kind: 'done' as const, version, isNull } };
 });
 
 function later(a: Uint8Array, b: Uint8Array): Uint8Array {
@@ -325,8 +465,7 @@ const listEntriesMethod = define(messages.listEntries, async (view, argument) =>
       ended,
       items: items.map((item) => {
         if (item.kind === 'prefix') return item;
-        const { sizeBytes, etag, wallMs, checksum } = listedSummary(item.row[1]);
-        return { kind: 'entry' as const, key: item.key, sizeBytes, etag, wallMs, checksum };
+        return { ...listedSummary(item.row[1]), kind: 'entry' as const, key: item.key };
       }),
     },
   };
@@ -338,9 +477,118 @@ function listedSummary(row: Uint8Array): ReturnType<typeof decodeEntrySummary> {
     return decodeEntrySummary(row);
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error;
-    return { sizeBytes: 0, etag: '', wallMs: 0, checksum: undefined };
+    return {
+      sizeBytes: 0,
+      etag: '',
+      wallMs: 0,
+      checksum: undefined,
+      kind: 'object',
+      isNull: true,
+      owner: '',
+      storageClass: 'STANDARD',
+    };
   }
 }
+
+type VersionsArgument = Carried<typeof messages.listVersions.argument>;
+type ListedVersion = Extract<
+  Extract<Carried<typeof messages.listVersions.result>, { readonly kind: 'page' }>['items'][number],
+  { readonly kind: 'version' }
+>;
+
+function listedVersion(
+  { key, row: [, value] }: WalkedVersion,
+  isLatest: boolean,
+  withTags: boolean,
+): ListedVersion {
+  const { kind, ...summary } = listedSummary(value);
+  let version: Version = { tenure: 0, sequence: 0 };
+  try {
+    version = decodeEntryVersion(value);
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error;
+  }
+  return {
+    ...summary,
+    kind: 'version',
+    key,
+    version,
+    isLatest,
+    isMarker: kind === 'delete-marker',
+    tags: withTags ? (readEntry(value)?.tags ?? []) : [],
+  };
+}
+
+/** A page of 1,000 groups seeks twice for each. */
+const versionScansMax = 2200;
+
+/** Where the walk begins, and the key whose newest version lies before that. */
+async function versionsAfter(
+  view: MethodView,
+  argument: VersionsArgument,
+): Promise<{ walk: VersionWalk; begunKey: Uint8Array | undefined }> {
+  const { prefix, delimiter, keyMarker } = argument;
+  const walk = new VersionWalk(view, {
+    currentBegin: entryRow(prefix),
+    currentEnd: successor(entryRow(prefix)),
+    olderBegin: olderPrefixRow(prefix),
+    olderEnd: successor(olderPrefixRow(prefix)),
+  });
+  if (keyMarker.length === 0) return { walk, begunKey: undefined };
+  const inPrefix =
+    keyMarker.length >= prefix.length && equalBytes(keyMarker.subarray(0, prefix.length), prefix);
+  const groupEnd = inPrefix ? endOfDelimiter(keyMarker, delimiter, prefix.length) : undefined;
+  if (groupEnd !== undefined) {
+    const group = keyMarker.slice(0, groupEnd);
+    walk.seek(successor(entryRow(group)), successor(olderPrefixRow(group)));
+    return { walk, begunKey: undefined };
+  }
+  const marker = parseId(argument.versionMarker);
+  const key = marker === undefined ? undefined : await loadKey(view, keyMarker, true);
+  let version: Version | undefined;
+  if (marker === 'null') {
+    const found = await key?.find('null');
+    version = found === undefined ? undefined : decodeEntryVersion(found.value);
+  } else version = marker;
+  if (key === undefined || version === undefined) {
+    walk.skipKey(keyMarker);
+    return { walk, begunKey: undefined };
+  }
+  walk.seek(afterKey(entryRow(keyMarker)), afterKey(olderRow(keyMarker, version)));
+  const newest = key.current === undefined ? await key.newestOlder() : undefined;
+  const isNewest =
+    newest !== undefined && compareBytes(newest[0], olderRow(keyMarker, version)) > 0;
+  return { walk, begunKey: isNewest ? undefined : keyMarker };
+}
+
+const listVersionsMethod = define(messages.listVersions, async (view, argument) => {
+  if (!isOpen(await view.get(stateRow))) return { result: refused('no-bucket') };
+  const { prefix, delimiter, withTags } = argument;
+  const limit = Math.min(argument.limit, pageLimitMax);
+  const items: (ListedVersion | { readonly kind: 'prefix'; readonly prefix: Uint8Array })[] = [];
+  const begun = await versionsAfter(view, argument);
+  const { walk } = begun;
+  let previous = begun.begunKey;
+  let ended = false;
+  while (items.length < limit && walk.scans < versionScansMax) {
+    const next = await walk.next();
+    if (next === undefined) {
+      ended = true;
+      break;
+    }
+    const groupEnd = endOfDelimiter(next.key, delimiter, prefix.length);
+    if (groupEnd !== undefined) {
+      const group = next.key.slice(0, groupEnd);
+      items.push({ kind: 'prefix', prefix: group });
+      walk.seek(successor(entryRow(group)), successor(olderPrefixRow(group)));
+      continue;
+    }
+    const isLatest = previous === undefined || !equalBytes(previous, next.key);
+    items.push(listedVersion(next, isLatest, withTags));
+    previous = next.key;
+  }
+  return { result: { kind: 'page' as const, items, ended } };
+});
 
 const createUploadMethod = define(messages.createUpload, async (view, argument) => {
   if (!isOpen(await view.get(stateRow))) return { result: refused('no-bucket') };
@@ -414,11 +662,14 @@ const listPartsMethod = define(messages.listParts, async (view, argument) => {
 });
 
 const completeUploadMethod = define(messages.completeUpload, async (view, argument, context) => {
-  const row = entryRow(argument.key);
   const uploadKey = uploadRow(argument.key, argument.uploadId);
-  const [state, upload, oldRow] = await view.getMany([stateRow, uploadKey, row]);
-  if (!isOpen(state)) return { result: refused('no-bucket') };
-  const old = readEntry(oldRow);
+  const [state, upload] = await view.getMany([stateRow, uploadKey]);
+  const shard = readShard(state);
+  if (!shard.isOpen) return { result: refused('no-bucket') };
+  const versioning = versioningOf(shard, argument.versioning);
+  const versioned = shard.versioned || versioning !== 'off';
+  const key = await loadKey(view, argument.key, versioned);
+  const old = readEntry(key.current);
   const runs = ownRuns(decodeEntry(argument.entry));
   const refusedEffects = (): RowEffect[] => {
     const garbage = new GarbageList(context);
@@ -427,13 +678,15 @@ const completeUploadMethod = define(messages.completeUpload, async (view, argume
   };
   if (upload === undefined) {
     const result =
-      oldRow !== undefined && old?.uploadId === argument.uploadId
-        ? { kind: 'already' as const, entry: oldRow }
+      key.current !== undefined && old?.uploadId === argument.uploadId
+        ? { kind: 'already' as const, entry: key.current }
         : refused('no-upload');
     return { effects: refusedEffects(), result };
   }
-  let reason = judgeWrite(argument.conditions, oldRow, old);
+  let reason = judgeWrite(argument.conditions, key.current, old);
   const writer = await cancelledWriter(view, runs);
+  if (reason === undefined && lockOf(await key.replacedBy(versioning), context) !== 'none')
+    reason = 'locked';
   if (reason === undefined && writer !== undefined) reason = 'cancelled';
   const wanted = new Map(argument.parts.map((part) => [part.partNumber, part.version]));
   const found = await scanParts(view, argument.uploadId);
@@ -442,21 +695,20 @@ const completeUploadMethod = define(messages.completeUpload, async (view, argume
   for (const { partNumber, part } of found) {
     const version = wanted.get(partNumber);
     if (version === undefined) garbage.addRuns(part.runs);
-    else if (version.tenure === part.version.tenure && version.sequence === part.version.sequence)
-      matched++;
+    else if (sameVersion(version, part.version)) matched++;
   }
   if (reason === undefined && matched !== wanted.size) reason = 'parts-changed';
   if (reason !== undefined) return { effects: refusedEffects(), result: refused(reason, writer) };
-  garbage.addEntry(old);
-  const { version } = context;
+  await key.put(argument.entry, versioning, { context, garbage, versioned });
   return {
     effects: [
-      put(row, stampEntry(argument.entry, version, version)),
+      ...markVersioned(shard, versioning),
+      ...key.effects(),
       remove(uploadKey),
       ...found.map((part) => remove(part.row)),
       ...garbage.effects(),
     ],
-    result: { kind: 'committed' as const, version },
+    result: { kind: 'committed' as const, version: context.version },
   };
 });
 
@@ -563,15 +815,21 @@ const listReferencesMethod = define(messages.listReferences, async (view, argume
 /** Opening an open shard again changes nothing; a sealed one stays sealed. */
 const openShardMethod = define(messages.openShard, async (view) => {
   if ((await view.get(stateRow)) !== undefined) return { result: {} };
-  return { effects: [put(stateRow, shardStateFormat.encode({ state: 'open' }))], result: {} };
+  return {
+    effects: [put(stateRow, shardStateFormat.encode({ state: 'open', versioned: false }))],
+    result: {},
+  };
 });
 
 const sealShardMethod = define(messages.sealShard, async (view) => {
   const state = await view.get(stateRow);
   if (state === undefined) return { result: { outcome: 'no-shard' as const } };
-  const entries = await view.scan({ ...rowsOf('key'), limit: 1 });
-  if (entries.length > 0) return { result: { outcome: 'not-empty' as const } };
-  const sealed = put(stateRow, shardStateFormat.encode({ state: 'sealed' }));
+  for (const kind of ['key', 'older'] as const) {
+    const entries = await view.scan({ ...rowsOf(kind), limit: 1 });
+    if (entries.length > 0) return { result: { outcome: 'not-empty' as const } };
+  }
+  const { versioned } = readShard(state);
+  const sealed = put(stateRow, shardStateFormat.encode({ state: 'sealed', versioned }));
   return { effects: isOpen(state) ? [sealed] : [], result: { outcome: 'sealed' as const } };
 });
 
@@ -743,8 +1001,9 @@ export const s3Methods: Methods = new Map([
   putEntryMethod,
   getEntryMethod,
   deleteEntriesMethod,
-  putTagsMethod,
+  updateEntryMethod,
   listEntriesMethod,
+  listVersionsMethod,
   createUploadMethod,
   getUploadMethod,
   putPartMethod,

@@ -4,9 +4,10 @@
 import { afterKey } from '../../base/bytes.ts';
 import { DecodeError } from '../../base/codec.ts';
 import type { BlobId } from '../../base/ids.ts';
-import type { MethodRow, MethodView } from '../../base/method.ts';
+import type { MethodView } from '../../base/method.ts';
 import { type BlobRun, decodeEntry, garbageFormat, partFormat } from './format.ts';
-import { rowsOf } from './rows.ts';
+import { entryRow, keyOfEntryRow, keyOfOlderRow, olderRowsOf, rowsOf } from './rows.ts';
+import { VersionWalk } from './walk-versions.ts';
 import { hasWriter, type WriterSet } from './writer-ranges.ts';
 
 export interface ReferencesArgument {
@@ -30,7 +31,7 @@ export interface ReferencesPage {
 /** Rows with 16 KiB inline and a manifest: this many stay below 5 MiB. */
 const rowsPerScan = 64;
 
-/** A page ends after the scan that reaches one of these; its answer stays below 4 MiB then. */
+/** A page ends after the row that reaches one of these; its answer stays below 4 MiB then. */
 const rowsPerPage = 1024;
 const rowBytesPerPage = 1024 * 1024;
 const runsPerPage = 10_000;
@@ -58,45 +59,88 @@ function referencesOf(section: ReferencesArgument['section'], value: Uint8Array)
   }
 }
 
-const kinds = { parts: 'part', entries: 'key', garbage: 'garbage' } as const;
+interface SectionRow {
+  /** Where to go on after it. */
+  readonly cursor: Uint8Array;
+  readonly value: Uint8Array;
+}
+
+/**
+ * A version may become the current one, or an older one, while a section is read page by page. Both kinds of rows
+ * of a key are therefore read in one call, and a page that goes on inside a key reads its row `k` again.
+ */
+async function* entryRows(view: MethodView, after: Uint8Array): AsyncGenerator<SectionRow> {
+  const current = rowsOf('key');
+  const older = rowsOf('older');
+  const begin = { current: current.begin, older: older.begin };
+  if (after.length > 0 && after[0] === older.begin[0]) {
+    begin.current = entryRow(keyOfOlderRow(after));
+    begin.older = afterKey(after);
+  } else if (after.length > 0) {
+    begin.current = afterKey(after);
+    begin.older = olderRowsOf(keyOfEntryRow(after));
+  }
+  const walk = new VersionWalk(view, {
+    currentBegin: begin.current,
+    currentEnd: current.end,
+    olderBegin: begin.older,
+    olderEnd: older.end,
+  });
+  for (let next = await walk.next(); next !== undefined; next = await walk.next())
+    yield { cursor: next.row[0], value: next.row[1] };
+}
+
+async function* plainRows(
+  view: MethodView,
+  kind: 'part' | 'garbage',
+  after: Uint8Array,
+): AsyncGenerator<SectionRow> {
+  const { begin, end } = rowsOf(kind);
+  let from = after.length === 0 ? begin : afterKey(after);
+  while (true) {
+    const rows = await view.scan({ begin: from, end, limit: rowsPerScan });
+    for (const [cursor, value] of rows) yield { cursor, value };
+    const last = rows.at(-1);
+    if (last === undefined || rows.length < rowsPerScan) return;
+    from = afterKey(last[0]);
+  }
+}
+
+function sectionRows(view: MethodView, argument: ReferencesArgument): AsyncGenerator<SectionRow> {
+  switch (argument.section) {
+    case 'entries':
+      return entryRows(view, argument.after);
+    case 'parts':
+      return plainRows(view, 'part', argument.after);
+    case 'garbage':
+      return plainRows(view, 'garbage', argument.after);
+  }
+}
 
 export async function listReferences(
   view: MethodView,
   argument: ReferencesArgument,
 ): Promise<ReferencesPage> {
-  const { section, writers, after } = argument;
-  const rows = rowsOf(kinds[section]);
+  const { section, writers } = argument;
   const runs: { first: BlobId; count: number }[] = [];
   const manifests: Manifest[] = [];
   let unreadable: Uint8Array | undefined;
-  let next: Uint8Array | undefined = after;
   let rowCount = 0;
   let rowBytes = 0;
-  while (
-    next !== undefined &&
-    rowCount < rowsPerPage &&
-    rowBytes < rowBytesPerPage &&
-    runs.length < runsPerPage
-  ) {
-    const scanned: readonly MethodRow[] = await view.scan({
-      begin: next.length === 0 ? rows.begin : afterKey(next),
-      end: rows.end,
-      limit: rowsPerScan,
-    });
-    for (const [row, value] of scanned) {
-      rowBytes += row.length + value.length;
-      try {
-        const found = referencesOf(section, value);
-        for (const { first, count } of found.runs)
-          if (hasWriter(writers, first.incarnation)) runs.push({ first, count });
-        if (found.manifest !== undefined) manifests.push(found.manifest);
-      } catch (error) {
-        if (!(error instanceof DecodeError)) throw error;
-        unreadable ??= row;
-      }
+  for await (const { cursor, value } of sectionRows(view, argument)) {
+    rowBytes += cursor.length + value.length;
+    rowCount++;
+    try {
+      const found = referencesOf(section, value);
+      for (const { first, count } of found.runs)
+        if (hasWriter(writers, first.incarnation)) runs.push({ first, count });
+      if (found.manifest !== undefined) manifests.push(found.manifest);
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error;
+      unreadable ??= cursor;
     }
-    rowCount += scanned.length;
-    next = scanned.length < rowsPerScan ? undefined : scanned.at(-1)?.[0];
+    if (rowCount >= rowsPerPage || rowBytes >= rowBytesPerPage || runs.length >= runsPerPage)
+      return { runs, manifests, next: cursor, unreadable };
   }
-  return { runs, manifests, next, unreadable };
+  return { runs, manifests, next: undefined, unreadable };
 }

@@ -1,7 +1,9 @@
 // Row keys of an index shard, by first byte:
 //
 //   `m`                                   the shard's state
-//   `k` key                               entry
+//   `k` key                               the current version, unless the key was deleted or never was
+//   `v` key 0x00 0x01 ~tenure(u64, be) ~sequence(u64, be)   any other version, newest first (zero bytes as below)
+//   `n` key                               where the version called `null` is, when it is a row `v`
 //   `u` key 0x00 uploadId                 upload (a zero byte in the key is 0x00 0xff, so order is kept)
 //   `p` uploadId partNumber(u16, be)      part
 //   `g` wallMs(u64, be) tenure(u64, be) sequence(u64, be) n(u16, be)   garbage, oldest first
@@ -13,7 +15,16 @@
 import { concatBytes, decodeUtf8, encodeUtf8 } from '../../base/bytes.ts';
 import type { Version } from '../../base/method.ts';
 
-const tag = { state: 0x6d, key: 0x6b, upload: 0x75, part: 0x70, garbage: 0x67, cancelled: 0x78 };
+const tag = {
+  state: 0x6d,
+  key: 0x6b,
+  older: 0x76,
+  nullVersion: 0x6e,
+  upload: 0x75,
+  part: 0x70,
+  garbage: 0x67,
+  cancelled: 0x78,
+};
 
 /** Ids of uploads are this many ASCII characters. */
 export const uploadIdCharacters = 32;
@@ -42,6 +53,41 @@ export function entryRow(key: Uint8Array): Uint8Array {
 
 export function keyOfEntryRow(row: Uint8Array): Uint8Array {
   return row.subarray(1);
+}
+
+/** Below every escaped zero, so that no version of a key comes after a longer key. */
+const olderSeparator = Uint8Array.of(0, 1);
+
+/** Where the older versions of the key begin. */
+export function olderRowsOf(key: Uint8Array): Uint8Array {
+  return concatBytes([Uint8Array.of(tag.older), escapeZeros(key), olderSeparator]);
+}
+
+/** Where the older versions of keys that start with `prefix` begin. */
+export function olderPrefixRow(prefix: Uint8Array): Uint8Array {
+  return tagged(tag.older, escapeZeros(prefix));
+}
+
+const versionBytes = 16;
+
+/** The version in the order of rows: the newest first. */
+export function olderRow(key: Uint8Array, version: Version): Uint8Array {
+  const start = olderRowsOf(key);
+  const row = new Uint8Array(start.length + versionBytes);
+  row.set(start);
+  const view = new DataView(row.buffer);
+  setU64BigEndian(view, start.length, version.tenure);
+  setU64BigEndian(view, start.length + 8, version.sequence);
+  for (let at = start.length; at < row.length; at++) row[at] = ~(row[at] as number) & 0xff;
+  return row;
+}
+
+export function keyOfOlderRow(row: Uint8Array): Uint8Array {
+  return unescapeZeros(row.subarray(1, row.length - versionBytes - olderSeparator.length));
+}
+
+export function nullVersionRow(key: Uint8Array): Uint8Array {
+  return tagged(tag.nullVersion, key);
 }
 
 function escapeZeros(key: Uint8Array): Uint8Array {

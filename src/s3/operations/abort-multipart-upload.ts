@@ -10,7 +10,7 @@ import { uploadIdOf } from './upload-part.ts';
 export async function abortMultipartUpload(context: OperationContext): Promise<HttpResponse> {
   const key = keyOf(context);
   const uploadId = uploadIdOf(context);
-  const access = await accessBucket(context);
+  const access = await accessBucket(context, 's3:AbortMultipartUpload');
   const answer = await context.parts.index.callKey(access, key, abortUpload, {
     key: encodeUtf8(key),
     uploadId,

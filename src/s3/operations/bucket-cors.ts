@@ -16,14 +16,14 @@ import { S3Error } from '../protocol/errors.ts';
 import type { S3Request } from '../protocol/request.ts';
 
 export async function putBucketCors(context: OperationContext): Promise<HttpResponse> {
-  const access = await accessBucket(context, 'looked-up');
+  const access = await accessBucket(context, 's3:PutBucketCORS', 'looked-up');
   const rules = parseCors(await readBody(context));
   await context.parts.index.putDocument(access, 'cors', formatCors(rules));
   return emptyResponse(200);
 }
 
 export async function getBucketCors(context: OperationContext): Promise<HttpResponse> {
-  const { configuration, name } = await accessBucket(context, 'looked-up');
+  const { configuration, name } = await accessBucket(context, 's3:GetBucketCORS', 'looked-up');
   const document = configuration.get('cors');
   if (document === undefined)
     throw new S3Error('NoSuchCORSConfiguration', undefined, { detail: { BucketName: name } });
@@ -31,7 +31,7 @@ export async function getBucketCors(context: OperationContext): Promise<HttpResp
 }
 
 export async function deleteBucketCors(context: OperationContext): Promise<HttpResponse> {
-  const access = await accessBucket(context, 'looked-up');
+  const access = await accessBucket(context, 's3:PutBucketCORS', 'looked-up');
   await context.parts.index.putDocument(access, 'cors', undefined);
   return emptyResponse(204);
 }

@@ -2,6 +2,7 @@
 
 import { encodeUtf8 } from '../../base/bytes.ts';
 import type { HttpResponse } from '../../env/http.ts';
+import type { Action } from '../authorization.ts';
 import {
   accessBucket,
   emptyResponse,
@@ -14,14 +15,14 @@ import { element, escapeXml, textElement, xmlDeclaration, xmlDocument } from '..
 import { ownerElement } from './list-objects.ts';
 
 export async function headBucket(context: OperationContext): Promise<HttpResponse> {
-  const access = await accessBucket(context, 'looked-up');
+  const access = await accessBucket(context, 's3:ListBucket', 'looked-up');
   const region = access.record.location === '' ? context.parts.region : access.record.location;
   return emptyResponse(200, [['x-amz-bucket-region', region]]);
 }
 
 /** Empty for us-east-1, as AWS has it. */
 export async function getBucketLocation(context: OperationContext): Promise<HttpResponse> {
-  const access = await accessBucket(context, 'looked-up');
+  const access = await accessBucket(context, 's3:GetBucketLocation', 'looked-up');
   const { location } = access.record;
   const region = location === '' ? context.parts.region : location;
   const shown = region === 'us-east-1' ? '' : escapeXml(region);
@@ -30,12 +31,6 @@ export async function getBucketLocation(context: OperationContext): Promise<Http
       `${xmlDeclaration}<LocationConstraint xmlns="http://s3.amazonaws.com/doc/2006-03-01/">${shown}</LocationConstraint>`,
     ),
   );
-}
-
-/** A bucket without versioning has an empty configuration. */
-export async function getBucketVersioning(context: OperationContext): Promise<HttpResponse> {
-  await accessBucket(context, 'looked-up');
-  return xmlResponse(xmlDocument('VersioningConfiguration'));
 }
 
 export function aclDocument(owner: string): Uint8Array {
@@ -51,34 +46,44 @@ export function aclDocument(owner: string): Uint8Array {
 }
 
 export async function getBucketAcl(context: OperationContext): Promise<HttpResponse> {
-  const access = await accessBucket(context, 'looked-up');
+  const access = await accessBucket(context, 's3:GetBucketAcl', 'looked-up');
   return xmlResponse(aclDocument(access.record.owner));
 }
 
 /** What S3 answers about a feature that is off, which it always is here: setting it is not implemented. */
-function whenOff(document: () => Uint8Array): Operation {
+function whenOff(action: Action, document: () => Uint8Array): Operation {
   return async (context) => {
-    await accessBucket(context, 'looked-up');
+    await accessBucket(context, action, 'looked-up');
     return xmlResponse(document());
   };
 }
 
-export const getBucketAccelerate: Operation = whenOff(() => xmlDocument('AccelerateConfiguration'));
-export const getBucketLogging: Operation = whenOff(() => xmlDocument('BucketLoggingStatus'));
-export const getBucketNotification: Operation = whenOff(() =>
+export const getBucketAccelerate: Operation = whenOff('s3:GetAccelerateConfiguration', () =>
+  xmlDocument('AccelerateConfiguration'),
+);
+export const getBucketLogging: Operation = whenOff('s3:GetBucketLogging', () =>
+  xmlDocument('BucketLoggingStatus'),
+);
+export const getBucketNotification: Operation = whenOff('s3:GetBucketNotification', () =>
   xmlDocument('NotificationConfiguration'),
 );
-export const getBucketRequestPayment: Operation = whenOff(() =>
+export const getBucketRequestPayment: Operation = whenOff('s3:GetBucketRequestPayment', () =>
   xmlDocument('RequestPaymentConfiguration', textElement('Payer', 'BucketOwner')),
 );
 
-function whenNone(code: S3ErrorCode): Operation {
+function whenNone(action: Action, code: S3ErrorCode): Operation {
   return async (context) => {
-    const { name } = await accessBucket(context, 'looked-up');
+    const { name } = await accessBucket(context, action, 'looked-up');
     throw new S3Error(code, undefined, { detail: { BucketName: name } });
   };
 }
 
-export const getBucketPolicy: Operation = whenNone('NoSuchBucketPolicy');
-export const getBucketWebsite: Operation = whenNone('NoSuchWebsiteConfiguration');
-export const getBucketReplication: Operation = whenNone('ReplicationConfigurationNotFoundError');
+export const getBucketPolicy: Operation = whenNone('s3:GetBucketPolicy', 'NoSuchBucketPolicy');
+export const getBucketWebsite: Operation = whenNone(
+  's3:GetBucketWebsite',
+  'NoSuchWebsiteConfiguration',
+);
+export const getBucketReplication: Operation = whenNone(
+  's3:GetReplicationConfiguration',
+  'ReplicationConfigurationNotFoundError',
+);

@@ -14,7 +14,7 @@ import { formatTagSet, parseTaggingXml } from '../protocol/object-headers.ts';
 import { xmlDocument } from '../protocol/xml.ts';
 
 export async function putBucketTagging(context: OperationContext): Promise<HttpResponse> {
-  const access = await accessBucket(context, 'looked-up');
+  const access = await accessBucket(context, 's3:PutBucketTagging', 'looked-up');
   const tags = parseTaggingXml(await readXml(context, 'Tagging'), bucketTagsMax);
   const document = xmlDocument('Tagging', formatTagSet(tags));
   await context.parts.index.putDocument(access, 'tagging', document);
@@ -22,7 +22,7 @@ export async function putBucketTagging(context: OperationContext): Promise<HttpR
 }
 
 export async function getBucketTagging(context: OperationContext): Promise<HttpResponse> {
-  const { configuration, name } = await accessBucket(context, 'looked-up');
+  const { configuration, name } = await accessBucket(context, 's3:GetBucketTagging', 'looked-up');
   const document = configuration.get('tagging');
   if (document === undefined)
     throw new S3Error('NoSuchTagSet', undefined, { detail: { BucketName: name } });
@@ -30,7 +30,7 @@ export async function getBucketTagging(context: OperationContext): Promise<HttpR
 }
 
 export async function deleteBucketTagging(context: OperationContext): Promise<HttpResponse> {
-  const access = await accessBucket(context, 'looked-up');
+  const access = await accessBucket(context, 's3:PutBucketTagging', 'looked-up');
   await context.parts.index.putDocument(access, 'tagging', undefined);
   return emptyResponse(204);
 }

@@ -5,16 +5,23 @@
 // first answer got lost.
 
 import { encodeUtf8 } from '../../base/bytes.ts';
-import { encode } from '../../base/codec.ts';
 import type { HttpResponse } from '../../env/http.ts';
-import { accessBucket, keyOf, type OperationContext, readXml, wholeNowMs } from '../context.ts';
+import {
+  accessBucket,
+  keyOf,
+  type OperationContext,
+  readXml,
+  versionHeader,
+  wholeNowMs,
+} from '../context.ts';
 import {
   type Content,
   decodeEntry,
+  type Entry,
   type EntryBody,
   type Extent,
   encodeEntryDraft,
-  extentList,
+  encodeManifest,
   type Part,
   partFormat,
   type Upload,
@@ -34,8 +41,9 @@ import {
   partNumberMax,
 } from '../protocol/limits.ts';
 import { type HeaderMap, parseCount } from '../protocol/request.ts';
+import { versioningOf } from '../protocol/versioning.ts';
 import { childrenOf, childText, textElement, type XmlNode, xmlDocument } from '../protocol/xml.ts';
-import { answerWhenDone } from '../slow-response.ts';
+import { answerWhenDone, type SlowAnswer } from '../slow-response.ts';
 import { storeBody } from '../store-body.ts';
 import { uploadIdOf } from './upload-part.ts';
 
@@ -168,7 +176,7 @@ async function placeExtents(
   access: BucketAccess,
   extents: readonly Extent[],
 ): Promise<Content> {
-  const encoded = encode(extentList, extents);
+  const encoded = encodeManifest(extents);
   if (encoded.length <= directExtentsBytesMax) return { kind: 'direct', extents };
   const views = [encoded];
   const stored = await storeBody(context.parts, {
@@ -183,9 +191,17 @@ async function placeExtents(
   return { kind: 'indirect', manifestBytes: encoded.length, runs };
 }
 
+function answerOf(
+  context: OperationContext,
+  access: BucketAccess,
+  entry: Pick<Entry, 'etag' | 'checksum' | 'version' | 'isNull'>,
+): SlowAnswer {
+  return { document: resultDocument(context, entry), headers: versionHeader(access, entry) };
+}
+
 function resultDocument(
   context: OperationContext,
-  entry: Pick<EntryBody, 'etag' | 'checksum'>,
+  entry: Pick<Entry, 'etag' | 'checksum'>,
 ): Uint8Array {
   const { request } = context;
   const host = request.headers.get('host') ?? '';
@@ -207,14 +223,15 @@ async function completedBefore(
   context: OperationContext,
   access: BucketAccess,
   uploadId: string,
-): Promise<Uint8Array> {
+): Promise<SlowAnswer> {
   const key = keyOf(context);
   const answer = await context.parts.index.callKey(access, key, getEntry, {
     key: encodeUtf8(key),
+    versionId: undefined,
   });
   if (answer.kind === 'read' && answer.entry !== undefined) {
     const entry = decodeEntry(answer.entry);
-    if (entry.uploadId === uploadId) return resultDocument(context, entry);
+    if (entry.uploadId === uploadId) return answerOf(context, access, entry);
   }
   throw new S3Error('NoSuchUpload');
 }
@@ -224,10 +241,11 @@ async function complete(
   access: BucketAccess,
   uploadId: string,
   wanted: readonly WantedPart[],
-): Promise<Uint8Array> {
+): Promise<SlowAnswer> {
   const { parts: gateway, request } = context;
   const key = keyOf(context);
   const conditions = parseWriteConditions(request.headers);
+  const versioning = versioningOf(access.configuration);
   for (let attempt = 0; attempt < attemptsMax; attempt++) {
     const found = await readParts(context, access, uploadId);
     if (found === undefined) return completedBefore(context, access, uploadId);
@@ -247,18 +265,30 @@ async function complete(
       etag: multipartEtag(chosen.map(({ part }) => part.etag)),
       wallMs: wholeNowMs(gateway),
       checksum: joinChecksums(request.headers, upload, chosen),
+      kind: 'object',
+      isNull: versioning !== 'enabled',
+      owner: upload.owner,
+      storageClass: upload.storageClass,
       headers: upload.headers,
       metadata: upload.metadata,
       tags: upload.tags,
+      acl: upload.acl,
+      retention: upload.retention,
+      legalHold: upload.legalHold,
+      encryption: upload.encryption,
+      redirect: upload.redirect,
+      properties: upload.properties,
       uploadId,
       partCount: chosen.length,
       content: await placeExtents(
         context,
         access,
-        chosen.map(({ part: { sizeBytes: bytes, runs, checksum } }) => ({
-          sizeBytes: bytes,
-          runs,
-          checksum,
+        chosen.map(({ partNumber, part }) => ({
+          sizeBytes: part.sizeBytes,
+          runs: part.runs,
+          checksum: part.checksum,
+          partNumber,
+          nonce: part.nonce,
         })),
       ),
     };
@@ -266,11 +296,13 @@ async function complete(
       key: encodeUtf8(key),
       uploadId,
       conditions,
+      versioning,
       parts: chosen.map(({ partNumber, part }) => ({ partNumber, version: part.version })),
       entry: encodeEntryDraft(entry),
     });
-    if (answer.kind === 'committed') return resultDocument(context, entry);
-    if (answer.kind === 'already') return resultDocument(context, decodeEntry(answer.entry));
+    if (answer.kind === 'committed')
+      return answerOf(context, access, { ...entry, version: answer.version });
+    if (answer.kind === 'already') return answerOf(context, access, decodeEntry(answer.entry));
     if (answer.reason !== 'parts-changed') throw refusalError(answer.reason, access.name, key);
   }
   throw new S3Error('InvalidPart');
@@ -279,6 +311,6 @@ async function complete(
 export async function completeMultipartUpload(context: OperationContext): Promise<HttpResponse> {
   const uploadId = uploadIdOf(context);
   const wanted = parseWanted(await readXml(context, 'CompleteMultipartUpload', 'of-object'));
-  const access = await accessBucket(context);
+  const access = await accessBucket(context, 's3:PutObject');
   return answerWhenDone(context, complete(context, access, uploadId, wanted));
 }

@@ -1,8 +1,15 @@
 // CopyObject: bytes are rewritten, metadata and tags copied or replaced as the directives say.
 
 import type { HttpResponse } from '../../env/http.ts';
-import { accessBucket, keyOf, type OperationContext, wholeNowMs } from '../context.ts';
+import {
+  accessBucket,
+  keyOf,
+  type OperationContext,
+  versionHeader,
+  wholeNowMs,
+} from '../context.ts';
 import { type CopySource, copyBytes, withCopySource } from '../copy-source.ts';
+import { plainAttributes } from '../index/format.ts';
 import type { BucketAccess } from '../index/index-client.ts';
 import { checksumElement, parseChecksumAlgorithm } from '../protocol/checksums.ts';
 import { parseWriteConditions } from '../protocol/conditions.ts';
@@ -16,8 +23,8 @@ import {
   refuseUnsupportedHeaders,
 } from '../protocol/object-headers.ts';
 import { textElement, xmlDocument } from '../protocol/xml.ts';
-import { answerWhenDone } from '../slow-response.ts';
-import { commitEntry, contentOf } from './put-object.ts';
+import { answerWhenDone, type SlowAnswer } from '../slow-response.ts';
+import { commitEntry, contentOf, newVersion } from './put-object.ts';
 
 type Directive = 'COPY' | 'REPLACE';
 
@@ -32,7 +39,7 @@ function directive(context: OperationContext, header: string): Directive {
 
 export async function copyObject(context: OperationContext): Promise<HttpResponse> {
   refuseUnsupportedHeaders(context.request.headers);
-  const access = await accessBucket(context);
+  const access = await accessBucket(context, 's3:PutObject');
   return answerWhenDone(
     context,
     withCopySource(context, (source) => copy(context, access, source)),
@@ -43,14 +50,17 @@ async function copy(
   context: OperationContext,
   access: BucketAccess,
   source: CopySource,
-): Promise<Uint8Array> {
+): Promise<SlowAnswer> {
   const { headers } = context.request;
   const { parts } = context;
   const key = keyOf(context);
   const metadataDirective = directive(context, 'x-amz-metadata-directive');
   const taggingDirective = directive(context, 'x-amz-tagging-directive');
   const { entry } = source;
-  const isSelf = source.access.record.bucketId === access.record.bucketId && source.key === key;
+  const isSelf =
+    source.access.record.bucketId === access.record.bucketId &&
+    source.wanted.key === key &&
+    source.wanted.versionId === undefined;
   if (isSelf && metadataDirective === 'COPY')
     throw new S3Error(
       'InvalidRequest',
@@ -74,18 +84,20 @@ async function copy(
   });
   const { md5, checksum } = stored.proof;
   const wallMs = wholeNowMs(parts);
-  await commitEntry(context, access, key, parseWriteConditions(headers), {
+  const committed = await commitEntry(context, access, key, parseWriteConditions(headers), {
     sizeBytes: entry.sizeBytes,
     etag: md5,
     wallMs,
     checksum: checksum === undefined ? undefined : { ...checksum, type: 'FULL_OBJECT' },
+    ...newVersion(context, access),
     ...described,
+    ...plainAttributes,
     tags,
     uploadId: undefined,
     partCount: 0,
     content: contentOf(stored, entry.sizeBytes),
   });
-  return xmlDocument(
+  const document = xmlDocument(
     'CopyObjectResult',
     textElement('LastModified', formatIsoDate(wallMs)),
     textElement('ETag', quoteEtag(md5)),
@@ -94,4 +106,14 @@ async function copy(
       : textElement(checksumElement(checksum.algorithm), checksum.value) +
           textElement('ChecksumType', 'FULL_OBJECT'),
   );
+  return {
+    document,
+    headers: [...versionHeader(access, committed), ...sourceVersionHeader(source)],
+  };
+}
+
+/** Which version was copied, where the source keeps any. */
+export function sourceVersionHeader(source: CopySource): [string, string][] {
+  const [header] = versionHeader(source.access, source.entry);
+  return header === undefined ? [] : [['x-amz-copy-source-version-id', header[1]]];
 }

@@ -3,7 +3,7 @@
 import { encodeUtf8, formatHex } from '../../base/bytes.ts';
 import type { HttpResponse } from '../../env/http.ts';
 import { accessBucket, keyOf, type OperationContext, wholeNowMs, xmlResponse } from '../context.ts';
-import { uploadFormat } from '../index/format.ts';
+import { plainAttributes, uploadFormat } from '../index/format.ts';
 import { refusalError } from '../index/index-client.ts';
 import { createUpload } from '../index/messages.ts';
 import { multipartChecksumType, parseChecksumAlgorithm } from '../protocol/checksums.ts';
@@ -16,6 +16,7 @@ import {
 } from '../protocol/object-headers.ts';
 import type { HeaderMap } from '../protocol/request.ts';
 import { textElement, xmlDocument } from '../protocol/xml.ts';
+import { newVersion } from './put-object.ts';
 
 function parseChecksum(headers: HeaderMap): {
   readonly checksumAlgorithm: ReturnType<typeof parseChecksumAlgorithm> | undefined;
@@ -53,14 +54,16 @@ export async function createMultipartUpload(context: OperationContext): Promise<
   const { headers } = request;
   const key = keyOf(context);
   refuseUnsupportedHeaders(headers);
-  const upload = {
+  const described = {
     wallMs: wholeNowMs(parts),
     headers: collectContentHeaders(headers),
     metadata: collectMetadata(headers),
     tags: parseTaggingHeader(headers.get('x-amz-tagging')),
     ...parseChecksum(headers),
   };
-  const access = await accessBucket(context);
+  const access = await accessBucket(context, 's3:PutObject');
+  const { owner, storageClass } = newVersion(context, access);
+  const upload = { ...described, owner, storageClass, ...plainAttributes };
   const uploadId = newUploadId(context);
   const answer = await parts.index.callKey(access, key, createUpload, {
     key: encodeUtf8(key),

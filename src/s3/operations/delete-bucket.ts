@@ -8,7 +8,7 @@ import { S3Error } from '../protocol/errors.ts';
 
 export async function deleteBucket(context: OperationContext): Promise<HttpResponse> {
   const { index } = context.parts;
-  const access = await accessBucket(context, 'looked-up');
+  const access = await accessBucket(context, 's3:DeleteBucket', 'looked-up');
   const [range, ...others] = access.record.ranges;
   // Sealing one of several shards before knowing that all are empty would lock half a bucket.
   if (range === undefined || others.length > 0)

@@ -1,31 +1,101 @@
-// DeleteObject: deleting what is not there succeeds.
+// DeleteObject: deleting what is not there succeeds. Where versions are kept, a delete marker becomes the newest
+// version; only who names a version takes it away.
 
 import { encodeUtf8 } from '../../base/bytes.ts';
+import type { Carried } from '../../base/codec.ts';
 import type { HttpResponse } from '../../env/http.ts';
 import {
   accessBucket,
-  checkVersionId,
   emptyResponse,
   keyOf,
   type OperationContext,
+  versionIdArgument,
 } from '../context.ts';
-import { refusalError } from '../index/index-client.ts';
-import { deleteEntries } from '../index/messages.ts';
+import { type BucketAccess, refusalError } from '../index/index-client.ts';
+import { deleteEntries, type deleteOutcome } from '../index/messages.ts';
+import { versionIdOf } from '../index/version-id.ts';
+import { parseHttpDate } from '../protocol/dates.ts';
+import { S3Error } from '../protocol/errors.ts';
 import { parseEtags } from '../protocol/etag.ts';
+import { type HeaderMap, parseCount } from '../protocol/request.ts';
+import { versioningOf } from '../protocol/versioning.ts';
+
+export type DeleteItem = Carried<typeof deleteEntries.argument>['items'][number];
+export type DeleteOutcome = Carried<typeof deleteOutcome>;
+
+/** What a delete is refused with; undefined: it was done. */
+export function deleteError(
+  outcome: DeleteOutcome,
+  access: BucketAccess,
+  key: string,
+): S3Error | undefined {
+  switch (outcome.kind) {
+    case 'deleted':
+    case 'absent':
+      return undefined;
+    case 'no-key':
+    case 'precondition':
+    case 'locked':
+    case 'changed':
+      return refusalError(outcome.kind, access.name, key);
+  }
+}
+
+function sizeCondition(headers: HeaderMap): number | undefined {
+  const text = headers.get('x-amz-if-match-size');
+  if (text === undefined) return undefined;
+  const size = parseCount(text);
+  if (size === undefined) throw new S3Error('InvalidArgument', 'x-amz-if-match-size is no size');
+  return size;
+}
+
+function timeCondition(headers: HeaderMap): number | undefined {
+  const text = headers.get('x-amz-if-match-last-modified-time');
+  if (text === undefined) return undefined;
+  const ms = parseHttpDate(text);
+  if (ms === undefined)
+    throw new S3Error('InvalidArgument', 'x-amz-if-match-last-modified-time is no date');
+  return ms;
+}
+
+/** The header that asks to pass over governance; whoever sends it needs the right to. */
+export function bypassesGovernance(headers: HeaderMap): boolean {
+  return headers.get('x-amz-bypass-governance-retention')?.toLowerCase() === 'true';
+}
 
 export async function deleteObject(context: OperationContext): Promise<HttpResponse> {
   const { request, parts } = context;
+  const { headers, query } = request;
   const key = keyOf(context);
-  checkVersionId(request.query.get('versionId'));
-  const match = request.headers.get('if-match');
-  const ifMatch = match === undefined ? undefined : parseEtags(match);
-  const access = await accessBucket(context);
+  const versionId = versionIdArgument(query.get('versionId'));
+  const match = headers.get('if-match');
+  const access = await accessBucket(
+    context,
+    versionId === undefined ? 's3:DeleteObject' : 's3:DeleteObjectVersion',
+  );
+  const item: DeleteItem = {
+    key: encodeUtf8(key),
+    versionId,
+    ifMatch: match === undefined ? undefined : parseEtags(match),
+    ifSizeBytes: sizeCondition(headers),
+    ifModifiedMs: timeCondition(headers),
+    ifVersion: undefined,
+    bypassGovernance: bypassesGovernance(headers),
+  };
   const answer = await parts.index.callKey(access, key, deleteEntries, {
-    items: [{ key: encodeUtf8(key), ifMatch }],
+    versioning: versioningOf(access.configuration),
+    owner: context.user.name,
+    items: [item],
   });
   if (answer.kind === 'refused') throw refusalError(answer.reason, access.name, key);
   const [outcome] = answer.outcomes;
-  if (outcome === 'precondition') throw refusalError('precondition', access.name, key);
-  if (outcome === 'absent' && ifMatch !== undefined) throw refusalError('no-key', access.name, key);
-  return emptyResponse(204);
+  const error = outcome === undefined ? undefined : deleteError(outcome, access, key);
+  if (error !== undefined) throw error;
+  const marker = outcome?.marker;
+  const answerHeaders: [string, string][] = [];
+  if (marker !== undefined) answerHeaders.push(['x-amz-delete-marker', 'true']);
+  const shownVersion = query.get('versionId') ?? (marker && versionIdOf(marker));
+  if (shownVersion !== undefined && shownVersion !== '')
+    answerHeaders.push(['x-amz-version-id', shownVersion]);
+  return emptyResponse(204, answerHeaders);
 }

@@ -1,16 +1,24 @@
 // DeleteObjects: up to 1,000 keys, a call on each index shard they are on, an answer for each key.
 
 import { compareBytes, encodeUtf8 } from '../../base/bytes.ts';
-import type { Carried } from '../../base/codec.ts';
 import { ClientError } from '../../client/errors.ts';
 import type { HttpResponse } from '../../env/http.ts';
-import { accessBucket, type OperationContext, readXml, xmlResponse } from '../context.ts';
+import {
+  accessBucket,
+  type OperationContext,
+  readXml,
+  versionIdArgument,
+  xmlResponse,
+} from '../context.ts';
 import { type BucketAccess, nextRangeKey, refusalError } from '../index/index-client.ts';
-import { deleteEntries, type deleteOutcome } from '../index/messages.ts';
-import { S3Error, type S3ErrorCode, s3ErrorOf } from '../protocol/errors.ts';
+import { deleteEntries } from '../index/messages.ts';
+import { versionIdOf } from '../index/version-id.ts';
+import { parseHttpDate, parseIsoDate } from '../protocol/dates.ts';
+import { S3Error, s3ErrorOf } from '../protocol/errors.ts';
 import { parseEtags } from '../protocol/etag.ts';
 import { keysPerRequestMax } from '../protocol/limits.ts';
-import { checkKeyLength } from '../protocol/request.ts';
+import { checkKeyLength, parseCount } from '../protocol/request.ts';
+import { versioningOf } from '../protocol/versioning.ts';
 import {
   childrenOf,
   childText,
@@ -19,42 +27,74 @@ import {
   type XmlNode,
   xmlDocument,
 } from '../protocol/xml.ts';
+import {
+  bypassesGovernance,
+  type DeleteItem,
+  type DeleteOutcome,
+  deleteError,
+} from './delete-object.ts';
 
 interface Item {
   readonly key: string;
-  readonly bytes: Uint8Array;
-  readonly ifMatch: readonly string[] | undefined;
+  readonly versionId: string | undefined;
+  readonly call: DeleteItem;
 }
 
-function parseItem(node: XmlNode): Item | { readonly key: string; readonly error: S3Error } {
+interface Refused {
+  readonly key: string;
+  readonly versionId: string | undefined;
+  readonly error: S3Error;
+}
+
+function parseItem(node: XmlNode, bypassGovernance: boolean): Item | Refused {
   const key = childText(node, 'Key');
   if (key === undefined || key === '') throw new S3Error('MalformedXML');
   const versionId = childText(node, 'VersionId');
-  if (versionId !== undefined && versionId !== 'null')
-    return { key, error: new S3Error('InvalidArgument', 'Invalid version id specified') };
   try {
     checkKeyLength(key);
+    const etag = childText(node, 'ETag');
+    const size = childText(node, 'Size');
+    const modified = childText(node, 'LastModifiedTime');
+    const call: DeleteItem = {
+      key: encodeUtf8(key),
+      versionId: versionIdArgument(versionId),
+      ifMatch: etag === undefined ? undefined : parseEtags(etag),
+      ifSizeBytes: size === undefined ? undefined : parseCount(size.trim()),
+      ifModifiedMs:
+        modified === undefined
+          ? undefined
+          : (parseHttpDate(modified.trim()) ?? parseIsoDate(modified.trim())),
+      ifVersion: undefined,
+      bypassGovernance,
+    };
+    return { key, versionId, call };
   } catch (error) {
-    return { key, error: s3ErrorOf(error) };
+    return { key, versionId, error: s3ErrorOf(error) };
   }
-  const etag = childText(node, 'ETag');
-  return {
-    key,
-    bytes: encodeUtf8(key),
-    ifMatch: etag === undefined ? undefined : parseEtags(etag),
-  };
 }
 
-function errorElement(key: string, code: S3ErrorCode, message: string): string {
+function errorElement(item: Item | Refused, error: S3Error): string {
   return element(
     'Error',
-    textElement('Key', key),
-    textElement('Code', code),
-    textElement('Message', message),
+    textElement('Key', item.key),
+    textElement('VersionId', item.versionId),
+    textElement('Code', error.code),
+    textElement('Message', error.message),
   );
 }
 
-type Outcome = Carried<typeof deleteOutcome>;
+function deletedElement(item: Item, outcome: DeleteOutcome): string {
+  const { marker } = outcome;
+  return element(
+    'Deleted',
+    textElement('Key', item.key),
+    textElement('VersionId', item.versionId),
+    marker === undefined
+      ? ''
+      : textElement('DeleteMarker', true) +
+          textElement('DeleteMarkerVersionId', versionIdOf(marker)),
+  );
+}
 
 /**
  * One call when it can be: the runs of a thousand objects of many parts each may be more garbage than a
@@ -64,12 +104,14 @@ async function deleteBatch(
   context: OperationContext,
   access: BucketAccess,
   items: readonly Item[],
-): Promise<readonly Outcome[]> {
+): Promise<readonly DeleteOutcome[]> {
   const [first] = items;
   if (first === undefined) return [];
   try {
-    const answer = await context.parts.index.callRange(access, first.bytes, deleteEntries, {
-      items: items.map(({ bytes, ifMatch }) => ({ key: bytes, ifMatch })),
+    const answer = await context.parts.index.callRange(access, first.call.key, deleteEntries, {
+      versioning: versioningOf(access.configuration),
+      owner: context.user.name,
+      items: items.map(({ call }) => call),
     });
     if (answer.kind === 'refused') throw refusalError(answer.reason, access.name);
     return answer.outcomes;
@@ -87,35 +129,34 @@ export async function deleteObjects(context: OperationContext): Promise<HttpResp
   const quiet = childText(root, 'Quiet')?.trim().toLowerCase() === 'true';
   const nodes = childrenOf(root, 'Object');
   if (nodes.length === 0 || nodes.length > keysPerRequestMax) throw new S3Error('MalformedXML');
-  const access = await accessBucket(context);
+  const access = await accessBucket(context, 's3:DeleteObject');
+  const bypass = bypassesGovernance(context.request.headers);
   const output: string[] = [];
   const items: Item[] = [];
   for (const node of nodes) {
-    const item = parseItem(node);
-    if ('error' in item) output.push(errorElement(item.key, item.error.code, item.error.message));
+    const item = parseItem(node, bypass);
+    if ('error' in item) output.push(errorElement(item, item.error));
     else items.push(item);
   }
-  items.sort((a, b) => compareBytes(a.bytes, b.bytes));
+  items.sort((a, b) => compareBytes(a.call.key, b.call.key));
   for (let first = items[0]; first !== undefined; first = items[0]) {
-    const end = nextRangeKey(access.record, first.bytes);
+    const end = nextRangeKey(access.record, first.call.key);
     const count = items.findIndex(
-      (item) => end !== undefined && compareBytes(item.bytes, end) >= 0,
+      (item) => end !== undefined && compareBytes(item.call.key, end) >= 0,
     );
     const shardItems = items.splice(0, count < 0 ? items.length : count);
     try {
       const outcomes = await deleteBatch(context, access, shardItems);
-      for (const [i, { key, ifMatch }] of shardItems.entries()) {
+      for (const [i, item] of shardItems.entries()) {
         const outcome = outcomes[i];
-        const missed = outcome === 'absent' && ifMatch !== undefined;
-        if (outcome === 'precondition' || missed) {
-          const error = refusalError(missed ? 'no-key' : 'precondition', access.name);
-          output.push(errorElement(key, error.code, error.message));
-        } else if (!quiet) output.push(element('Deleted', textElement('Key', key)));
+        const error = outcome && deleteError(outcome, access, item.key);
+        if (error !== undefined) output.push(errorElement(item, error));
+        else if (!quiet && outcome !== undefined) output.push(deletedElement(item, outcome));
       }
-    } catch (error) {
-      const { code, message } = s3ErrorOf(error);
-      if (code === 'NoSuchBucket' || code === 'AccessDenied') throw error;
-      for (const { key } of shardItems) output.push(errorElement(key, code, message));
+    } catch (thrown) {
+      const error = s3ErrorOf(thrown);
+      if (error.code === 'NoSuchBucket' || error.code === 'AccessDenied') throw thrown;
+      for (const item of shardItems) output.push(errorElement(item, error));
     }
   }
   return xmlResponse(xmlDocument('DeleteResult', ...output));

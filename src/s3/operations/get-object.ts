@@ -5,11 +5,11 @@ import type { HttpResponse } from '../../env/http.ts';
 import { BlobStream, loadExtents, PieceCursor } from '../blob-reader.ts';
 import {
   accessBucket,
-  checkVersionId,
   type GatewayParts,
   headerValue,
   keyOf,
   type OperationContext,
+  versionHeader,
   wholeNowMs,
 } from '../context.ts';
 import type { Entry } from '../index/format.ts';
@@ -22,7 +22,7 @@ import { partNumberMax } from '../protocol/limits.ts';
 import { defaultContentType, metadataHeader } from '../protocol/object-headers.ts';
 import { resolveRange } from '../protocol/ranges.ts';
 import { parseCount, type Query } from '../protocol/request.ts';
-import { readEntry } from '../read-entry.ts';
+import { readEntry, wantedOf } from '../read-entry.ts';
 
 interface Part {
   readonly beginBytes: number;
@@ -187,22 +187,23 @@ async function serve(
   body: 'with-body' | 'without-body',
 ): Promise<HttpResponse> {
   const { parts, request } = context;
-  const key = keyOf(context);
-  checkVersionId(request.query.get('versionId'));
-  const access = await accessBucket(context);
-  let entry = await readEntry(parts, access, key);
+  const wanted = wantedOf(context, keyOf(context));
+  const isVersion = request.query.has('versionId');
+  const access = await accessBucket(context, isVersion ? 's3:GetObjectVersion' : 's3:GetObject');
+  let entry = await readEntry(context, access, wanted);
   while (true) {
     try {
       checkConditions(context, entry);
       const part = await choosePart(context, entry);
       const headers = answerHeaders(context, entry, part);
+      headers.push(...versionHeader(access, entry));
       if (body === 'without-body') return { status: part.status, headers };
       return { status: part.status, headers, body: await openBody(parts, entry, part) };
     } catch (error) {
       // Replaced and collected between our two looks: the new entry is the answer. The same entry without
       // its blobs is a loss, and said so.
       if (!(error instanceof ClientError) || error.code !== 'no-such-blob') throw error;
-      const again = await readEntry(parts, access, key);
+      const again = await readEntry(context, access, wanted);
       const { tenure, sequence } = entry.generation;
       if (again.generation.tenure === tenure && again.generation.sequence === sequence) throw error;
       entry = again;

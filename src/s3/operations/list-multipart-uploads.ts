@@ -72,7 +72,7 @@ export async function listMultipartUploads(context: OperationContext): Promise<H
   const uploadIdMarker = keyMarker === '' ? '' : (query.get('upload-id-marker') ?? '');
   if (uploadIdMarker !== '' && !isUploadId(uploadIdMarker))
     throw new S3Error('InvalidArgument', 'Invalid uploadId marker');
-  const access = await accessBucket(context);
+  const access = await accessBucket(context, 's3:ListBucketMultipartUploads');
   const page = await listPage(context, access, {
     prefix,
     delimiter,
@@ -81,7 +81,6 @@ export async function listMultipartUploads(context: OperationContext): Promise<H
     limit,
   });
   const last = page.truncated ? page.items.at(-1) : undefined;
-  const { owner } = access.record;
   return xmlResponse(
     xmlDocument(
       'ListMultipartUploadsResult',
@@ -98,13 +97,14 @@ export async function listMultipartUploads(context: OperationContext): Promise<H
       ...page.items.map((item) => {
         if (item.kind !== 'upload') return '';
         const upload = uploadFormat.decode(item.upload);
+        const owner = upload.owner === '' ? access.record.owner : upload.owner;
         return element(
           'Upload',
           textElement('Key', encode(decodeKey(item.key))),
           textElement('UploadId', item.uploadId),
           ownerElement(owner, 'Initiator'),
           ownerElement(owner),
-          textElement('StorageClass', 'STANDARD'),
+          textElement('StorageClass', upload.storageClass),
           textElement('Initiated', formatIsoDate(upload.wallMs)),
           textElement('ChecksumAlgorithm', upload.checksumAlgorithm),
           textElement('ChecksumType', upload.checksumType),

@@ -93,7 +93,7 @@ export function ownerElement(owner: string, tag = 'Owner'): string {
 }
 
 function contents(items: readonly ListedItem[], encode: Encode, owner: string | undefined): string {
-  const ownedBy = owner === undefined ? '' : ownerElement(owner);
+  const byOwner = owner === undefined ? '' : ownerElement(owner);
   let text = '';
   // Written out rather than composed: a page is a thousand of these.
   for (const item of items) {
@@ -103,7 +103,8 @@ function contents(items: readonly ListedItem[], encode: Encode, owner: string | 
         ? ''
         : textElement('ChecksumAlgorithm', item.checksum.algorithm) +
           textElement('ChecksumType', item.checksum.type);
-    text += `<Contents><Key>${escapeXml(encode(decodeKey(item.key)))}</Key><LastModified>${formatIsoDate(item.wallMs)}</LastModified><ETag>&quot;${escapeXml(item.etag)}&quot;</ETag>${checksum}<Size>${item.sizeBytes}</Size><StorageClass>STANDARD</StorageClass>${ownedBy}</Contents>`;
+    const ownedBy = owner === undefined || item.owner === '' ? byOwner : ownerElement(item.owner);
+    text += `<Contents><Key>${escapeXml(encode(decodeKey(item.key)))}</Key><LastModified>${formatIsoDate(item.wallMs)}</LastModified><ETag>&quot;${escapeXml(item.etag)}&quot;</ETag>${checksum}<Size>${item.sizeBytes}</Size><StorageClass>${item.storageClass}</StorageClass>${ownedBy}</Contents>`;
   }
   return text;
 }
@@ -131,7 +132,7 @@ export async function listObjects(context: OperationContext): Promise<HttpRespon
   const prefix = query.get('prefix') ?? '';
   const delimiter = query.get('delimiter') ?? '';
   const marker = query.get('marker') ?? '';
-  const access = await accessBucket(context);
+  const access = await accessBucket(context, 's3:ListBucket');
   const page = await listPage(context.parts, access, {
     prefix,
     delimiter,
@@ -179,7 +180,7 @@ export async function listObjectsV2(context: OperationContext): Promise<HttpResp
   const startAfter = query.get('start-after') ?? '';
   const token = query.get('continuation-token');
   const after = token === undefined ? encodeUtf8(startAfter) : parseToken(token);
-  const access = await accessBucket(context);
+  const access = await accessBucket(context, 's3:ListBucket');
   const page = await listPage(context.parts, access, { prefix, delimiter, after, limit: maxKeys });
   const last = page.items.at(-1);
   const nextToken =

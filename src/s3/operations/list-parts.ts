@@ -27,7 +27,7 @@ export async function listParts(context: OperationContext): Promise<HttpResponse
   const marker = context.request.query.has('part-number-marker')
     ? countParameter(context, 'part-number-marker', partNumberMax)
     : 0;
-  const access = await accessBucket(context);
+  const access = await accessBucket(context, 's3:ListMultipartUploadParts');
   const answer = await context.parts.index.callKey(access, key, listPartsCall, {
     key: encodeUtf8(key),
     uploadId,
@@ -35,10 +35,10 @@ export async function listParts(context: OperationContext): Promise<HttpResponse
     limit: maxParts + 1,
   });
   if (answer.kind === 'refused') throw refusalError(answer.reason, access.name, key);
-  const { checksumAlgorithm, checksumType } = uploadFormat.decode(answer.upload);
+  const { checksumAlgorithm, checksumType, ...upload } = uploadFormat.decode(answer.upload);
   const shown = answer.parts.slice(0, maxParts);
   const truncated = maxParts > 0 && answer.parts.length > maxParts;
-  const { owner } = access.record;
+  const owner = upload.owner === '' ? access.record.owner : upload.owner;
   return xmlResponse(
     xmlDocument(
       'ListPartsResult',
@@ -47,7 +47,7 @@ export async function listParts(context: OperationContext): Promise<HttpResponse
       textElement('UploadId', uploadId),
       ownerElement(owner, 'Initiator'),
       ownerElement(owner),
-      textElement('StorageClass', 'STANDARD'),
+      textElement('StorageClass', upload.storageClass),
       textElement('PartNumberMarker', marker),
       textElement('NextPartNumberMarker', shown.at(-1)?.partNumber ?? marker),
       textElement('MaxParts', maxParts),

@@ -1,55 +1,52 @@
-// Tags of an object: replaced whole, without touching its bytes or its Last-Modified.
+// Tags of an object or a version: replaced whole, without touching its bytes or its Last-Modified.
 
-import { encodeUtf8 } from '../../base/bytes.ts';
 import type { HttpResponse } from '../../env/http.ts';
 import {
   accessBucket,
-  checkVersionId,
   emptyResponse,
   keyOf,
   type OperationContext,
   readXml,
+  versionHeader,
   xmlResponse,
 } from '../context.ts';
-import { refusalError } from '../index/index-client.ts';
-import { putTags } from '../index/messages.ts';
 import { formatTagSet, type NamedValues, parseTaggingXml } from '../protocol/object-headers.ts';
 import { xmlDocument } from '../protocol/xml.ts';
-import { readEntry } from '../read-entry.ts';
+import { readEntry, wantedOf } from '../read-entry.ts';
+import { updateObject } from '../update-object.ts';
 import { aclDocument } from './bucket-properties.ts';
 
-async function replaceTags(context: OperationContext, tags: NamedValues): Promise<void> {
-  const key = keyOf(context);
-  checkVersionId(context.request.query.get('versionId'));
-  const access = await accessBucket(context);
-  const answer = await context.parts.index.callKey(access, key, putTags, {
-    key: encodeUtf8(key),
-    tags,
-  });
-  if (answer.kind === 'refused') throw refusalError(answer.reason, access.name, key);
+async function replaceTags(
+  context: OperationContext,
+  tags: NamedValues,
+  action: 's3:PutObjectTagging' | 's3:DeleteObjectTagging',
+): Promise<[string, string][]> {
+  const access = await accessBucket(context, action);
+  const changed = await updateObject(context, access, { kind: 'tags', tags });
+  return versionHeader(access, changed);
 }
 
 export async function putObjectTagging(context: OperationContext): Promise<HttpResponse> {
-  await replaceTags(context, parseTaggingXml(await readXml(context, 'Tagging')));
-  return emptyResponse(200);
+  const tags = parseTaggingXml(await readXml(context, 'Tagging'));
+  return emptyResponse(200, await replaceTags(context, tags, 's3:PutObjectTagging'));
 }
 
 export async function deleteObjectTagging(context: OperationContext): Promise<HttpResponse> {
-  await replaceTags(context, []);
-  return emptyResponse(204);
+  return emptyResponse(204, await replaceTags(context, [], 's3:DeleteObjectTagging'));
 }
 
 export async function getObjectTagging(context: OperationContext): Promise<HttpResponse> {
-  const key = keyOf(context);
-  checkVersionId(context.request.query.get('versionId'));
-  const access = await accessBucket(context);
-  const entry = await readEntry(context.parts, access, key);
-  return xmlResponse(xmlDocument('Tagging', formatTagSet(entry.tags)));
+  const access = await accessBucket(context, 's3:GetObjectTagging');
+  const entry = await readEntry(context, access, wantedOf(context, keyOf(context)));
+  return xmlResponse(
+    xmlDocument('Tagging', formatTagSet(entry.tags)),
+    versionHeader(access, entry),
+  );
 }
 
 /** Objects belong to their bucket's owner. */
 export async function getObjectAcl(context: OperationContext): Promise<HttpResponse> {
-  const access = await accessBucket(context);
-  await readEntry(context.parts, access, keyOf(context));
+  const access = await accessBucket(context, 's3:GetObjectAcl');
+  await readEntry(context, access, wantedOf(context, keyOf(context)));
   return xmlResponse(aclDocument(access.record.owner));
 }

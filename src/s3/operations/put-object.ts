@@ -1,15 +1,22 @@
 // PutObject: body first, proved, then one call on the index.
 
-import { encodeUtf8 } from '../../base/bytes.ts';
+import { emptyBytes, encodeUtf8 } from '../../base/bytes.ts';
+import type { Version } from '../../base/method.ts';
 import type { HttpResponse } from '../../env/http.ts';
 import {
   accessBucket,
   emptyResponse,
   keyOf,
   type OperationContext,
+  versionHeader,
   wholeNowMs,
 } from '../context.ts';
-import { type Content, type EntryBody, encodeEntryDraft } from '../index/format.ts';
+import {
+  type Content,
+  type EntryBody,
+  encodeEntryDraft,
+  plainAttributes,
+} from '../index/format.ts';
 import { type BucketAccess, refusalError } from '../index/index-client.ts';
 import { putEntry } from '../index/messages.ts';
 import { checksumHeader } from '../protocol/checksums.ts';
@@ -24,6 +31,7 @@ import {
   refuseUnsupportedHeaders,
 } from '../protocol/object-headers.ts';
 import { Payload } from '../protocol/payload.ts';
+import { versioningOf } from '../protocol/versioning.ts';
 import { type StoredBody, storeBody } from '../store-body.ts';
 
 export async function putObject(context: OperationContext): Promise<HttpResponse> {
@@ -42,7 +50,7 @@ export async function putObject(context: OperationContext): Promise<HttpResponse
     throw new S3Error('EntityTooLarge', undefined, {
       detail: { ProposedSize: String(payload.sizeBytes), MaxSizeAllowed: String(putBytesMax) },
     });
-  const access = await accessBucket(context);
+  const access = await accessBucket(context, 's3:PutObject');
   const stored = await storeBody(parts, {
     access,
     key,
@@ -52,17 +60,22 @@ export async function putObject(context: OperationContext): Promise<HttpResponse
     prove: () => payload.finish(),
   });
   const { md5, checksum } = stored.proof;
-  await commitEntry(context, access, key, conditions, {
+  const committed = await commitEntry(context, access, key, conditions, {
     sizeBytes: payload.sizeBytes,
     etag: md5,
     wallMs: wholeNowMs(parts),
     checksum: checksum === undefined ? undefined : { ...checksum, type: 'FULL_OBJECT' },
+    ...newVersion(context, access),
     ...described,
+    ...plainAttributes,
     uploadId: undefined,
     partCount: 0,
     content: contentOf(stored, payload.sizeBytes),
   });
-  const answer: [string, string][] = [['etag', quoteEtag(md5)]];
+  const answer: [string, string][] = [
+    ['etag', quoteEtag(md5)],
+    ...versionHeader(access, committed),
+  ];
   if (checksum !== undefined)
     answer.push(
       [checksumHeader(checksum.algorithm), checksum.value],
@@ -71,9 +84,28 @@ export async function putObject(context: OperationContext): Promise<HttpResponse
   return emptyResponse(200, answer);
 }
 
+/** What a version that this request puts is, whatever its bytes. */
+export function newVersion(
+  context: OperationContext,
+  access: BucketAccess,
+): Pick<EntryBody, 'kind' | 'isNull' | 'owner' | 'storageClass'> {
+  const owner = context.user.name;
+  return {
+    kind: 'object',
+    isNull: versioningOf(access.configuration) !== 'enabled',
+    owner: owner === access.record.owner ? '' : owner,
+    storageClass: 'STANDARD',
+  };
+}
+
 export function contentOf(stored: StoredBody<unknown>, sizeBytes: number): Content {
   if (stored.kind === 'inline') return { kind: 'inline', bytes: stored.bytes };
-  return { kind: 'direct', extents: [{ sizeBytes, runs: stored.runs, checksum: undefined }] };
+  return {
+    kind: 'direct',
+    extents: [
+      { sizeBytes, runs: stored.runs, checksum: undefined, partNumber: 0, nonce: emptyBytes },
+    ],
+  };
 }
 
 /** Makes the entry the object's. From here on the outcome may be unknown; nothing is cleaned up. */
@@ -83,12 +115,14 @@ export async function commitEntry(
   key: string,
   conditions: WriteConditions,
   entry: EntryBody,
-): Promise<void> {
+): Promise<{ readonly version: Version; readonly isNull: boolean }> {
   const answer = await context.parts.index.callKey(access, key, putEntry, {
     key: encodeUtf8(key),
     conditions,
+    versioning: versioningOf(access.configuration),
     hasBlobs: entry.content.kind !== 'inline',
     entry: encodeEntryDraft(entry),
   });
   if (answer.kind === 'refused') throw refusalError(answer.reason, access.name, key);
+  return { version: answer.version, isNull: entry.isNull };
 }

@@ -1,6 +1,6 @@
 // UploadPart and UploadPartCopy: bytes to blobs, then the part's row; a part put again replaces the old.
 
-import { encodeUtf8 } from '../../base/bytes.ts';
+import { emptyBytes, encodeUtf8 } from '../../base/bytes.ts';
 import type { HttpResponse } from '../../env/http.ts';
 import {
   accessBucket,
@@ -25,6 +25,7 @@ import { parseCount } from '../protocol/request.ts';
 import { textElement, xmlDocument } from '../protocol/xml.ts';
 import { answerWhenDone } from '../slow-response.ts';
 import { type StoredBody, storeBody } from '../store-body.ts';
+import { sourceVersionHeader } from './copy-object.ts';
 
 /** Throws `NoSuchUpload` for what can't be an id. */
 export function uploadIdOf(context: OperationContext): string {
@@ -85,6 +86,7 @@ async function commitPart(
     wallMs,
     // Only in the upload's own algorithm can parts be joined.
     checksum: checksum?.algorithm === place.upload.checksumAlgorithm ? checksum?.value : undefined,
+    nonce: emptyBytes,
     runs: stored.kind === 'blobs' ? stored.runs : [],
   });
   if (answer.kind === 'refused') throw refusalError(answer.reason, place.access.name, key);
@@ -96,7 +98,7 @@ export async function uploadPart(context: OperationContext): Promise<HttpRespons
   const uploadId = uploadIdOf(context);
   const partNumber = partNumberOf(context);
   refuseUnsupportedHeaders(request.headers);
-  const access = await accessBucket(context);
+  const access = await accessBucket(context, 's3:PutObject');
   const upload = await readUpload(context, access, uploadId);
   const payload = new Payload(request, context.payload, {
     clock: parts.env.clock,
@@ -155,7 +157,7 @@ export async function uploadPartCopy(context: OperationContext): Promise<HttpRes
   const uploadId = uploadIdOf(context);
   const partNumber = partNumberOf(context);
   refuseUnsupportedHeaders(context.request.headers);
-  const access = await accessBucket(context);
+  const access = await accessBucket(context, 's3:PutObject');
   const upload = await readUpload(context, access, uploadId);
   const place = { access, uploadId, partNumber, upload };
   const work = withCopySource(context, async (source) => {
@@ -170,7 +172,7 @@ export async function uploadPartCopy(context: OperationContext): Promise<HttpRes
     });
     const wallMs = await commitPart(context, place, range.endBytes - range.beginBytes, stored);
     const { md5, checksum } = stored.proof;
-    return xmlDocument(
+    const document = xmlDocument(
       'CopyPartResult',
       textElement('LastModified', formatIsoDate(wallMs)),
       textElement('ETag', quoteEtag(md5)),
@@ -178,6 +180,7 @@ export async function uploadPartCopy(context: OperationContext): Promise<HttpRes
         ? ''
         : textElement(checksumElement(checksum.algorithm), checksum.value),
     );
+    return { document, headers: sourceVersionHeader(source) };
   });
   return answerWhenDone(context, work);
 }

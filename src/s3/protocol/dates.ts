@@ -132,6 +132,16 @@ export function parseAmzDate(text: string): number | undefined {
   return msOf(Number(m[1]), Number(m[2]), Number(m[3]), Number(m[4]), Number(m[5]), Number(m[6]));
 }
 
+/** ISO 8601 in UTC: a day, or a time with seconds and perhaps fractions of them. */
+export function parseIsoDate(text: string): number | undefined {
+  const m =
+    /^(\d{4})-(\d\d)-(\d\d)(?:T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:Z|[+-]00:?00))?$/.exec(text);
+  if (m === null) return undefined;
+  const [hour, minute, second] = [Number(m[4] ?? 0), Number(m[5] ?? 0), Number(m[6] ?? 0)];
+  const ms = msOf(Number(m[1]), Number(m[2]), Number(m[3]), hour, minute, second);
+  return ms === undefined ? undefined : ms + Number((m[7] ?? '').padEnd(3, '0').slice(0, 3));
+}
+
 /** The preferred form of RFC 9110; also accepts `+0000` for `GMT`, which some clients send. */
 export function parseHttpDate(text: string): number | undefined {
   const m =
