@@ -111,6 +111,14 @@ export function versionIdArgument(
   return id === 'null' ? { kind: 'null' } : { kind: 'version', ...id };
 }
 
+/** Of an answer to what made a version. One called `null` is not named, as S3 has it. */
+export function newVersionHeader(committed: {
+  readonly version: Version;
+  readonly isNull: boolean;
+}): [string, string][] {
+  return committed.isNull ? [] : [['x-amz-version-id', versionIdOf(committed)]];
+}
+
 /** Of an answer about a version, while the bucket keeps any. */
 export function versionHeader(
   access: BucketAccess,

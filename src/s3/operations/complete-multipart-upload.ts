@@ -9,9 +9,9 @@ import type { HttpResponse } from '../../env/http.ts';
 import {
   accessBucket,
   keyOf,
+  newVersionHeader,
   type OperationContext,
   readXml,
-  versionHeader,
   wholeNowMs,
 } from '../context.ts';
 import {
@@ -193,10 +193,9 @@ async function placeExtents(
 
 function answerOf(
   context: OperationContext,
-  access: BucketAccess,
   entry: Pick<Entry, 'etag' | 'checksum' | 'version' | 'isNull'>,
 ): SlowAnswer {
-  return { document: resultDocument(context, entry), headers: versionHeader(access, entry) };
+  return { document: resultDocument(context, entry), headers: newVersionHeader(entry) };
 }
 
 function resultDocument(
@@ -231,7 +230,7 @@ async function completedBefore(
   });
   if (answer.kind === 'read' && answer.entry !== undefined) {
     const entry = decodeEntry(answer.entry);
-    if (entry.uploadId === uploadId) return answerOf(context, access, entry);
+    if (entry.uploadId === uploadId) return answerOf(context, entry);
   }
   throw new S3Error('NoSuchUpload');
 }
@@ -301,8 +300,8 @@ async function complete(
       entry: encodeEntryDraft(entry),
     });
     if (answer.kind === 'committed')
-      return answerOf(context, access, { ...entry, version: answer.version });
-    if (answer.kind === 'already') return answerOf(context, access, decodeEntry(answer.entry));
+      return answerOf(context, { ...entry, version: answer.version });
+    if (answer.kind === 'already') return answerOf(context, decodeEntry(answer.entry));
     if (answer.reason !== 'parts-changed') throw refusalError(answer.reason, access.name, key);
   }
   throw new S3Error('InvalidPart');

@@ -4,6 +4,7 @@ import type { HttpResponse } from '../../env/http.ts';
 import {
   accessBucket,
   keyOf,
+  newVersionHeader,
   type OperationContext,
   versionHeader,
   wholeNowMs,
@@ -108,7 +109,7 @@ async function copy(
   );
   return {
     document,
-    headers: [...versionHeader(access, committed), ...sourceVersionHeader(source)],
+    headers: [...newVersionHeader(committed), ...sourceVersionHeader(source)],
   };
 }
 

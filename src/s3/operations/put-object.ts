@@ -7,8 +7,8 @@ import {
   accessBucket,
   emptyResponse,
   keyOf,
+  newVersionHeader,
   type OperationContext,
-  versionHeader,
   wholeNowMs,
 } from '../context.ts';
 import {
@@ -72,10 +72,7 @@ export async function putObject(context: OperationContext): Promise<HttpResponse
     partCount: 0,
     content: contentOf(stored, payload.sizeBytes),
   });
-  const answer: [string, string][] = [
-    ['etag', quoteEtag(md5)],
-    ...versionHeader(access, committed),
-  ];
+  const answer: [string, string][] = [['etag', quoteEtag(md5)], ...newVersionHeader(committed)];
   if (checksum !== undefined)
     answer.push(
       [checksumHeader(checksum.algorithm), checksum.value],
