@@ -177,6 +177,10 @@ export class ClusterClient implements Cluster {
     return this.#users.find((user) => user.accessKey === accessKey);
   }
 
+  userByName(name: string): User | undefined {
+    return this.#users.find((user) => user.name === name);
+  }
+
   activeLayout(pool: string): LayoutRef {
     const found = this.#mon.map === undefined ? undefined : findPool(this.#mon.map, pool);
     if (found === undefined) throw new ClientError('no-such-pool', `no pool ${pool}`);

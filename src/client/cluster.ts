@@ -106,6 +106,9 @@ export interface Cluster {
   /** From the newest user list this client has seen. */
   userByAccessKey(accessKey: string): User | undefined;
 
+  /** As `userByAccessKey`, by the user's own name. */
+  userByName(name: string): User | undefined;
+
   /**
    * True while this gateway holds the named job (garbage collection, lifecycle…), of which each is held
    * by at most one gateway at a time. Asks for it when nobody has it.

@@ -1,8 +1,31 @@
-// Who may do what: each operation names its action, and is let in or not in one place.
+// Who may do what. Each operation names its action; the bucket's policy, its access list and its owner decide here, in
+// one place, and the object's own list once the object is read:
+//
+// 1. a policy that denies, denies; only its own policy a bucket's owner can always read and change;
+// 2. a policy that allows, allows;
+// 3. a bucket's owner may do everything with the bucket, an object's owner everything with the object;
+// 4. what is left, access lists grant: a bucket's for what is done to the bucket, an object's for what is done to the object.
 
 import type { User } from '../client/cluster.ts';
-import type { Judge } from './index/index-client.ts';
+import type { Env } from '../env/env.ts';
+import type { BucketConfiguration } from './index/bucket-documents.ts';
+import { decodeEntry, type Entry } from './index/format.ts';
+import type { BucketAccess, IndexClient, Judge, KnownBucket } from './index/index-client.ts';
+import { parseVersionId } from './index/version-id.ts';
+import { type Acl, aclGrants, isPublicAcl, type Permission, parseKeptAcl } from './protocol/acl.ts';
+import { formatIsoDate } from './protocol/dates.ts';
 import { S3Error } from './protocol/errors.ts';
+import { parseTaggingHeader } from './protocol/object-headers.ts';
+import { ownershipOf, publicAccessBlockOf } from './protocol/ownership.ts';
+import {
+  isPublicPolicy,
+  judgePolicy,
+  type Policy,
+  type PolicyContext,
+  parsePolicy,
+  policyMentions,
+} from './protocol/policy.ts';
+import type { S3Request } from './protocol/request.ts';
 
 /** Actions as policies name them. */
 export type Action = `s3:${string}`;
@@ -10,12 +33,208 @@ export type Action = `s3:${string}`;
 export interface Question {
   readonly action: Action;
   readonly key: string | undefined;
+  /** Default: what the request names. */
+  readonly versionId?: string | undefined;
 }
 
-/** Only a bucket's owner gets in. */
-export function judgeOf(context: { readonly user: User }, _question: Question): Judge {
-  return async (_name, { record }) => {
-    if (record.owner !== context.user.name) throw new S3Error('AccessDenied');
-    return 'granted';
+export interface Asker {
+  readonly user: User;
+  readonly request: S3Request;
+  readonly parts: { readonly env: Env; readonly index: IndexClient };
+}
+
+/** What of a bucket's access list grants an action on it; nothing does for the rest. */
+const bucketPermissions: Readonly<Record<string, Permission>> = {
+  's3:ListBucket': 'READ',
+  's3:ListBucketVersions': 'READ',
+  's3:ListBucketMultipartUploads': 'READ',
+  's3:GetBucketAcl': 'READ_ACP',
+  's3:PutBucketAcl': 'WRITE_ACP',
+  's3:PutObject': 'WRITE',
+  's3:DeleteObject': 'WRITE',
+  's3:DeleteObjectVersion': 'WRITE',
+  's3:AbortMultipartUpload': 'WRITE',
+  's3:ListMultipartUploadParts': 'WRITE',
+};
+
+/** What of an object's access list grants an action on it. */
+const objectPermissions: Readonly<Record<string, Permission>> = {
+  's3:GetObject': 'READ',
+  's3:GetObjectVersion': 'READ',
+  's3:GetObjectAttributes': 'READ',
+  's3:GetObjectAcl': 'READ_ACP',
+  's3:PutObjectAcl': 'WRITE_ACP',
+  's3:GetObjectTagging': 'FULL_CONTROL',
+  's3:PutObjectTagging': 'FULL_CONTROL',
+  's3:DeleteObjectTagging': 'FULL_CONTROL',
+  's3:GetObjectRetention': 'FULL_CONTROL',
+  's3:PutObjectRetention': 'FULL_CONTROL',
+  's3:GetObjectLegalHold': 'FULL_CONTROL',
+  's3:PutObjectLegalHold': 'FULL_CONTROL',
+};
+
+/** Whatever a policy says, its owner can repair it. */
+const ownersAlways = new Set<string>([
+  's3:GetBucketPolicy',
+  's3:PutBucketPolicy',
+  's3:DeleteBucketPolicy',
+]);
+
+export function bucketAclOf(configuration: BucketConfiguration): Acl {
+  return configuration.parsed('acl', parseKeptAcl) ?? [];
+}
+
+/** One that can't be read, because a newer gateway put it, lets nobody in but the owner. */
+function policyOf(configuration: BucketConfiguration, isOwner: boolean): Policy | undefined {
+  try {
+    return configuration.parsed('policy', parsePolicy);
+  } catch (error) {
+    if (error instanceof S3Error && isOwner) return undefined;
+    throw new S3Error('AccessDenied', undefined, { cause: error });
+  }
+}
+
+/** Values of condition keys, from the request and what it is about. */
+function contextOf(asker: Asker, question: Question, entry: Entry | undefined): PolicyContext {
+  const { request, user, parts } = asker;
+  const { headers, query } = request;
+  const one = (value: string | undefined): readonly string[] | undefined =>
+    value === undefined ? undefined : [value];
+  return (key) => {
+    if (key.startsWith('s3:existingobjecttag/')) {
+      const name = key.slice('s3:existingobjecttag/'.length);
+      return one(entry?.tags.find((tag) => tag.name.toLowerCase() === name)?.value);
+    }
+    if (key.startsWith('s3:requestobjecttag/')) {
+      const name = key.slice('s3:requestobjecttag/'.length);
+      const tags = parseTaggingHeader(headers.get('x-amz-tagging'));
+      return one(tags.find((tag) => tag.name.toLowerCase() === name)?.value);
+    }
+    if (key.startsWith('s3:x-amz-')) return one(headers.get(key.slice(3)));
+    switch (key) {
+      case 'aws:sourceip':
+        return one(request.remote.replace(/:\d+$/, '').replace(/^\[|\]$/g, ''));
+      case 'aws:referer':
+        return one(headers.get('referer'));
+      case 'aws:useragent':
+        return one(headers.get('user-agent'));
+      case 'aws:securetransport':
+        return ['false'];
+      case 'aws:currenttime':
+        return [formatIsoDate(parts.env.wall.nowMs())];
+      case 'aws:epochtime':
+        return [String(Math.floor(parts.env.wall.nowMs() / 1000))];
+      case 'aws:username':
+      case 'aws:userid':
+        return one(user.name === '' ? undefined : user.name);
+      case 'aws:principaltype':
+        return [user.name === '' ? 'Anonymous' : 'User'];
+      case 's3:prefix':
+      case 's3:delimiter':
+      case 's3:max-keys':
+        return one(query.get(key.slice(3)));
+      case 's3:versionid':
+        return one(question.versionId ?? query.get('versionId'));
+      case 's3:requestobjecttagkeys':
+        return parseTaggingHeader(headers.get('x-amz-tagging')).map(({ name }) => name);
+      case 's3:authtype':
+        return one(
+          user.name === ''
+            ? undefined
+            : query.has('X-Amz-Signature')
+              ? 'REST-QUERY-STRING'
+              : 'REST-HEADER',
+        );
+      case 's3:signatureversion':
+        return one(user.name === '' ? undefined : 'AWS4-HMAC-SHA256');
+      case 's3:object-lock-mode':
+      case 's3:object-lock-retain-until-date':
+      case 's3:object-lock-legal-hold':
+        return one(headers.get(`x-amz-${key.slice(3)}`));
+      default:
+        return undefined;
+    }
   };
+}
+
+async function entryOf(
+  asker: Asker,
+  bucket: KnownBucket,
+  question: Question,
+): Promise<Entry | undefined> {
+  if (question.key === undefined) return undefined;
+  const text = question.versionId ?? asker.request.query.get('versionId');
+  const id = text === undefined ? undefined : parseVersionId(text);
+  const row = await asker.parts.index.peek(bucket, question.key, id);
+  return row === undefined ? undefined : decodeEntry(row);
+}
+
+/** Throws `AccessDenied`. */
+export function judgeOf(asker: Asker, question: Question): Judge {
+  const judge: Judge['judge'] = async (name, bucket) => {
+    const { record, configuration } = bucket;
+    const { user } = asker;
+    const { action, key } = question;
+    const isOwner = user.name !== '' && record.owner === user.name;
+    const policy = policyOf(configuration, isOwner);
+    const block = publicAccessBlockOf(configuration);
+    if (policy !== undefined && !(isOwner && ownersAlways.has(action))) {
+      const entry = policyMentions(policy, 's3:existingobjecttag/')
+        ? await entryOf(asker, bucket, question)
+        : undefined;
+      const verdict = judgePolicy(policy, {
+        userName: user.name,
+        action,
+        resource: key === undefined ? name : `${name}/${key}`,
+        context: contextOf(asker, question, entry),
+      });
+      if (verdict === 'deny') throw new S3Error('AccessDenied');
+      const restricted = block.restrictPublicBuckets && isPublicPolicy(policy) && !isOwner;
+      if (verdict === 'allow' && !restricted) return 'granted';
+    }
+    const ofObject = key === undefined ? undefined : objectPermissions[action];
+    if (ofObject !== undefined) {
+      if (ownershipOf(configuration) !== 'BucketOwnerEnforced') return 'by-object';
+      if (isOwner) return 'granted';
+      throw new S3Error('AccessDenied');
+    }
+    if (isOwner) return 'granted';
+    const permission = bucketPermissions[action];
+    const groups = block.ignorePublicAcls ? 'ignored' : 'all';
+    if (permission !== undefined && ownershipOf(configuration) !== 'BucketOwnerEnforced') {
+      if (aclGrants(bucketAclOf(configuration), user.name, permission, groups)) return 'granted';
+    }
+    throw new S3Error('AccessDenied');
+  };
+  return { action: question.action, judge };
+}
+
+export async function isAllowed(
+  asker: Asker,
+  access: BucketAccess,
+  question: Question,
+): Promise<boolean> {
+  try {
+    return (await judgeOf(asker, question).judge(access.name, access)) === 'granted';
+  } catch (error) {
+    if (error instanceof S3Error && error.code === 'AccessDenied') return false;
+    throw error;
+  }
+}
+
+/** What the object's own list has to say, where nothing else let the request in. Throws `AccessDenied`. */
+export function checkObjectAcl(asker: Asker, access: BucketAccess, entry: Entry): void {
+  if (access.judgement !== 'by-object') return;
+  const { name } = asker.user;
+  const owner = entry.owner === '' ? access.record.owner : entry.owner;
+  if (name !== '' && owner === name) return;
+  const permission = objectPermissions[access.judge.action] ?? 'FULL_CONTROL';
+  const groups = publicAccessBlockOf(access.configuration).ignorePublicAcls ? 'ignored' : 'all';
+  if (!aclGrants(entry.acl ?? [], name, permission, groups)) throw new S3Error('AccessDenied');
+}
+
+/** A list that lets in anybody is refused where the bucket blocks that. */
+export function checkAclAllowed(configuration: BucketConfiguration, acl: Acl | undefined): void {
+  if (acl === undefined || !isPublicAcl(acl)) return;
+  if (publicAccessBlockOf(configuration).blockPublicAcls) throw new S3Error('AccessDenied');
 }

@@ -123,7 +123,6 @@ test('features that are off answer as S3 does, and setting them is refused by na
     logging: '<BucketLoggingStatus',
     notification: '<NotificationConfiguration',
     requestPayment: '<Payer>BucketOwner</Payer>',
-    policy: '<Code>NoSuchBucketPolicy</Code>',
     replication: '<Code>ReplicationConfigurationNotFoundError</Code>',
     website: '<Code>NoSuchWebsiteConfiguration</Code>',
   };

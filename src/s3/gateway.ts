@@ -29,6 +29,8 @@ export interface GatewayOptions {
   readonly hostNames?: readonly string[];
   /** Default `us-east-1`. Signatures for any region are accepted: there is one place only. */
   readonly region?: string;
+  /** Names of storage classes to accept. Default `STANDARD` alone. */
+  readonly storageClasses?: readonly string[];
   /** For all requests together. Default 80 MiB: ten 4 MiB streams each way. At least 16 MiB. */
   readonly budgetBytes?: number;
   /** How long replaced blobs wait for readers that began before. Default 15 minutes. */
@@ -49,6 +51,7 @@ export interface Gateway {
 
 const defaults = {
   region: 'us-east-1',
+  storageClasses: ['STANDARD'],
   budgetBytes: 80 * 1024 * 1024,
   garbageGraceMs: 15 * 60 * 1000,
   garbageIntervalMs: 60_000,
@@ -167,6 +170,7 @@ export async function startS3(env: Env, options: GatewayOptions): Promise<Gatewa
     budget: new ByteBudget(Math.max(budgetBytesMin, settings.budgetBytes)),
     reads: new ActiveReads(),
     region: settings.region,
+    storageClasses: settings.storageClasses,
     hostId: formatHex(env.secrets.bytes(8)).toUpperCase(),
   };
   const gateway = new S3Gateway(parts, options.hostNames ?? []);

@@ -459,6 +459,7 @@ test('two gateways at once, and more blobs than fit in memory, come to the same 
       budget: new ByteBudget(16 * mebibyte),
       reads: new ActiveReads(),
       region: 'here',
+      storageClasses: [],
       hostId: 'host',
     };
     return new OrphanCollector(parts, { intervalMs: hourMs, blobsPerSecond: 1000, pagesMax: 1 });

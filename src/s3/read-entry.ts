@@ -1,8 +1,8 @@
 // The entry of a key, or of one of its versions, as of now.
 
 import { encodeUtf8 } from '../base/bytes.ts';
-import type { OperationContext } from './context.ts';
-import { versionIdArgument } from './context.ts';
+import { checkObjectAcl, isAllowed } from './authorization.ts';
+import { type OperationContext, versionIdArgument } from './context.ts';
 import { decodeEntry, type Entry } from './index/format.ts';
 import { type BucketAccess, refusalError } from './index/index-client.ts';
 import { getEntry } from './index/messages.ts';
@@ -32,20 +32,31 @@ export async function readEntry(
     versionId,
   });
   if (answer.kind === 'refused') throw refusalError(answer.reason, access.name, key);
-  if (answer.entry === undefined)
+  if (answer.entry === undefined) {
+    await checkMayMiss(context, access);
     throw refusalError(versionId === undefined ? 'no-key' : 'no-version', access.name, key);
+  }
   const entry = decodeEntry(answer.entry);
   if (entry.kind === 'delete-marker') {
     const headers: [string, string][] = [
       ['x-amz-delete-marker', 'true'],
       ['x-amz-version-id', versionIdOf(entry)],
     ];
+    await checkMayMiss(context, access);
     if (versionId === undefined)
       throw new S3Error('NoSuchKey', undefined, { detail: { Key: key }, headers });
     headers.push(['last-modified', formatHttpDate(entry.wallMs)]);
     throw new S3Error('MethodNotAllowed', undefined, { headers });
   }
+  checkObjectAcl(context, access, entry);
   return entry;
+}
+
+/** Only who may list a bucket is told that it lacks a key. Throws `AccessDenied`. */
+async function checkMayMiss(context: OperationContext, access: BucketAccess): Promise<void> {
+  if (access.record.owner === context.user.name) return;
+  const question = { action: 's3:ListBucket', key: undefined } as const;
+  if (!(await isAllowed(context, access, question))) throw new S3Error('AccessDenied');
 }
 
 /** What the request names in path and query. */

@@ -3,14 +3,27 @@
 
 import type { Operation } from './context.ts';
 import { abortMultipartUpload } from './operations/abort-multipart-upload.ts';
+import { getBucketAcl, getObjectAcl, putBucketAcl, putObjectAcl } from './operations/bucket-acl.ts';
 import { deleteBucketCors, getBucketCors, putBucketCors } from './operations/bucket-cors.ts';
 import {
+  deleteBucketOwnershipControls,
+  deletePublicAccessBlock,
+  getBucketOwnershipControls,
+  getPublicAccessBlock,
+  putBucketOwnershipControls,
+  putPublicAccessBlock,
+} from './operations/bucket-ownership.ts';
+import {
+  deleteBucketPolicy,
+  getBucketPolicy,
+  getBucketPolicyStatus,
+  putBucketPolicy,
+} from './operations/bucket-policy.ts';
+import {
   getBucketAccelerate,
-  getBucketAcl,
   getBucketLocation,
   getBucketLogging,
   getBucketNotification,
-  getBucketPolicy,
   getBucketReplication,
   getBucketRequestPayment,
   getBucketWebsite,
@@ -36,8 +49,15 @@ import { listObjectVersions } from './operations/list-object-versions.ts';
 import { listObjects, listObjectsV2 } from './operations/list-objects.ts';
 import { listParts } from './operations/list-parts.ts';
 import {
+  getObjectLegalHold,
+  getObjectLockConfiguration,
+  getObjectRetention,
+  putObjectLegalHold,
+  putObjectLockConfiguration,
+  putObjectRetention,
+} from './operations/object-lock.ts';
+import {
   deleteObjectTagging,
-  getObjectAcl,
   getObjectTagging,
   putObjectTagging,
 } from './operations/object-tagging.ts';
@@ -102,6 +122,18 @@ const bucketRoutes: Routes = {
   'PUT versioning': putBucketVersioning,
   'GET versions': listObjectVersions,
   'GET acl': getBucketAcl,
+  'PUT acl': putBucketAcl,
+  'GET ownershipControls': getBucketOwnershipControls,
+  'PUT ownershipControls': putBucketOwnershipControls,
+  'DELETE ownershipControls': deleteBucketOwnershipControls,
+  'GET publicAccessBlock': getPublicAccessBlock,
+  'PUT publicAccessBlock': putPublicAccessBlock,
+  'DELETE publicAccessBlock': deletePublicAccessBlock,
+  'PUT policy': putBucketPolicy,
+  'DELETE policy': deleteBucketPolicy,
+  'GET policyStatus': getBucketPolicyStatus,
+  'GET object-lock': getObjectLockConfiguration,
+  'PUT object-lock': putObjectLockConfiguration,
   'GET uploads': listMultipartUploads,
   'POST delete': deleteObjects,
   'GET accelerate': getBucketAccelerate,
@@ -129,6 +161,11 @@ const objectRoutes: Routes = {
   'PUT tagging': putObjectTagging,
   'DELETE tagging': deleteObjectTagging,
   'GET acl': getObjectAcl,
+  'PUT acl': putObjectAcl,
+  'GET retention': getObjectRetention,
+  'PUT retention': putObjectRetention,
+  'GET legal-hold': getObjectLegalHold,
+  'PUT legal-hold': putObjectLegalHold,
   'POST uploads': createMultipartUpload,
   'PUT uploadId': (context) =>
     context.request.headers.has('x-amz-copy-source')

@@ -6,6 +6,7 @@ import type { Version } from '../base/method.ts';
 import { keyOf, type OperationContext, versionIdArgument } from './context.ts';
 import { type BucketAccess, refusalError } from './index/index-client.ts';
 import { updateEntry } from './index/messages.ts';
+import { readEntry, wantedOf } from './read-entry.ts';
 
 export type ObjectChange = Carried<typeof updateEntry.argument>['change'];
 
@@ -16,6 +17,8 @@ export async function updateObject(
   change: ObjectChange,
 ): Promise<{ readonly version: Version; readonly isNull: boolean }> {
   const key = keyOf(context);
+  // Where only the object's own list can let the request in, it is read first.
+  if (access.judgement === 'by-object') await readEntry(context, access, wantedOf(context, key));
   const answer = await context.parts.index.callKey(access, key, updateEntry, {
     key: encodeUtf8(key),
     versionId: versionIdArgument(context.request.query.get('versionId')),

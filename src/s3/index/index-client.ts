@@ -18,6 +18,7 @@ import { BucketConfiguration, type DocumentName } from './bucket-documents.ts';
 import { type BucketRecord, bucketFormat, configurationFormat } from './format.ts';
 import type { Call, Refusal } from './messages.ts';
 import * as messages from './messages.ts';
+import type { VersionId } from './version-id.ts';
 
 export const indexPool = '.index';
 export const bucketsObject = 'buckets';
@@ -50,8 +51,12 @@ interface Remembered extends KnownBucket {
  */
 export type Judgement = 'granted' | 'by-object';
 
-/** Whether the request may do what it asks for. Throws `AccessDenied`. */
-export type Judge = (name: string, bucket: KnownBucket) => Promise<Judgement>;
+export interface Judge {
+  /** As policies name it. */
+  readonly action: string;
+  /** Whether the request may do what it asks for. Throws `AccessDenied`. */
+  judge(name: string, bucket: KnownBucket): Promise<Judgement>;
+}
 
 /** A bucket as one request means it. */
 export interface BucketAccess extends KnownBucket {
@@ -133,10 +138,7 @@ export class IndexClient {
       this.#drop(name);
       throw refusalError('no-bucket', name);
     }
-    const configuration =
-      found.configuration === undefined
-        ? BucketConfiguration.none
-        : new BucketConfiguration(configurationFormat.decode(found.configuration).documents);
+    const configuration = decodeConfiguration(found.configuration);
     const bucket = { record: bucketFormat.decode(found.record), configuration, seenAt };
     const newer = (this.#buckets.get(name)?.seenAt ?? seenAt) > seenAt;
     if (changes === this.#changes && !newer) this.#remember(name, bucket);
@@ -246,12 +248,31 @@ export class IndexClient {
     const { record, configuration } = remembered ?? (await this.lookUp(name));
     const bucket = { record, configuration };
     try {
-      return { name, ...bucket, judge, judgement: await judge(name, bucket) };
+      return { name, ...bucket, judge, judgement: await judge.judge(name, bucket) };
     } catch (error) {
       // A remembered bucket that keeps us out may be gone, and the name ours by now.
       if (remembered === undefined || !(error instanceof S3Error)) throw error;
       return this.access(name, judge, 'looked-up');
     }
+  }
+
+  /** The entry of a key or version, whoever asks. */
+  async peek(
+    bucket: KnownBucket,
+    key: string,
+    versionId: VersionId | undefined,
+  ): Promise<Uint8Array | undefined> {
+    const bytes = encodeUtf8(key);
+    const answer = await this.callObject(objectOf(bucket.record, bytes), messages.getEntry, {
+      key: bytes,
+      versionId:
+        versionId === undefined
+          ? undefined
+          : versionId === 'null'
+            ? { kind: 'null' }
+            : { kind: 'version', ...versionId },
+    });
+    return answer.kind === 'read' ? answer.entry : undefined;
   }
 
   /** Runs a shard method where the key's rows are. Never answers `no-bucket`: throws `NoSuchBucket`. */
@@ -310,6 +331,13 @@ export class IndexClient {
     await this.callObject(bucketsObject, messages.removeBucket, { name, bucketId });
     this.forget(name);
   }
+}
+
+/** Throws `DecodeError`. */
+export function decodeConfiguration(row: Uint8Array | undefined): BucketConfiguration {
+  return row === undefined
+    ? BucketConfiguration.none
+    : new BucketConfiguration(configurationFormat.decode(row).documents);
 }
 
 function rangeIndexOf(record: BucketRecord, key: Uint8Array): number {

@@ -387,8 +387,7 @@ function changeRetention(
   const old = entry.retention;
   const { retention } = change;
   if (old === undefined || old.untilMs <= context.wallMs) return { retention };
-  const keepsMode = retention?.mode === old.mode || retention?.mode === 'COMPLIANCE';
-  const strengthens = retention !== undefined && keepsMode && retention.untilMs >= old.untilMs;
+  const strengthens = retention?.mode === old.mode && retention.untilMs >= old.untilMs;
   const mayWeaken = old.mode === 'GOVERNANCE' && change.bypassGovernance;
   return strengthens || mayWeaken ? { retention } : undefined;
 }

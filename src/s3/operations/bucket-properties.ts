@@ -11,8 +11,7 @@ import {
   xmlResponse,
 } from '../context.ts';
 import { S3Error, type S3ErrorCode } from '../protocol/errors.ts';
-import { element, escapeXml, textElement, xmlDeclaration, xmlDocument } from '../protocol/xml.ts';
-import { ownerElement } from './list-objects.ts';
+import { escapeXml, textElement, xmlDeclaration, xmlDocument } from '../protocol/xml.ts';
 
 export async function headBucket(context: OperationContext): Promise<HttpResponse> {
   const access = await accessBucket(context, 's3:ListBucket', 'looked-up');
@@ -31,23 +30,6 @@ export async function getBucketLocation(context: OperationContext): Promise<Http
       `${xmlDeclaration}<LocationConstraint xmlns="http://s3.amazonaws.com/doc/2006-03-01/">${shown}</LocationConstraint>`,
     ),
   );
-}
-
-export function aclDocument(owner: string): Uint8Array {
-  const grantee = `<Grantee xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="CanonicalUser">${textElement('ID', owner)}${textElement('DisplayName', owner)}</Grantee>`;
-  return xmlDocument(
-    'AccessControlPolicy',
-    ownerElement(owner),
-    element(
-      'AccessControlList',
-      element('Grant', grantee, textElement('Permission', 'FULL_CONTROL')),
-    ),
-  );
-}
-
-export async function getBucketAcl(context: OperationContext): Promise<HttpResponse> {
-  const access = await accessBucket(context, 's3:GetBucketAcl', 'looked-up');
-  return xmlResponse(aclDocument(access.record.owner));
 }
 
 /** What S3 answers about a feature that is off, which it always is here: setting it is not implemented. */
@@ -78,7 +60,6 @@ function whenNone(action: Action, code: S3ErrorCode): Operation {
   };
 }
 
-export const getBucketPolicy: Operation = whenNone('s3:GetBucketPolicy', 'NoSuchBucketPolicy');
 export const getBucketWebsite: Operation = whenNone(
   's3:GetBucketWebsite',
   'NoSuchWebsiteConfiguration',

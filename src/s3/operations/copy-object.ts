@@ -10,8 +10,8 @@ import {
   wholeNowMs,
 } from '../context.ts';
 import { type CopySource, copyBytes, withCopySource } from '../copy-source.ts';
-import { plainAttributes } from '../index/format.ts';
 import type { BucketAccess } from '../index/index-client.ts';
+import { newObject } from '../new-object.ts';
 import { checksumElement, parseChecksumAlgorithm } from '../protocol/checksums.ts';
 import { parseWriteConditions } from '../protocol/conditions.ts';
 import { formatIsoDate } from '../protocol/dates.ts';
@@ -25,7 +25,7 @@ import {
 } from '../protocol/object-headers.ts';
 import { textElement, xmlDocument } from '../protocol/xml.ts';
 import { answerWhenDone, type SlowAnswer } from '../slow-response.ts';
-import { commitEntry, contentOf, newVersion } from './put-object.ts';
+import { commitEntry, contentOf } from './put-object.ts';
 
 type Directive = 'COPY' | 'REPLACE';
 
@@ -90,9 +90,8 @@ async function copy(
     etag: md5,
     wallMs,
     checksum: checksum === undefined ? undefined : { ...checksum, type: 'FULL_OBJECT' },
-    ...newVersion(context, access),
     ...described,
-    ...plainAttributes,
+    ...newObject(context, access),
     tags,
     uploadId: undefined,
     partCount: 0,

@@ -2,6 +2,7 @@
 // bucket always has its shard, and the shard refuses every writer that was declared dead before. A crash
 // between the two leaves two rows nobody looks at.
 
+import { equalBytes } from '../../base/bytes.ts';
 import { formatBlobId } from '../../base/ids.ts';
 import type { HttpResponse } from '../../env/http.ts';
 import {
@@ -11,26 +12,43 @@ import {
   readBody,
   wholeNowMs,
 } from '../context.ts';
+import type { BucketConfiguration, BucketDocument } from '../index/bucket-documents.ts';
 import { type BucketRecord, bucketFormat } from '../index/format.ts';
-import { bucketsObject, firstRanges } from '../index/index-client.ts';
+import { bucketsObject, decodeConfiguration, firstRanges } from '../index/index-client.ts';
 import * as messages from '../index/messages.ts';
 import type { WriterSet } from '../index/writer-ranges.ts';
+import { checkAclHeaders } from '../new-object.ts';
 import { checkBucketName } from '../protocol/bucket-name.ts';
 import { S3Error } from '../protocol/errors.ts';
 import { refuseUnsupportedHeaders } from '../protocol/object-headers.ts';
-import type { HeaderMap } from '../protocol/request.ts';
+import { formatObjectLock } from '../protocol/object-lock.ts';
+import { formatOwnershipControls, parseOwnershipName } from '../protocol/ownership.ts';
+import { formatVersioning } from '../protocol/versioning.ts';
 import { childText, parseXml } from '../protocol/xml.ts';
+import { newBucketAcl } from './bucket-acl.ts';
 
 /** Writers are declared dead once an hour at most: the second attempt knows them all. */
 const registrationsMax = 4;
 
-function refuseBucketOptions(headers: HeaderMap): void {
+/** What the headers configure the bucket to from its first moment. */
+function documentsOf(context: OperationContext): readonly BucketDocument[] {
+  const { headers } = context.request;
   refuseUnsupportedHeaders(headers);
+  const documents: BucketDocument[] = [];
+  const asked = headers.get('x-amz-object-ownership');
+  if (asked !== undefined) {
+    const ownership = parseOwnershipName(asked);
+    checkAclHeaders(headers, ownership);
+    documents.push({ name: 'ownership-controls', body: formatOwnershipControls(ownership) });
+  }
+  const acl = newBucketAcl(context);
+  if (acl !== undefined) documents.push({ name: 'acl', body: acl });
   if (headers.get('x-amz-bucket-object-lock-enabled')?.toLowerCase() === 'true')
-    throw new S3Error('NotImplemented', 'x-amz-bucket-object-lock-enabled is not implemented');
-  const ownership = headers.get('x-amz-object-ownership');
-  if (ownership !== undefined && ownership !== 'BucketOwnerEnforced')
-    throw new S3Error('NotImplemented', `x-amz-object-ownership: ${ownership} is not implemented`);
+    documents.push(
+      { name: 'versioning', body: formatVersioning('enabled') },
+      { name: 'object-lock', body: formatObjectLock({ rule: undefined }) },
+    );
+  return documents;
 }
 
 /** The constraint is remembered and given back; there is one place only. */
@@ -46,21 +64,20 @@ export async function createBucket(context: OperationContext): Promise<HttpRespo
   const { parts, user } = context;
   const name = bucketOf(context);
   checkBucketName(name);
-  refuseBucketOptions(context.request.headers);
+  if (user.name === '') throw new S3Error('AccessDenied');
+  const documents = documentsOf(context);
   const location = await readLocation(context);
   // Most creations of an existing bucket end here, without an id and a shard.
-  const { record } = await parts.index.callObject(bucketsObject, messages.getBucket, { name });
-  if (record !== undefined) return alreadyThere(context, record);
+  const known = await parts.index.callObject(bucketsObject, messages.getBucket, { name });
+  if (known.record !== undefined) {
+    const configuration = decodeConfiguration(known.configuration);
+    return alreadyThere(context, known.record, { configuration, documents });
+  }
   const bucketId = formatBlobId(await parts.cluster.allocateBlobs(1));
   const ranges = firstRanges(bucketId);
   for (const range of ranges) await parts.index.callObject(range.object, messages.openShard, {});
-  const created = await register(context, {
-    bucketId,
-    owner: user.name,
-    createdWallMs: wholeNowMs(parts),
-    location,
-    ranges,
-  });
+  const record = { bucketId, owner: user.name, createdWallMs: wholeNowMs(parts), location, ranges };
+  const created = await register(context, record, documents);
   if (created.kind === 'exists') {
     // Somebody was faster; our shard is empty and nobody knows it.
     for (const range of ranges) {
@@ -75,6 +92,7 @@ export async function createBucket(context: OperationContext): Promise<HttpRespo
 async function register(
   context: OperationContext,
   bucket: BucketRecord,
+  documents: readonly BucketDocument[],
 ): Promise<
   { readonly kind: 'created' } | { readonly kind: 'exists'; readonly record: Uint8Array }
 > {
@@ -83,7 +101,7 @@ async function register(
   const record = bucketFormat.encode(bucket);
   let cancelled: WriterSet = [];
   for (let attempt = 0; attempt < registrationsMax; attempt++) {
-    const call = { name, record, cancelled, documents: [] };
+    const call = { name, record, cancelled, documents };
     const answer = await index.callObject(bucketsObject, messages.createBucket, call);
     if (answer.kind !== 'behind') {
       index.forget(name);
@@ -97,9 +115,23 @@ async function register(
 }
 
 /** In us-east-1 AWS answers its owner's repetition with success, elsewhere with a conflict. */
-function alreadyThere(context: OperationContext, record: Uint8Array): HttpResponse {
+function alreadyThere(
+  context: OperationContext,
+  record: Uint8Array,
+  rights?: {
+    readonly configuration: BucketConfiguration;
+    readonly documents: readonly BucketDocument[];
+  },
+): HttpResponse {
   const name = bucketOf(context);
   const detail = { detail: { BucketName: name } };
+  // Made again with other rights it would not be what was asked for.
+  const asked = rights?.documents.find((each) => each.name === 'acl')?.body;
+  const kept = rights?.configuration.get('acl');
+  const isOther =
+    rights !== undefined &&
+    (asked === undefined || kept === undefined ? asked !== kept : !equalBytes(asked, kept));
+  if (isOther) throw new S3Error('BucketAlreadyExists', undefined, detail);
   if (bucketFormat.decode(record).owner !== context.user.name)
     throw new S3Error('BucketAlreadyExists', undefined, detail);
   if (context.parts.region !== 'us-east-1')

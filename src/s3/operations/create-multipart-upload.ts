@@ -3,9 +3,10 @@
 import { encodeUtf8, formatHex } from '../../base/bytes.ts';
 import type { HttpResponse } from '../../env/http.ts';
 import { accessBucket, keyOf, type OperationContext, wholeNowMs, xmlResponse } from '../context.ts';
-import { plainAttributes, uploadFormat } from '../index/format.ts';
+import { uploadFormat } from '../index/format.ts';
 import { refusalError } from '../index/index-client.ts';
 import { createUpload } from '../index/messages.ts';
+import { newObject } from '../new-object.ts';
 import { multipartChecksumType, parseChecksumAlgorithm } from '../protocol/checksums.ts';
 import { S3Error } from '../protocol/errors.ts';
 import {
@@ -16,7 +17,6 @@ import {
 } from '../protocol/object-headers.ts';
 import type { HeaderMap } from '../protocol/request.ts';
 import { textElement, xmlDocument } from '../protocol/xml.ts';
-import { newVersion } from './put-object.ts';
 
 function parseChecksum(headers: HeaderMap): {
   readonly checksumAlgorithm: ReturnType<typeof parseChecksumAlgorithm> | undefined;
@@ -62,8 +62,7 @@ export async function createMultipartUpload(context: OperationContext): Promise<
     ...parseChecksum(headers),
   };
   const access = await accessBucket(context, 's3:PutObject');
-  const { owner, storageClass } = newVersion(context, access);
-  const upload = { ...described, owner, storageClass, ...plainAttributes };
+  const upload = { ...described, ...newObject(context, access) };
   const uploadId = newUploadId(context);
   const answer = await parts.index.callKey(access, key, createUpload, {
     key: encodeUtf8(key),

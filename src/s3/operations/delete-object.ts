@@ -19,6 +19,7 @@ import { S3Error } from '../protocol/errors.ts';
 import { parseEtags } from '../protocol/etag.ts';
 import { type HeaderMap, parseCount } from '../protocol/request.ts';
 import { versioningOf } from '../protocol/versioning.ts';
+import { bypassesGovernance } from './object-lock.ts';
 
 export type DeleteItem = Carried<typeof deleteEntries.argument>['items'][number];
 export type DeleteOutcome = Carried<typeof deleteOutcome>;
@@ -58,11 +59,6 @@ function timeCondition(headers: HeaderMap): number | undefined {
   return ms;
 }
 
-/** The header that asks to pass over governance; whoever sends it needs the right to. */
-export function bypassesGovernance(headers: HeaderMap): boolean {
-  return headers.get('x-amz-bypass-governance-retention')?.toLowerCase() === 'true';
-}
-
 export async function deleteObject(context: OperationContext): Promise<HttpResponse> {
   const { request, parts } = context;
   const { headers, query } = request;
@@ -80,7 +76,7 @@ export async function deleteObject(context: OperationContext): Promise<HttpRespo
     ifSizeBytes: sizeCondition(headers),
     ifModifiedMs: timeCondition(headers),
     ifVersion: undefined,
-    bypassGovernance: bypassesGovernance(headers),
+    bypassGovernance: await bypassesGovernance(context, access, key),
   };
   const answer = await parts.index.callKey(access, key, deleteEntries, {
     versioning: versioningOf(access.configuration),

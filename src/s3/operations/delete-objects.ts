@@ -3,8 +3,9 @@
 import { compareBytes, encodeUtf8 } from '../../base/bytes.ts';
 import { ClientError } from '../../client/errors.ts';
 import type { HttpResponse } from '../../env/http.ts';
+import { isAllowed } from '../authorization.ts';
 import {
-  accessBucket,
+  bucketOf,
   type OperationContext,
   readXml,
   versionIdArgument,
@@ -13,6 +14,7 @@ import {
 import { type BucketAccess, nextRangeKey, refusalError } from '../index/index-client.ts';
 import { deleteEntries } from '../index/messages.ts';
 import { versionIdOf } from '../index/version-id.ts';
+import { checkBucketName } from '../protocol/bucket-name.ts';
 import { parseHttpDate, parseIsoDate } from '../protocol/dates.ts';
 import { S3Error, s3ErrorOf } from '../protocol/errors.ts';
 import { parseEtags } from '../protocol/etag.ts';
@@ -27,12 +29,8 @@ import {
   type XmlNode,
   xmlDocument,
 } from '../protocol/xml.ts';
-import {
-  bypassesGovernance,
-  type DeleteItem,
-  type DeleteOutcome,
-  deleteError,
-} from './delete-object.ts';
+import { type DeleteItem, type DeleteOutcome, deleteError } from './delete-object.ts';
+import { bypassesGovernance } from './object-lock.ts';
 
 interface Item {
   readonly key: string;
@@ -124,19 +122,36 @@ async function deleteBatch(
   }
 }
 
+/** Each key is judged by itself: a policy may name some of them. */
+async function accessForItems(context: OperationContext): Promise<BucketAccess> {
+  const name = bucketOf(context);
+  checkBucketName(name);
+  return context.parts.index.access(name, {
+    action: 's3:DeleteObject',
+    judge: async () => 'granted',
+  });
+}
+
+function mayDelete(context: OperationContext, access: BucketAccess, item: Item): Promise<boolean> {
+  const { key, versionId } = item;
+  const action = versionId === undefined ? 's3:DeleteObject' : 's3:DeleteObjectVersion';
+  return isAllowed(context, access, { action, key, versionId });
+}
+
 export async function deleteObjects(context: OperationContext): Promise<HttpResponse> {
   const root = await readXml(context, 'Delete');
   const quiet = childText(root, 'Quiet')?.trim().toLowerCase() === 'true';
   const nodes = childrenOf(root, 'Object');
   if (nodes.length === 0 || nodes.length > keysPerRequestMax) throw new S3Error('MalformedXML');
-  const access = await accessBucket(context, 's3:DeleteObject');
-  const bypass = bypassesGovernance(context.request.headers);
+  const access = await accessForItems(context);
+  const bypass = await bypassesGovernance(context, access, undefined);
   const output: string[] = [];
   const items: Item[] = [];
   for (const node of nodes) {
     const item = parseItem(node, bypass);
     if ('error' in item) output.push(errorElement(item, item.error));
-    else items.push(item);
+    else if (await mayDelete(context, access, item)) items.push(item);
+    else output.push(errorElement(item, new S3Error('AccessDenied')));
   }
   items.sort((a, b) => compareBytes(a.call.key, b.call.key));
   for (let first = items[0]; first !== undefined; first = items[0]) {

@@ -20,6 +20,7 @@ import { S3Error } from '../protocol/errors.ts';
 import { quoteEtag } from '../protocol/etag.ts';
 import { partNumberMax } from '../protocol/limits.ts';
 import { defaultContentType, metadataHeader } from '../protocol/object-headers.ts';
+import { lockHeaders } from '../protocol/object-lock.ts';
 import { resolveRange } from '../protocol/ranges.ts';
 import { parseCount, type Query } from '../protocol/request.ts';
 import { readEntry, wantedOf } from '../read-entry.ts';
@@ -197,6 +198,9 @@ async function serve(
       const part = await choosePart(context, entry);
       const headers = answerHeaders(context, entry, part);
       headers.push(...versionHeader(access, entry));
+      if (entry.storageClass !== 'STANDARD')
+        headers.push(['x-amz-storage-class', entry.storageClass]);
+      headers.push(...lockHeaders(entry));
       if (body === 'without-body') return { status: part.status, headers };
       return { status: part.status, headers, body: await openBody(parts, entry, part) };
     } catch (error) {

@@ -27,6 +27,11 @@ function parseToken(token: string | undefined): string {
 
 export async function listBuckets(context: OperationContext): Promise<HttpResponse> {
   const { parts, user, request } = context;
+  // Nobody in particular has no buckets.
+  if (user.name === '')
+    return xmlResponse(
+      xmlDocument('ListAllMyBucketsResult', ownerElement('anonymous'), element('Buckets')),
+    );
   const prefix = request.query.get('prefix') ?? '';
   const limit = Math.max(1, countParameter(context, 'max-buckets', bucketsPerPage));
   let after: string | undefined = parseToken(request.query.get('continuation-token'));

@@ -14,7 +14,6 @@ import { formatTagSet, type NamedValues, parseTaggingXml } from '../protocol/obj
 import { xmlDocument } from '../protocol/xml.ts';
 import { readEntry, wantedOf } from '../read-entry.ts';
 import { updateObject } from '../update-object.ts';
-import { aclDocument } from './bucket-properties.ts';
 
 async function replaceTags(
   context: OperationContext,
@@ -42,11 +41,4 @@ export async function getObjectTagging(context: OperationContext): Promise<HttpR
     xmlDocument('Tagging', formatTagSet(entry.tags)),
     versionHeader(access, entry),
   );
-}
-
-/** Objects belong to their bucket's owner. */
-export async function getObjectAcl(context: OperationContext): Promise<HttpResponse> {
-  const access = await accessBucket(context, 's3:GetObjectAcl');
-  await readEntry(context, access, wantedOf(context, keyOf(context)));
-  return xmlResponse(aclDocument(access.record.owner));
 }

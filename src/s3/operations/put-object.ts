@@ -11,14 +11,10 @@ import {
   type OperationContext,
   wholeNowMs,
 } from '../context.ts';
-import {
-  type Content,
-  type EntryBody,
-  encodeEntryDraft,
-  plainAttributes,
-} from '../index/format.ts';
+import { type Content, type EntryBody, encodeEntryDraft } from '../index/format.ts';
 import { type BucketAccess, refusalError } from '../index/index-client.ts';
 import { putEntry } from '../index/messages.ts';
+import { newObject } from '../new-object.ts';
 import { checksumHeader } from '../protocol/checksums.ts';
 import { parseWriteConditions, type WriteConditions } from '../protocol/conditions.ts';
 import { S3Error } from '../protocol/errors.ts';
@@ -51,6 +47,7 @@ export async function putObject(context: OperationContext): Promise<HttpResponse
       detail: { ProposedSize: String(payload.sizeBytes), MaxSizeAllowed: String(putBytesMax) },
     });
   const access = await accessBucket(context, 's3:PutObject');
+  const object = newObject(context, access);
   const stored = await storeBody(parts, {
     access,
     key,
@@ -65,9 +62,8 @@ export async function putObject(context: OperationContext): Promise<HttpResponse
     etag: md5,
     wallMs: wholeNowMs(parts),
     checksum: checksum === undefined ? undefined : { ...checksum, type: 'FULL_OBJECT' },
-    ...newVersion(context, access),
     ...described,
-    ...plainAttributes,
+    ...object,
     uploadId: undefined,
     partCount: 0,
     content: contentOf(stored, payload.sizeBytes),
@@ -79,20 +75,6 @@ export async function putObject(context: OperationContext): Promise<HttpResponse
       ['x-amz-checksum-type', 'FULL_OBJECT'],
     );
   return emptyResponse(200, answer);
-}
-
-/** What a version that this request puts is, whatever its bytes. */
-export function newVersion(
-  context: OperationContext,
-  access: BucketAccess,
-): Pick<EntryBody, 'kind' | 'isNull' | 'owner' | 'storageClass'> {
-  const owner = context.user.name;
-  return {
-    kind: 'object',
-    isNull: versioningOf(access.configuration) !== 'enabled',
-    owner: owner === access.record.owner ? '' : owner,
-    storageClass: 'STANDARD',
-  };
 }
 
 export function contentOf(stored: StoredBody<unknown>, sizeBytes: number): Content {

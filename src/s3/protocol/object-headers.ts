@@ -111,9 +111,6 @@ export function formatTagSet(tags: NamedValues): string {
   );
 }
 
-/** Canned ACLs that mean what a bucket with one owner means anyway. */
-const plainAcls = new Set(['private', 'bucket-owner-read', 'bucket-owner-full-control']);
-
 /** Headers that ask for what is not there. Half obeying them would be worse than refusing. */
 const refusedHeaders = [
   'x-amz-server-side-encryption',
@@ -121,37 +118,12 @@ const refusedHeaders = [
   'x-amz-server-side-encryption-customer-algorithm',
   'x-amz-server-side-encryption-customer-key',
   'x-amz-copy-source-server-side-encryption-customer-algorithm',
-  'x-amz-object-lock-mode',
-  'x-amz-object-lock-retain-until-date',
-  'x-amz-object-lock-legal-hold',
   'x-amz-website-redirect-location',
   'x-amz-write-offset-bytes',
 ] as const;
 
-/** Throws `NotImplemented` by name, `InvalidArgument`, `InvalidStorageClass`. */
+/** Throws `NotImplemented` by name. */
 export function refuseUnsupportedHeaders(headers: HeaderMap): void {
   for (const name of refusedHeaders)
     if (headers.has(name)) throw new S3Error('NotImplemented', `${name} is not implemented`);
-  for (const name of headers.keys())
-    if (name.startsWith('x-amz-grant-'))
-      throw new S3Error('NotImplemented', `${name} is not implemented`);
-  const acl = headers.get('x-amz-acl');
-  if (acl !== undefined && !plainAcls.has(acl)) {
-    if (
-      [
-        'public-read',
-        'public-read-write',
-        'authenticated-read',
-        'aws-exec-read',
-        'log-delivery-write',
-      ].includes(acl)
-    )
-      throw new S3Error('NotImplemented', `x-amz-acl: ${acl} is not implemented`);
-    throw new S3Error('InvalidArgument', undefined, {
-      detail: { ArgumentName: 'x-amz-acl', ArgumentValue: acl },
-    });
-  }
-  const storageClass = headers.get('x-amz-storage-class');
-  if (storageClass !== undefined && storageClass !== 'STANDARD')
-    throw new S3Error('InvalidStorageClass');
 }

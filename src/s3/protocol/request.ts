@@ -22,6 +22,8 @@ export interface S3Request {
   /** Names in lower case; values trimmed, repeated ones joined with commas, one character a byte. */
   readonly headers: HeaderMap;
   readonly body: BodySource;
+  /** The client's address and port. */
+  readonly remote: string;
 }
 
 export function parseHeaders(pairs: HttpRequest['headers']): HeaderMap {
@@ -100,6 +102,7 @@ export function parseRequest(http: HttpRequest, hostNames: readonly string[]): S
     query: parseQuery(rawQuery),
     headers,
     body: http.body,
+    remote: http.remote,
   };
 }
 

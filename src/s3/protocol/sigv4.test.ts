@@ -245,8 +245,8 @@ test('a signed trailer is verified', async () => {
 });
 
 test('flaws are told apart', () => {
+  equal(verify(requestOf('GET', '/test.txt', { host })).user.name, '', 'nobody signed it');
   const cases: readonly [Record<string, string>, S3ErrorCode, number?][] = [
-    [{ host }, 'AccessDenied'],
     [{ host, authorization: 'AWS AKIA:abcdef=' }, 'InvalidRequest'],
     [{ host, authorization: 'Basic abc' }, 'InvalidArgument'],
     [

@@ -20,6 +20,9 @@ export type PayloadSignature =
   /** aws-chunked; `chain` undefined when chunks are not signed. */
   | { readonly kind: 'chunked'; readonly chain: ChunkChain | undefined; readonly trailer: boolean };
 
+/** Whoever sends a request without a signature. */
+export const anonymous: User = { name: '', accessKey: '', secretKey: '' };
+
 export interface Authenticated {
   readonly user: User;
   readonly payload: PayloadSignature;
@@ -409,7 +412,16 @@ export interface Authenticator {
   userByAccessKey(accessKey: string): User | undefined;
 }
 
-/** Throws `AccessDenied` for an anonymous request, and the proper error for any flaw. */
+/** How a body proves itself that nobody signed. */
+function unsignedPayload(headers: HeaderMap): PayloadSignature {
+  const hash = headers.get('x-amz-content-sha256') ?? '';
+  if (hash === 'STREAMING-UNSIGNED-PAYLOAD-TRAILER')
+    return { kind: 'chunked', chain: undefined, trailer: true };
+  if (/^[0-9a-f]{64}$/i.test(hash)) return { kind: 'sha256', hex: hash.toLowerCase() };
+  return { kind: 'unsigned' };
+}
+
+/** Throws the proper error for any flaw. */
 export function authenticate(request: S3Request, authenticator: Authenticator): Authenticated {
   const authorization = request.headers.get('authorization');
   let claim: Claim;
@@ -425,7 +437,7 @@ export function authenticate(request: S3Request, authenticator: Authenticator): 
       'The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.',
     );
   } else {
-    throw new S3Error('AccessDenied');
+    return { user: anonymous, payload: unsignedPayload(request.headers) };
   }
   const { scope, accessKey } = claim.credential;
   const user = authenticator.userByAccessKey(accessKey);

@@ -226,6 +226,10 @@ export class MemoryCluster implements Cluster {
     return this.users.find((user) => user.accessKey === accessKey);
   }
 
+  userByName(name: string): User | undefined {
+    return this.users.find((user) => user.name === name);
+  }
+
   async holdsJob(): Promise<boolean> {
     return this.holdsJobs;
   }

@@ -1,0 +1,115 @@
+// Access lists of buckets and objects. A bucket's is a document of its configuration, an object's stands in its entry.
+
+import type { HttpResponse } from '../../env/http.ts';
+import { bucketAclOf, checkAclAllowed } from '../authorization.ts';
+import {
+  accessBucket,
+  emptyResponse,
+  keyOf,
+  type OperationContext,
+  readBody,
+  versionHeader,
+  xmlResponse,
+} from '../context.ts';
+import type { BucketAccess } from '../index/index-client.ts';
+import {
+  type Acl,
+  aclOfHeaders,
+  cannedAcl,
+  formatAcl,
+  type Owners,
+  parseAcl,
+  userGrant,
+} from '../protocol/acl.ts';
+import { S3Error } from '../protocol/errors.ts';
+import { ownershipOf } from '../protocol/ownership.ts';
+import { readEntry, wantedOf } from '../read-entry.ts';
+import { updateObject } from '../update-object.ts';
+
+function ownAcl(owner: string, acl: Acl | undefined): Acl {
+  return acl === undefined || acl.length === 0 ? [userGrant(owner, 'FULL_CONTROL')] : acl;
+}
+
+/** What headers or body ask for. */
+async function readAcl(
+  context: OperationContext,
+  access: BucketAccess,
+  owners: Owners,
+): Promise<Acl> {
+  if (ownershipOf(access.configuration) === 'BucketOwnerEnforced')
+    throw new S3Error('AccessControlListNotSupported');
+  const { cluster } = context.parts;
+  const findUser = (name: string) => cluster.userByName(name);
+  const { headers } = context.request;
+  const ofHeaders = aclOfHeaders(headers, owners, findUser);
+  const body = headers.has('content-length') ? await readBody(context) : new Uint8Array(0);
+  if (ofHeaders !== undefined && body.length > 0)
+    throw new S3Error('UnexpectedContent', 'This request does not support content');
+  if (ofHeaders === undefined && body.length === 0)
+    throw new S3Error(
+      'MissingSecurityHeader',
+      'Your request was missing a required header: x-amz-acl',
+    );
+  const acl = ofHeaders ?? parseAcl(body, owners.owner, findUser);
+  checkAclAllowed(access.configuration, acl);
+  return acl;
+}
+
+export async function getBucketAcl(context: OperationContext): Promise<HttpResponse> {
+  const { configuration, record } = await accessBucket(context, 's3:GetBucketAcl', 'looked-up');
+  const isOff = ownershipOf(configuration) === 'BucketOwnerEnforced';
+  const acl = isOff ? undefined : bucketAclOf(configuration);
+  return xmlResponse(formatAcl(record.owner, ownAclOrNone(record.owner, acl, configuration)));
+}
+
+/** A list that was emptied is shown empty; one that never was put shows its owner. */
+function ownAclOrNone(
+  owner: string,
+  acl: Acl | undefined,
+  configuration: BucketAccess['configuration'],
+): Acl {
+  return acl !== undefined && configuration.get('acl') !== undefined
+    ? acl
+    : ownAcl(owner, undefined);
+}
+
+export async function putBucketAcl(context: OperationContext): Promise<HttpResponse> {
+  const access = await accessBucket(context, 's3:PutBucketAcl', 'looked-up');
+  const { owner } = access.record;
+  const acl = await readAcl(context, access, { owner, bucketOwner: owner });
+  await context.parts.index.putDocument(access, 'acl', formatAcl(owner, acl), [
+    'ownership-controls',
+    'public-access-block',
+  ]);
+  return emptyResponse(200);
+}
+
+export async function getObjectAcl(context: OperationContext): Promise<HttpResponse> {
+  const access = await accessBucket(context, 's3:GetObjectAcl');
+  const entry = await readEntry(context, access, wantedOf(context, keyOf(context)));
+  const isOff = ownershipOf(access.configuration) === 'BucketOwnerEnforced';
+  const owner = entry.owner === '' || isOff ? access.record.owner : entry.owner;
+  const acl = isOff || entry.acl === undefined ? ownAcl(owner, undefined) : entry.acl;
+  return xmlResponse(formatAcl(owner, acl), versionHeader(access, entry));
+}
+
+export async function putObjectAcl(context: OperationContext): Promise<HttpResponse> {
+  const access = await accessBucket(context, 's3:PutObjectAcl');
+  const entry = await readEntry(context, access, wantedOf(context, keyOf(context)));
+  const bucketOwner = access.record.owner;
+  const owner = entry.owner === '' ? bucketOwner : entry.owner;
+  const acl = await readAcl(context, access, { owner, bucketOwner });
+  const changed = await updateObject(context, access, { kind: 'acl', acl });
+  return emptyResponse(200, versionHeader(access, changed));
+}
+
+/** Of a bucket about to be made. Undefined: its owner's alone. */
+export function newBucketAcl(context: OperationContext): Uint8Array | undefined {
+  const owner = context.user.name;
+  const owners = { owner, bucketOwner: owner };
+  const { cluster } = context.parts;
+  const acl = aclOfHeaders(context.request.headers, owners, (name) => cluster.userByName(name));
+  const own = cannedAcl('private', owners);
+  const isOwn = acl !== undefined && acl.length === 1 && acl[0]?.grantee === own[0]?.grantee;
+  return acl === undefined || isOwn ? undefined : formatAcl(owner, acl);
+}

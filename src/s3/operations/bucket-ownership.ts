@@ -1,0 +1,77 @@
+// Ownership controls, and the block of public access.
+
+import type { HttpResponse } from '../../env/http.ts';
+import type { Action } from '../authorization.ts';
+import {
+  accessBucket,
+  emptyResponse,
+  type Operation,
+  type OperationContext,
+  readBody,
+  xmlResponse,
+} from '../context.ts';
+import type { DocumentName } from '../index/bucket-documents.ts';
+import { S3Error, type S3ErrorCode } from '../protocol/errors.ts';
+import {
+  formatOwnershipControls,
+  formatPublicAccessBlock,
+  parseOwnershipControls,
+  parsePublicAccessBlock,
+} from '../protocol/ownership.ts';
+
+/** Answers a document, or that there is none. */
+export function answerDocument(action: Action, name: DocumentName, none: S3ErrorCode): Operation {
+  return async (context) => {
+    const access = await accessBucket(context, action, 'looked-up');
+    const document = access.configuration.get(name);
+    if (document === undefined)
+      throw new S3Error(none, undefined, { detail: { BucketName: access.name } });
+    return xmlResponse(document);
+  };
+}
+
+export function removeDocument(action: Action, name: DocumentName): Operation {
+  return async (context) => {
+    const access = await accessBucket(context, action, 'looked-up');
+    await context.parts.index.putDocument(access, name, undefined);
+    return emptyResponse(204);
+  };
+}
+
+export async function putBucketOwnershipControls(context: OperationContext): Promise<HttpResponse> {
+  const access = await accessBucket(context, 's3:PutBucketOwnershipControls', 'looked-up');
+  const ownership = parseOwnershipControls(await readBody(context));
+  const { index } = context.parts;
+  await index.putDocument(access, 'ownership-controls', formatOwnershipControls(ownership));
+  return emptyResponse(200);
+}
+
+export const getBucketOwnershipControls: Operation = answerDocument(
+  's3:GetBucketOwnershipControls',
+  'ownership-controls',
+  'OwnershipControlsNotFoundError',
+);
+
+export const deleteBucketOwnershipControls: Operation = removeDocument(
+  's3:PutBucketOwnershipControls',
+  'ownership-controls',
+);
+
+export async function putPublicAccessBlock(context: OperationContext): Promise<HttpResponse> {
+  const access = await accessBucket(context, 's3:PutBucketPublicAccessBlock', 'looked-up');
+  const block = parsePublicAccessBlock(await readBody(context));
+  const document = formatPublicAccessBlock(block);
+  await context.parts.index.putDocument(access, 'public-access-block', document);
+  return emptyResponse(200);
+}
+
+export const getPublicAccessBlock: Operation = answerDocument(
+  's3:GetBucketPublicAccessBlock',
+  'public-access-block',
+  'NoSuchPublicAccessBlockConfiguration',
+);
+
+export const deletePublicAccessBlock: Operation = removeDocument(
+  's3:PutBucketPublicAccessBlock',
+  'public-access-block',
+);

@@ -1,0 +1,386 @@
+// Bucket policies: JSON in, a verdict on one request out. What is not understood is refused when the policy is
+// put, so that no statement is ever half obeyed.
+
+import { parseHttpDate, parseIsoDate } from './dates.ts';
+import { S3Error } from './errors.ts';
+import { decodeStrictUtf8 } from './percent.ts';
+
+/** S3's own limit. */
+export const policyBytesMax = 20 * 1024;
+
+type Json = Readonly<Record<string, unknown>>;
+
+/** Values of condition keys, names in lower case; several values of one key are a set. */
+export type PolicyContext = (key: string) => readonly string[] | undefined;
+
+interface Condition {
+  readonly operator: string;
+  readonly ifExists: boolean;
+  readonly quantifier: 'all' | 'any' | undefined;
+  readonly key: string;
+  readonly values: readonly string[];
+}
+
+type Principals = 'everybody' | readonly string[];
+
+interface Statement {
+  readonly effect: 'Allow' | 'Deny';
+  readonly principals: Principals;
+  readonly services: readonly string[];
+  readonly notPrincipal: boolean;
+  readonly actions: readonly string[];
+  readonly notAction: boolean;
+  readonly resources: readonly string[];
+  readonly notResource: boolean;
+  readonly conditions: readonly Condition[];
+}
+
+export interface Policy {
+  readonly statements: readonly Statement[];
+}
+
+export interface PolicyQuestion {
+  /** Empty: nobody in particular. */
+  readonly userName: string;
+  /** A service of ours that asks, as policies name it. */
+  readonly service?: string;
+  readonly action: string;
+  /** `BUCKET` or `BUCKET/KEY`. */
+  readonly resource: string;
+  readonly context: PolicyContext;
+}
+
+function malformed(words: string): S3Error {
+  return new S3Error('MalformedPolicy', words);
+}
+
+function textsOf(value: unknown, name: string): readonly string[] {
+  const list = Array.isArray(value) ? value : [value];
+  return list.map((item: unknown) => {
+    if (typeof item === 'boolean' || typeof item === 'number') return String(item);
+    if (typeof item !== 'string') throw malformed(`${name} must be text`);
+    return item;
+  });
+}
+
+function objectOf(value: unknown, name: string): Json {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw malformed(`${name} must be an object`);
+  return value as Json;
+}
+
+const resourcePrefix = 'arn:aws:s3:::';
+
+function parsePrincipals(value: unknown): Pick<Statement, 'principals' | 'services'> {
+  if (value === '*') return { principals: 'everybody', services: [] };
+  const names: string[] = [];
+  const services: string[] = [];
+  let everybody = false;
+  for (const [kind, who] of Object.entries(objectOf(value, 'Principal'))) {
+    for (const text of textsOf(who, 'Principal')) {
+      switch (kind) {
+        case 'AWS': {
+          if (text === '*') {
+            everybody = true;
+            break;
+          }
+          const user = /^arn:aws:iam::[^:]*:user\/(?:.*\/)?([^/]+)$/.exec(text)?.[1];
+          const root = /^arn:aws:iam::([^:]+):root$/.exec(text)?.[1];
+          const other = /^arn:aws:(?:iam|sts)::/.test(text) ? text : undefined;
+          const name = user ?? root ?? other ?? (text.startsWith('arn:') ? undefined : text);
+          if (name === undefined) throw malformed('Invalid principal in policy');
+          names.push(name);
+          break;
+        }
+        case 'CanonicalUser':
+          names.push(text);
+          break;
+        case 'Service':
+          services.push(text);
+          break;
+        case 'Federated':
+          break;
+        default:
+          throw malformed('Invalid principal in policy');
+      }
+    }
+  }
+  return { principals: everybody ? 'everybody' : names, services };
+}
+
+type Test = (actual: string, expected: string) => boolean;
+
+const numeric =
+  (test: (a: number, b: number) => boolean): Test =>
+  (actual, expected) =>
+    test(Number(actual), Number(expected));
+
+const dated =
+  (test: (a: number, b: number) => boolean): Test =>
+  (actual, expected) => {
+    const [a, b] = [actual, expected].map((text) =>
+      /^\d+$/.test(text) ? Number(text) * 1000 : (parseIsoDate(text) ?? parseHttpDate(text)),
+    );
+    return a !== undefined && b !== undefined && test(a, b);
+  };
+
+/** `*` for any text, `?` for one character. Takes time in the product of the lengths, at most. */
+export function matchesPattern(pattern: string, text: string): boolean {
+  let at = 0;
+  let patternAt = 0;
+  let starAt = -1;
+  let resumeAt = 0;
+  while (at < text.length) {
+    const wanted = pattern[patternAt];
+    if (wanted === '*') {
+      starAt = patternAt++;
+      resumeAt = at;
+    } else if (patternAt < pattern.length && (wanted === '?' || wanted === text[at])) {
+      patternAt++;
+      at++;
+    } else if (starAt >= 0) {
+      patternAt = starAt + 1;
+      at = ++resumeAt;
+    } else return false;
+  }
+  while (pattern[patternAt] === '*') patternAt++;
+  return patternAt === pattern.length;
+}
+
+function addressBits(text: string): readonly number[] | undefined {
+  const parts = text.split('.');
+  if (parts.length === 4 && parts.every((part) => /^\d{1,3}$/.test(part) && Number(part) < 256))
+    return parts.map(Number);
+  if (!/^[0-9a-fA-F:]*$/.test(text) || !text.includes(':')) return undefined;
+  const halves = text.split('::');
+  if (halves.length > 2) return undefined;
+  const groups = (half: string | undefined): string[] =>
+    half === undefined || half === '' ? [] : half.split(':');
+  const [head, tail] = [groups(halves[0]), groups(halves[1])];
+  const missing = 8 - head.length - tail.length;
+  if (halves.length === 1 ? missing !== 0 : missing < 1) return undefined;
+  const all = [...head, ...Array.from({ length: missing }, () => '0'), ...tail];
+  if (all.some((group) => group.length > 4)) return undefined;
+  return all.flatMap((group) => {
+    const value = Number.parseInt(group, 16);
+    return [value >> 8, value & 0xff];
+  });
+}
+
+/** Throws nothing: what is no range holds nobody. */
+function inRange(address: string, range: string): boolean {
+  const [base = '', lengthText] = range.split('/');
+  const bits = addressBits(base);
+  const actual = addressBits(address.startsWith('::ffff:') ? address.slice(7) : address);
+  if (bits === undefined || actual?.length !== bits.length) return false;
+  let left = lengthText === undefined ? bits.length * 8 : Number(lengthText);
+  if (!(left >= 0 && left <= bits.length * 8)) return false;
+  for (const [i, byte] of bits.entries()) {
+    if (left <= 0) return true;
+    const mask = left >= 8 ? 0xff : (0xff << (8 - left)) & 0xff;
+    if (((actual[i] ?? 0) & mask) !== (byte & mask)) return false;
+    left -= 8;
+  }
+  return true;
+}
+
+const tests: Readonly<Record<string, Test>> = {
+  StringEquals: (a, b) => a === b,
+  StringEqualsIgnoreCase: (a, b) => a.toLowerCase() === b.toLowerCase(),
+  StringLike: (a, b) => matchesPattern(b, a),
+  ArnEquals: (a, b) => matchesPattern(b, a),
+  ArnLike: (a, b) => matchesPattern(b, a),
+  BinaryEquals: (a, b) => a === b,
+  Bool: (a, b) => a.toLowerCase() === b.toLowerCase(),
+  NumericEquals: numeric((a, b) => a === b),
+  NumericLessThan: numeric((a, b) => a < b),
+  NumericLessThanEquals: numeric((a, b) => a <= b),
+  NumericGreaterThan: numeric((a, b) => a > b),
+  NumericGreaterThanEquals: numeric((a, b) => a >= b),
+  DateEquals: dated((a, b) => a === b),
+  DateLessThan: dated((a, b) => a < b),
+  DateLessThanEquals: dated((a, b) => a <= b),
+  DateGreaterThan: dated((a, b) => a > b),
+  DateGreaterThanEquals: dated((a, b) => a >= b),
+  IpAddress: inRange,
+};
+
+/** True of what does not hold, and of what is not there. */
+const negated: Readonly<Record<string, string>> = {
+  StringNotEquals: 'StringEquals',
+  StringNotEqualsIgnoreCase: 'StringEqualsIgnoreCase',
+  StringNotLike: 'StringLike',
+  ArnNotEquals: 'ArnEquals',
+  ArnNotLike: 'ArnLike',
+  NumericNotEquals: 'NumericEquals',
+  DateNotEquals: 'DateEquals',
+  NotIpAddress: 'IpAddress',
+};
+
+function parseConditions(value: unknown): readonly Condition[] {
+  if (value === undefined) return [];
+  const conditions: Condition[] = [];
+  for (const [named, keys] of Object.entries(objectOf(value, 'Condition'))) {
+    const match = /^(?:(ForAllValues|ForAnyValue):)?(.*?)(IfExists)?$/.exec(named);
+    const operator = match?.[2] ?? '';
+    if (operator !== 'Null' && !Object.hasOwn(tests, operator) && !Object.hasOwn(negated, operator))
+      throw malformed(`Invalid condition operator: ${operator.slice(0, 100)}`);
+    const quantifier =
+      match?.[1] === undefined ? undefined : match[1] === 'ForAllValues' ? 'all' : 'any';
+    for (const [key, values] of Object.entries(objectOf(keys, operator)))
+      conditions.push({
+        operator,
+        ifExists: match?.[3] !== undefined,
+        quantifier,
+        key: key.toLowerCase(),
+        values: textsOf(values, key),
+      });
+  }
+  return conditions;
+}
+
+function oneOf(statement: Json, name: string): { readonly value: unknown; readonly not: boolean } {
+  const not = statement[`Not${name}`];
+  const plain = statement[name];
+  if ((plain === undefined) === (not === undefined))
+    throw malformed(`A statement needs ${name} or Not${name}`);
+  return { value: plain ?? not, not: plain === undefined };
+}
+
+const statementFields = new Set([
+  'Sid',
+  'Effect',
+  'Principal',
+  'NotPrincipal',
+  'Action',
+  'NotAction',
+  'Resource',
+  'NotResource',
+  'Condition',
+]);
+
+function parseStatement(value: unknown): Statement {
+  const statement = objectOf(value, 'Statement');
+  for (const name of Object.keys(statement))
+    if (!statementFields.has(name)) throw malformed(`Unknown field ${name.slice(0, 100)}`);
+  const { Effect: effect } = statement;
+  if (effect !== 'Allow' && effect !== 'Deny') throw malformed('Invalid effect');
+  const principal = oneOf(statement, 'Principal');
+  const action = oneOf(statement, 'Action');
+  const resource = oneOf(statement, 'Resource');
+  const actions = textsOf(action.value, 'Action');
+  for (const each of actions)
+    if (each !== '*' && !/^[a-z0-9-]+:[A-Za-z0-9*?]+$/i.test(each))
+      throw malformed('Policy has invalid action');
+  const resources = textsOf(resource.value, 'Resource').map((each) => {
+    if (each === '*') return '*';
+    if (!each.startsWith(resourcePrefix)) throw malformed('Policy has invalid resource');
+    return each.slice(resourcePrefix.length);
+  });
+  return {
+    effect,
+    ...parsePrincipals(principal.value),
+    notPrincipal: principal.not,
+    actions: actions.map((each) => each.toLowerCase()),
+    notAction: action.not,
+    resources,
+    notResource: resource.not,
+    conditions: parseConditions(statement.Condition),
+  };
+}
+
+/** Throws `MalformedPolicy`. */
+export function parsePolicy(body: Uint8Array): Policy {
+  if (body.length > policyBytesMax) throw malformed('The policy is longer than 20 KiB');
+  let value: unknown;
+  try {
+    value = JSON.parse(decodeStrictUtf8(body) ?? '');
+  } catch {
+    throw malformed('Policies must be valid JSON and the first byte must be "{"');
+  }
+  const root = objectOf(value, 'A policy');
+  const { Version: version, Statement: statements } = root;
+  if (version !== undefined && version !== '2012-10-17' && version !== '2008-10-17')
+    throw malformed('The policy must contain a valid version string');
+  const list = Array.isArray(statements) ? (statements as readonly unknown[]) : [statements];
+  if (list.length === 0 || list[0] === undefined)
+    throw malformed('Missing required field Statement');
+  return { statements: list.map(parseStatement) };
+}
+
+function holds(condition: Condition, context: PolicyContext): boolean {
+  const actual = context(condition.key);
+  if (condition.operator === 'Null')
+    return condition.values.every((value) => (value === 'true') === (actual === undefined));
+  const positive = negated[condition.operator];
+  if (actual === undefined || actual.length === 0)
+    return condition.ifExists || positive !== undefined || condition.quantifier === 'all';
+  const test = tests[positive ?? condition.operator];
+  if (test === undefined) return false;
+  const matches = (value: string): boolean => {
+    const found = condition.values.some((expected) => test(value, expected));
+    return positive === undefined ? found : !found;
+  };
+  return condition.quantifier === 'all' ? actual.every(matches) : actual.some(matches);
+}
+
+function concerns(statement: Statement, question: PolicyQuestion): boolean {
+  const { principals, services } = statement;
+  const named =
+    question.service !== undefined
+      ? services.includes(question.service)
+      : principals === 'everybody' ||
+        (question.userName !== '' && principals.includes(question.userName));
+  if (named === statement.notPrincipal) return false;
+  const action = question.action.toLowerCase();
+  const acted = statement.actions.some((pattern) => matchesPattern(pattern, action));
+  if (acted === statement.notAction) return false;
+  const located = statement.resources.some((pattern) => matchesPattern(pattern, question.resource));
+  if (located === statement.notResource) return false;
+  return statement.conditions.every((condition) => holds(condition, question.context));
+}
+
+export type PolicyVerdict = 'allow' | 'deny' | 'none';
+
+/** A denial decides over any number of permissions. */
+export function judgePolicy(policy: Policy, question: PolicyQuestion): PolicyVerdict {
+  let verdict: PolicyVerdict = 'none';
+  for (const statement of policy.statements) {
+    if (!concerns(statement, question)) continue;
+    if (statement.effect === 'Deny') return 'deny';
+    verdict = 'allow';
+  }
+  return verdict;
+}
+
+/** Keys that narrow a statement to requests from known places or callers. */
+const narrowingKeys = new Set([
+  'aws:sourceip',
+  'aws:sourcearn',
+  'aws:sourcevpc',
+  'aws:sourcevpce',
+  'aws:sourceowner',
+  'aws:sourceaccount',
+  'aws:principalorgid',
+  'aws:userid',
+  'aws:username',
+]);
+
+/** Whether it lets in anybody from anywhere. */
+export function isPublicPolicy(policy: Policy): boolean {
+  return policy.statements.some(
+    ({ effect, principals, notPrincipal, conditions }) =>
+      effect === 'Allow' &&
+      (principals === 'everybody') !== notPrincipal &&
+      !conditions.some(
+        ({ key, operator }) => narrowingKeys.has(key) && negated[operator] === undefined,
+      ),
+  );
+}
+
+/** Whether any statement goes by the condition key, or by keys that begin with it. */
+export function policyMentions(policy: Policy, key: string): boolean {
+  return policy.statements.some(({ conditions }) =>
+    conditions.some((condition) => condition.key.startsWith(key)),
+  );
+}
