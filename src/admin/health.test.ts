@@ -1,8 +1,8 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { test } from 'node:test';
-import type { OsdId, PgId, Uuid } from '../base/ids.ts';
+import type { OsdId, PgId, PoolId, Uuid } from '../base/ids.ts';
 import type { Instant } from '../env/clock.ts';
-import type { ClusterMap } from '../map/cluster-map.ts';
+import { type ClusterMap, newLayout, newPool } from '../map/cluster-map.ts';
 import { copies, erasure } from '../map/geometry.ts';
 import type { PgRecord } from '../map/pg-record.ts';
 import { assess } from './assess.ts';
@@ -49,13 +49,21 @@ class Cluster implements MonitorKnowledge {
         in: true,
         outByOperator: false,
         destroyed: false,
+        wiped: false,
         address: 'a:1',
         upSince: 1 as ClusterMap['epoch'],
       })),
       pools: [
-        { id: 1, name: '.index', layouts: [{ id: 1, geometry: copies(3, 2), rule, pgCount: 1 }] },
-        { id: 2, name: 'data', layouts: [{ id: 1, geometry: erasure(3, 2), rule, pgCount: 1 }] },
-      ].map((pool) => ({ ...pool, inlineBytesMax: 16384 })) as unknown as ClusterMap['pools'],
+        { id: 1, name: '.index', geometry: copies(3, 2) },
+        { id: 2, name: 'data', geometry: erasure(3, 2) },
+      ].map(({ id, name, geometry }) => ({
+        id: id as PoolId,
+        name,
+        layouts: [{ id: 1, geometry, rule, pgCount: 1, ...newLayout }],
+        inlineBytesMax: 16384,
+        ...newPool,
+      })),
+      settings: [],
       nextOsdId: 5,
       nextPoolId: 3,
     };
@@ -92,6 +100,7 @@ class Cluster implements MonitorKnowledge {
       objects: 1,
       bytes: 2,
       waiting: '',
+      rows: false,
       missing: this.missing,
       damaged: this.damaged,
       scrubbedWallMs: 0,

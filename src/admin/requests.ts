@@ -9,9 +9,11 @@ import {
   type DomainLevel,
   deviceClasses,
   domainLevels,
+  newLayout,
+  newPool,
   type Pool,
 } from '../map/cluster-map.ts';
-import { geometryFault, parseGeometry } from '../map/geometry.ts';
+import { type Geometry, geometryFault, parseGeometry } from '../map/geometry.ts';
 import { AdminError } from './errors.ts';
 
 /** A list of all PGs to scrub in a large cluster fits in. */
@@ -74,12 +76,18 @@ export function textsField(fields: Fields, name: string): readonly string[] | un
   return value as string[];
 }
 
+export interface LayoutFields {
+  readonly geometry?: Geometry;
+  readonly failureDomain?: DomainLevel;
+  readonly deviceClass?: DeviceClass | 'any';
+  readonly pgCount?: number;
+}
+
 /** 32 PGs suit a handful of disks: six a disk and pool, and a rebuild has many sources. */
 const pgCountDefault = 32;
 const inlineBytesMaxDefault = 16 * 1024;
 
-export function poolField(fields: Fields): Omit<Pool, 'id'> {
-  const words = textField(fields, 'geometry');
+function geometryField(words: string): Geometry {
   const geometry = parseGeometry(words);
   if (geometry === undefined)
     throw new AdminError(
@@ -88,28 +96,63 @@ export function poolField(fields: Fields): Omit<Pool, 'id'> {
     );
   const fault = geometryFault(geometry);
   if (fault !== undefined) throw new AdminError('invalid', `geometry: ${fault}`);
-  const failureDomain = optionalText(fields, 'failureDomain') ?? 'host';
+  return geometry;
+}
+
+function domainField(failureDomain: string): DomainLevel {
   if (!domainLevels.some((level) => level === failureDomain))
     throw new AdminError(
       'invalid',
       `failureDomain: ${failureDomain} is none of ${domainLevels.join(', ')}`,
     );
-  const deviceClass = optionalText(fields, 'deviceClass');
-  if (deviceClass !== undefined && !deviceClasses.some((each) => each === deviceClass))
+  return failureDomain as DomainLevel;
+}
+
+function classField(deviceClass: string): DeviceClass {
+  if (!deviceClasses.some((each) => each === deviceClass))
     throw new AdminError(
       'invalid',
       `deviceClass: ${deviceClass} is none of ${deviceClasses.join(', ')}`,
     );
-  const pgCount = fields.pgs ?? pgCountDefault;
+  return deviceClass as DeviceClass;
+}
+
+function pgCountField(pgCount: unknown): number {
   if (typeof pgCount !== 'number' || !Number.isSafeInteger(pgCount))
     throw new AdminError('invalid', 'pgs: a whole number is needed');
-  const rule = {
-    failureDomain: failureDomain as DomainLevel,
-    deviceClass: deviceClass as DeviceClass | undefined,
+  return pgCount;
+}
+
+/** What of a layout the request names. */
+export function layoutFields(fields: Fields): LayoutFields {
+  const geometry = optionalText(fields, 'geometry');
+  const failureDomain = optionalText(fields, 'failureDomain');
+  const deviceClass = optionalText(fields, 'deviceClass');
+  return {
+    ...(geometry === undefined ? {} : { geometry: geometryField(geometry) }),
+    ...(failureDomain === undefined ? {} : { failureDomain: domainField(failureDomain) }),
+    ...(deviceClass === undefined
+      ? {}
+      : { deviceClass: deviceClass === 'any' ? 'any' : classField(deviceClass) }),
+    ...(fields.pgs === undefined ? {} : { pgCount: pgCountField(fields.pgs) }),
   };
+}
+
+export function poolField(fields: Fields): Omit<Pool, 'id'> {
+  const {
+    failureDomain = 'host',
+    deviceClass = 'any',
+    pgCount = pgCountDefault,
+  } = layoutFields(fields);
+  const rule = {
+    failureDomain,
+    deviceClass: deviceClass === 'any' ? undefined : deviceClass,
+  };
+  const geometry = geometryField(textField(fields, 'geometry'));
   return {
     name: textField(fields, 'name'),
-    layouts: [{ id: 1, geometry, rule, pgCount }],
+    layouts: [{ id: 1, geometry, rule, pgCount, ...newLayout }],
     inlineBytesMax: inlineBytesMaxDefault,
+    ...newPool,
   };
 }

@@ -12,6 +12,7 @@ import {
   activeLayout,
   findLayout,
   findPool,
+  isRetired,
   type Layout,
   type OsdEntry,
 } from '../map/cluster-map.ts';
@@ -28,6 +29,8 @@ import type {
   BlobRange,
   Cluster,
   LayoutRef,
+  Migration,
+  MigrationProgress,
   User,
   WriterRange,
 } from './cluster.ts';
@@ -47,6 +50,12 @@ const callMs = 15_000;
 /** How long a write waits for enough in-sync slots. */
 const floorMs = 10_000;
 
+/**
+ * How long a blob is tried where it was meant for, once the pool has another layout: a failover may be under
+ * way, but where a disk is missing the other layout is there so that nobody waits.
+ */
+const supersededMs = 1000;
+
 /** One attempt; then the primary may be another. */
 const attemptMs = 6000;
 
@@ -62,6 +71,8 @@ const blobsPerPageMax = 1000;
 /** What to do with a refusal; exhaustive over the wire's codes. */
 const reactions: Readonly<Record<FailureCode, 'retry' | 'wait-floor' | ClientError['code']>> = {
   'not-primary': 'retry',
+  // Until the map that says so is here; then the request is superseded.
+  draining: 'retry',
   'below-floor': 'wait-floor',
   'no-space': 'no-space',
   'no-such-blob': 'no-such-blob',
@@ -187,6 +198,25 @@ export class ClusterClient implements Cluster {
     return { pool: found.id, layout: activeLayout(found).id };
   }
 
+  migration(pool: string): Migration | undefined {
+    const found = this.#mon.map === undefined ? undefined : findPool(this.#mon.map, pool);
+    if (found === undefined || found.layouts.length < 2 || found.migration === 'paused')
+      return undefined;
+    const active = activeLayout(found);
+    // What an interim layout holds goes to the pool's own; nothing comes to it but new blobs.
+    if (active.purpose === 'interim') return undefined;
+    return {
+      from: found.layouts
+        .filter((each) => each !== active)
+        .map((each) => ({ pool: found.id, layout: each.id })),
+      bytesPerSecond: found.migrationBytesPerSecond,
+    };
+  }
+
+  reportMigration(pool: string, progress: MigrationProgress): void {
+    this.#mon.tell({ kind: 'report-migration', pool, ...progress });
+  }
+
   async allocateBlobs(count: number): Promise<BlobId> {
     while (this.#incarnation === undefined) {
       if (this.#closed) throw new ClientError('unavailable', 'the gateway stops');
@@ -225,8 +255,15 @@ export class ClusterClient implements Cluster {
           payload: views,
           payloadCrc: blobCrc,
         }),
+        { isSuperseded: () => this.#isSuperseded(layout) },
       ),
     );
+  }
+
+  /** The pool has another active layout than this one. */
+  #isSuperseded(ref: LayoutRef): boolean {
+    const pool = this.#mon.map?.pools.find((each) => each.id === ref.pool);
+    return pool !== undefined && activeLayout(pool).id !== ref.layout;
   }
 
   async readBlob(layout: LayoutRef, blob: BlobId, range: BlobRange): Promise<Uint8Array> {
@@ -247,6 +284,9 @@ export class ClusterClient implements Cluster {
   }
 
   async deleteBlob(layout: LayoutRef, blob: BlobId): Promise<void> {
+    const { map } = this.#mon;
+    if (map !== undefined && isRetired(formatPgId(layout.pool as PoolId, layout.layout, 0), map))
+      return;
     await this.#withRequest((request) =>
       this.#ask(
         () => this.#pgOfBlob(layout, blob),
@@ -364,8 +404,14 @@ export class ClusterClient implements Cluster {
     const { map } = this.#mon;
     if (map === undefined) return undefined;
     const layout: Layout | undefined = findLayout(map, ref.pool, ref.layout);
-    if (layout === undefined)
-      throw new ClientError('no-such-pool', `no layout ${ref.pool}.${ref.layout}`);
+    if (layout === undefined) {
+      // A layout goes when nothing is left in it.
+      const isGone = isRetired(formatPgId(ref.pool as PoolId, ref.layout, 0), map);
+      throw new ClientError(
+        isGone ? 'no-such-blob' : 'no-such-pool',
+        `no layout ${ref.pool}.${ref.layout}`,
+      );
+    }
     return formatPgId(
       ref.pool as PoolId,
       ref.layout,
@@ -383,7 +429,7 @@ export class ClusterClient implements Cluster {
   async #ask(
     locate: () => PgId | undefined,
     build: (pg: PgId) => Outgoing,
-    options: { readonly pooled?: true } = {},
+    options: { readonly pooled?: true; readonly isSuperseded?: () => boolean } = {},
   ): Promise<Incoming> {
     const startedAt = this.#env.clock.now();
     let reason = 'no cluster map yet';
@@ -391,6 +437,8 @@ export class ClusterClient implements Cluster {
       const elapsedMs = this.#env.clock.now() - startedAt;
       if (this.#closed) throw new ClientError('unavailable', 'the gateway stops');
       if (elapsedMs > callMs) throw new ClientError('unavailable', reason);
+      if (elapsedMs > supersededMs && options.isSuperseded?.() === true)
+        throw new ClientError('superseded', reason);
       const pg = locate();
       const osd = pg === undefined ? undefined : this.#primaryOf(pg);
       if (pg !== undefined && osd !== undefined) {
@@ -400,12 +448,15 @@ export class ClusterClient implements Cluster {
           const answer = await session.request(
             build(pg),
             Math.max(1000, Math.min(attemptMs, callMs - elapsedMs)),
-            options,
+            options.pooled === true ? { pooled: true } : {},
           );
           if (answer.message.kind !== 'failure') return answer;
           const { code, detail } = answer.message;
           const reaction = reactions[code];
           reason = detail;
+          const isElsewhere = code === 'draining' || reaction === 'wait-floor';
+          if (isElsewhere && options.isSuperseded?.() === true)
+            throw new ClientError('superseded', detail);
           if (reaction === 'wait-floor') {
             if (elapsedMs > floorMs) throw new ClientError('unavailable', detail);
           } else if (reaction !== 'retry') throw new ClientError(reaction, detail);

@@ -37,6 +37,23 @@ export interface BlobCursor {
   readonly after: BlobId | undefined;
 }
 
+/** Layouts that take no blobs any more, and how fast they may be emptied. */
+export interface Migration {
+  readonly from: readonly LayoutRef[];
+  /** 0: no limit. */
+  readonly bytesPerSecond: number;
+}
+
+export interface MigrationProgress {
+  /** Since this gateway began with it. */
+  readonly movedBytes: number;
+  readonly movedBlobs: number;
+  /** Whole passes over all indexes in a row that found nothing to move. */
+  readonly cleanPasses: number;
+  /** What could not be moved in the last pass, and why; empty: nothing. */
+  readonly trouble: string;
+}
+
 export interface BlobQuery {
   /** Blobs with `begin <= id < end`, by incarnation, then counter. */
   readonly begin: BlobId;
@@ -66,12 +83,19 @@ export interface Cluster {
   /** The layout that new blobs of the pool go to. */
   activeLayout(pool: string): LayoutRef;
 
+  /** What is to be moved out of the pool's other layouts; undefined: nothing, or not now. */
+  migration(pool: string): Migration | undefined;
+
+  /** Tells the monitor how far a migration is; for people, and lost when the monitor is away. */
+  reportMigration(pool: string, progress: MigrationProgress): void;
+
   /** `count` consecutive ids, never given before or again. */
   allocateBlobs(count: number): Promise<BlobId>;
 
   /**
    * Stores 1 to `blobBytesMax` bytes (the views together) under an id of `allocateBlobs`. Resolves when
-   * they are durable on every in-sync slot. The views must not change until it settles.
+   * they are durable on every in-sync slot. The views must not change until it settles. Throws `superseded`
+   * when the pool has another active layout by now and this one does not take the blob.
    */
   putBlob(layout: LayoutRef, blob: BlobId, views: readonly Uint8Array[]): Promise<void>;
 

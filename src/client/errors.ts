@@ -9,6 +9,8 @@
  * - `too-large`: arguments, effects or a result over the limits of a method call.
  * - `bad-request`: the primary does not know the method, or it threw; `detail` has the words.
  * - `damaged`: too few shards of the blob can be verified.
+ * - `superseded`: the blob's layout takes no blobs, or none soon enough, and the pool has another active one: put
+ *   the bytes there, under another id. Under this one they may be stored all the same.
  */
 export type ClientErrorCode =
   | 'unavailable'
@@ -17,7 +19,8 @@ export type ClientErrorCode =
   | 'no-such-pool'
   | 'too-large'
   | 'bad-request'
-  | 'damaged';
+  | 'damaged'
+  | 'superseded';
 
 export class ClientError extends Error {
   override readonly name = 'ClientError';

@@ -1,7 +1,19 @@
 // The cluster map: what exists. Kept by the monitors, numbered by epoch, read by everybody. Which slot
 // holds what is not here but in the PG records.
 
-import { bool, type Codec, list, oneOf, option, struct, text, u8, uint } from '../base/codec.ts';
+import {
+  bool,
+  type Carried,
+  type Codec,
+  DecodeError,
+  list,
+  oneOf,
+  option,
+  struct,
+  text,
+  u8,
+  uint,
+} from '../base/codec.ts';
 import {
   type Epoch,
   epoch,
@@ -10,6 +22,7 @@ import {
   osdId,
   type PgId,
   type PoolId,
+  parsePgId,
   poolId,
   type Uuid,
   uuid,
@@ -38,8 +51,10 @@ export interface OsdEntry {
   readonly in: boolean;
   /** Set by the operator: stays out when it comes back. */
   readonly outByOperator: boolean;
-  /** Refused by every daemon for ever. */
+  /** Given up by the operator: refused by every daemon, until it is taken back. */
   readonly destroyed: boolean;
+  /** Destroyed, and its disk erased: never taken back. */
+  readonly wiped: boolean;
   /** `host:port` of its listener; empty before its first boot. */
   readonly address: string;
   /** The epoch at which it last became up. */
@@ -52,20 +67,46 @@ export interface Rule {
   readonly deviceClass: DeviceClass | undefined;
 }
 
+/**
+ * `own`: what the operator asked for. `interim`: made by the monitor for the time in which the pool's own
+ * layout can't take writes (docs/decisions/0010-interim-layouts.md).
+ */
+export const layoutPurposes = ['own', 'interim'] as const;
+export type LayoutPurpose = (typeof layoutPurposes)[number];
+
 export interface Layout {
+  /** Rises in its pool; never given twice. */
   readonly id: number;
   readonly geometry: Geometry;
   readonly rule: Rule;
   readonly pgCount: number;
+  readonly purpose: LayoutPurpose;
+  /** The epoch since which it takes no blobs, because another is active; undefined while it is the active one. */
+  readonly drainingSince: Epoch | undefined;
 }
+
+export const migrationStates = ['running', 'paused'] as const;
+export type MigrationState = (typeof migrationStates)[number];
 
 export interface Pool {
   readonly id: PoolId;
   readonly name: string;
-  /** The last is the active one; those before it are draining. */
+  /** Exactly one is not draining, the active one: it is the last. */
   readonly layouts: readonly Layout[];
+  readonly nextLayoutId: number;
+  /** Whether what draining layouts hold is being moved to the active one. */
+  readonly migration: MigrationState;
+  /** Bytes a second that moving may take of clients; 0: no limit. */
+  readonly migrationBytesPerSecond: number;
   /** Objects up to this many bytes live in the index entry. */
   readonly inlineBytesMax: number;
+  /** When it was removed, by the monitor's wall clock; 0: it was not. Its data stay for a while. */
+  readonly removedWallMs: number;
+}
+
+export interface Setting {
+  readonly name: string;
+  readonly value: string;
 }
 
 export interface ClusterMap {
@@ -73,6 +114,8 @@ export interface ClusterMap {
   readonly epoch: Epoch;
   readonly osds: readonly OsdEntry[];
   readonly pools: readonly Pool[];
+  /** Cluster-wide settings that differ from their defaults (map/settings.ts), by name. */
+  readonly settings: readonly Setting[];
   /** Ids are never given twice. */
   readonly nextOsdId: number;
   readonly nextPoolId: number;
@@ -83,14 +126,14 @@ const ruleCodec: Codec<Rule> = struct({
   failureDomain: oneOf(...domainLevels),
   deviceClass: option(deviceClassCodec),
 });
+const layoutFields = { id: uint, geometry: geometryCodec, rule: ruleCodec, pgCount: uint };
 const layoutCodec: Codec<Layout> = struct({
-  id: uint,
-  geometry: geometryCodec,
-  rule: ruleCodec,
-  pgCount: uint,
+  ...layoutFields,
+  purpose: oneOf(...layoutPurposes),
+  drainingSince: option(epoch),
 });
 
-export const osdEntryCodec: Codec<OsdEntry> = struct({
+const osdFields = {
   id: osdId,
   uuid,
   host: text,
@@ -105,26 +148,66 @@ export const osdEntryCodec: Codec<OsdEntry> = struct({
   destroyed: bool,
   address: text,
   upSince: epoch,
-});
+};
+const osdEntryCodec: Codec<OsdEntry> = struct({ ...osdFields, wiped: bool });
 
-export const poolCodec: Codec<Pool> = struct({
+const poolCodec: Codec<Pool> = struct({
   id: poolId,
   name: text,
   layouts: list(layoutCodec),
+  nextLayoutId: uint,
+  migration: oneOf(...migrationStates),
+  migrationBytesPerSecond: uint,
   inlineBytesMax: uint,
+  removedWallMs: uint,
 });
 
-const body: Codec<Omit<ClusterMap, never>> = struct({
-  fsid: uuid,
-  epoch,
+const mapFields = { fsid: uuid, epoch };
+const nextIds = { nextOsdId: uint, nextPoolId: uint };
+const body: Codec<ClusterMap> = struct({
+  ...mapFields,
   osds: list(osdEntryCodec),
   pools: list(poolCodec),
-  nextOsdId: uint,
-  nextPoolId: uint,
+  settings: list(struct({ name: text, value: text })),
+  ...nextIds,
 });
 
+/** Before pools could change their layout. */
+const bodyOfVersion1 = struct({
+  ...mapFields,
+  osds: list(struct(osdFields)),
+  pools: list(
+    struct({ id: poolId, name: text, layouts: list(struct(layoutFields)), inlineBytesMax: uint }),
+  ),
+  ...nextIds,
+});
+
+function fromVersion1(map: Carried<typeof bodyOfVersion1>): ClusterMap {
+  return {
+    ...map,
+    osds: map.osds.map((osd) => ({ ...osd, wiped: false })),
+    pools: map.pools.map((pool) => ({
+      ...newPool,
+      ...pool,
+      layouts: pool.layouts.map((layout) => ({ ...newLayout, ...layout })),
+      nextLayoutId: 1 + Math.max(0, ...pool.layouts.map((layout) => layout.id)),
+    })),
+    settings: [],
+  };
+}
+
+/** What a layout is when nobody has done anything to it. */
+export const newLayout = { purpose: 'own', drainingSince: undefined } as const;
+/** What a pool with one layout, of id 1, begins with. */
+export const newPool = {
+  nextLayoutId: 2,
+  migration: 'running',
+  migrationBytesPerSecond: 0,
+  removedWallMs: 0,
+} as const;
+
 /** Version byte, then the fields in order. */
-const clusterMapVersion = 1;
+const clusterMapVersion = 2;
 export const clusterMapCodec: Codec<ClusterMap> = {
   write: (w, map) => {
     u8.write(w, clusterMapVersion);
@@ -132,8 +215,9 @@ export const clusterMapCodec: Codec<ClusterMap> = {
   },
   read: (r) => {
     const version = u8.read(r);
+    if (version === 1) return fromVersion1(bodyOfVersion1.read(r));
     if (version !== clusterMapVersion)
-      throw new RangeError(`cluster map of version ${version}; this is ${clusterMapVersion}`);
+      throw new DecodeError(`cluster map of version ${version}; this is ${clusterMapVersion}`);
     return body.read(r);
   },
 };
@@ -144,12 +228,24 @@ export function activeLayout(pool: Pool): Layout {
   return layout;
 }
 
+/** The pool of a name; not one that was removed and waits in the trash. */
 export function findPool(map: ClusterMap, name: string): Pool | undefined {
-  return map.pools.find((pool) => pool.name === name);
+  return map.pools.find((pool) => pool.name === name && pool.removedWallMs === 0);
 }
 
 export function findLayout(map: ClusterMap, pool: number, layout: number): Layout | undefined {
   return map.pools.find((each) => each.id === pool)?.layouts.find((each) => each.id === layout);
+}
+
+/**
+ * The PG's layout was there once and is not any more, by a map that knows so: ids rise and are never given
+ * twice. A map that is merely older than the PG says nothing.
+ */
+export function isRetired(pg: PgId, map: ClusterMap): boolean {
+  const { pool: id, layout } = parsePgId(pg);
+  if (findLayout(map, id, layout) !== undefined) return false;
+  const pool = map.pools.find((each) => each.id === id);
+  return pool === undefined ? id < map.nextPoolId : layout < pool.nextLayoutId;
 }
 
 export function findOsd(map: ClusterMap, id: number): OsdEntry | undefined {

@@ -55,6 +55,19 @@ export function geometryFault(geometry: Geometry): string | undefined {
   }
 }
 
+/** The same in everything, so that the same bytes mean the same under both. */
+export function isSameGeometry(a: Geometry, b: Geometry): boolean {
+  if (a.kind === 'copies')
+    return b.kind === 'copies' && a.size === b.size && a.minSize === b.minSize;
+  return (
+    b.kind === 'erasure' &&
+    a.k === b.k &&
+    a.m === b.m &&
+    a.chunkBytes === b.chunkBytes &&
+    a.codec === b.codec
+  );
+}
+
 /** Slots of a whole PG. */
 export function slotCount(geometry: Geometry): number {
   return geometry.kind === 'copies' ? geometry.size : geometry.k + geometry.m;

@@ -147,6 +147,37 @@ export function computeTargets(
 }
 
 /**
+ * The target with each disk that can't be used replaced by one that can, in a domain of its own, where there is
+ * one. `held`: which place of the PG a disk has already; it takes no other.
+ */
+export function replaceAbsent(
+  map: ClusterMap,
+  layout: Layout,
+  place: {
+    readonly pg: PgId;
+    readonly target: readonly OsdId[];
+    readonly held: (osd: OsdId) => number | undefined;
+  },
+): readonly OsdId[] {
+  const candidates = candidatesOf(map, layout);
+  const byId = new Map(candidates.map((candidate) => [candidate.osd.id, candidate]));
+  const used = new Set(
+    place.target.flatMap((id) => {
+      const candidate = byId.get(id);
+      return candidate === undefined ? [] : [candidate.domain];
+    }),
+  );
+  return place.target.map((id, index) => {
+    if (byId.has(id)) return id;
+    const fitting = candidates.filter(({ osd }) => (place.held(osd.id) ?? index) === index);
+    const standIn = pick(fitting, place.pg, index, used);
+    if (standIn === undefined) return id;
+    used.add(standIn.domain);
+    return standIn.osd.id;
+  });
+}
+
+/**
  * Moves single slots from the fullest disk for its weight to the emptiest, until no move brings the two
  * closer. Bounded by the number of slots: each move lowers the spread.
  */

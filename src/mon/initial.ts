@@ -1,7 +1,14 @@
 // The state a cluster begins with: its disks, not yet up, and the default pools for their number.
 
 import type { Epoch, OsdId, PgId, Uuid } from '../base/ids.ts';
-import type { ClusterMap, DomainLevel, OsdEntry, Pool } from '../map/cluster-map.ts';
+import {
+  type ClusterMap,
+  type DomainLevel,
+  newLayout,
+  newPool,
+  type OsdEntry,
+  type Pool,
+} from '../map/cluster-map.ts';
 import { copies, erasure, type Geometry } from '../map/geometry.ts';
 import type { PgRecord } from '../map/pg-record.ts';
 import { newRecords, withPool } from './planner.ts';
@@ -56,6 +63,7 @@ export function initialState(parts: {
       in: true,
       outByOperator: false,
       destroyed: false,
+      wiped: false,
       address: '',
       upSince: 0 as Epoch,
     }),
@@ -65,6 +73,7 @@ export function initialState(parts: {
     epoch: 1 as Epoch,
     osds,
     pools: [],
+    settings: [],
     nextOsdId: osds.length,
     nextPoolId: 1,
   };
@@ -75,8 +84,14 @@ export function initialState(parts: {
       geometry: wanted.geometry,
       rule: { failureDomain: wanted.failureDomain, deviceClass: undefined },
       pgCount: wanted.pgCount,
+      ...newLayout,
     };
-    const pool: Omit<Pool, 'id'> = { name: wanted.name, layouts: [layout], inlineBytesMax };
+    const pool: Omit<Pool, 'id'> = {
+      name: wanted.name,
+      layouts: [layout],
+      inlineBytesMax,
+      ...newPool,
+    };
     const added = withPool(map, pool);
     const made = newRecords(added.map, added.pool, parts.nonce);
     if (made === undefined) throw new RangeError(`pool ${wanted.name} needs more failure domains`);

@@ -4,8 +4,9 @@
 // It elects and lets join; it never makes anyone in-sync (rule 17 is the primary's), and it checks every
 // proposal against `proposalFault`.
 
+import { assert } from '../base/assert.ts';
 import { formatHex } from '../base/bytes.ts';
-import type { Epoch, OsdId, PgId, Uuid } from '../base/ids.ts';
+import type { Epoch, OsdId, PgId, PoolId, Uuid } from '../base/ids.ts';
 import { isUuid } from '../base/ids.ts';
 import type { Instant, Timer } from '../env/clock.ts';
 import type { Env } from '../env/env.ts';
@@ -16,10 +17,13 @@ import {
   domainOf,
   findOsd,
   findPool,
+  type Layout,
   type OsdEntry,
   type Pool,
+  pgIdsOf,
 } from '../map/cluster-map.ts';
-import { formatGeometry, geometryFault, slotCount } from '../map/geometry.ts';
+import { formatGeometry, geometryFault, overheadPermille, slotCount } from '../map/geometry.ts';
+import { mapFault, pgCountMax } from '../map/map-fault.ts';
 import {
   acceptRolledBack,
   distrust,
@@ -36,6 +40,16 @@ import { daemonKey, pairKey } from '../net/keys.ts';
 import type { Incoming, Outgoing, Session } from '../net/session.ts';
 import type { Message, MessageOf, OsdUsage, PgReport } from '../wire/messages.ts';
 import { FailureReports } from './failures.ts';
+import { LayoutTender, type MigrationWord } from './layout-tender.ts';
+import {
+  activateLayout,
+  addLayout,
+  editPool,
+  isSameWish,
+  type LayoutWish,
+  type PgEmptiness,
+  previousLayout,
+} from './layouts.ts';
 import type { MapStore } from './map-store.ts';
 import { layoutOf, newRecords, plan, retarget, withPool } from './planner.ts';
 import { mergeKnown } from './restore.ts';
@@ -70,9 +84,23 @@ interface OsdSight {
   sequence: number;
   usage: OsdUsage;
   stopped: readonly string[];
+  /** Of the map it acts on. */
+  epoch: Epoch;
+  /** Why it does not act on a newer map that it was shown. */
+  refusedMap: string;
   /** Why its daemon could not run, as its supervisor told. */
   failure: string;
 }
+
+type HeardPgReport = PgReport & {
+  readonly osd: OsdId;
+  readonly at: Instant;
+  /** Of the map that its primary acted on. */
+  readonly epoch: Epoch;
+};
+
+/** A primary's word that is older than this says nothing about now. */
+const reportLifeMs = 5000;
 
 /** How long nobody is dropped or marked down after the monitor started (rule 14's boot grace). */
 const bootGraceMs = 5000;
@@ -81,6 +109,9 @@ const bootGraceMs = 5000;
 const outAfterMs = 600_000;
 
 const tickMs = 500;
+
+/** Moving a pool may fill disks up to where health begins to warn. */
+const roomShare = 0.85;
 
 /** How often it is made durable how far each disk is (rule 21). */
 const keepSequencesMs = 60_000;
@@ -113,7 +144,8 @@ export class Monitor {
   readonly #subscribers = new Set<Session>();
   readonly #sights = new Map<Uuid, OsdSight>();
   readonly #reports = new FailureReports();
-  readonly #pgReports = new Map<PgId, PgReport & { readonly osd: OsdId; readonly at: Instant }>();
+  readonly #pgReports = new Map<PgId, HeardPgReport>();
+  readonly #layouts = new LayoutTender();
   readonly #jobs = new Map<string, { holder: Uuid; until: Instant }>();
   readonly #writers = new Map<number, WriterSight>();
   readonly #downSince = new Map<OsdId, Instant>();
@@ -198,13 +230,19 @@ export class Monitor {
       .map(({ id }) => id);
   }
 
-  reportOf(pg: PgId): (PgReport & { readonly osd: OsdId; readonly at: Instant }) | undefined {
+  reportOf(pg: PgId): HeardPgReport | undefined {
     return this.#pgReports.get(pg);
   }
 
-  sightOf(
-    osd: OsdEntry,
-  ): { usage: OsdUsage; stopped: readonly string[]; failure: string; heard: boolean } | undefined {
+  sightOf(osd: OsdEntry):
+    | {
+        usage: OsdUsage;
+        stopped: readonly string[];
+        failure: string;
+        refusedMap: string;
+        heard: boolean;
+      }
+    | undefined {
     const sight = this.#sights.get(osd.uuid);
     return sight === undefined ? undefined : { ...sight, heard: sight.session?.isOpen === true };
   }
@@ -232,6 +270,8 @@ export class Monitor {
       const before = this.#state;
       const after = decide(before);
       if (after === before) return;
+      const wrong = mapFault(after.map);
+      assert(wrong === undefined, `a map that may be shown: ${wrong}`);
       const revision = await this.#options.store.transact(putsFor(before, after));
       if (revision === undefined)
         throw new MonError('refused', 'another monitor changed the map store');
@@ -347,6 +387,13 @@ export class Monitor {
         if (session.peer.role === 's3' && message.incarnation < this.#state.nextIncarnation)
           this.#holdIncarnation(session, message.incarnation);
         return undefined;
+      case 'report-migration': {
+        const { kind: _, pool: name, ...word } = message;
+        const pool = findPool(this.#state.map, name);
+        if (pool !== undefined && session.peer.role === 's3')
+          this.#layouts.heard(pool.id, { ...word, at: this.#env.clock.now() });
+        return undefined;
+      }
       case 'hold-job':
         return { message: { kind: 'job', held: this.#holdJob(session, message.job) } };
       default:
@@ -401,6 +448,8 @@ export class Monitor {
       sequence: Math.max(reached, message.sequence),
       usage: message.usage,
       stopped: [],
+      epoch: 0 as Epoch,
+      refusedMap: '',
       failure: '',
     };
     this.#sights.set(osd.uuid, sight);
@@ -435,9 +484,16 @@ export class Monitor {
     sight.sequence = Math.max(sight.sequence, message.sequence);
     sight.usage = message.usage;
     sight.stopped = message.stopped;
+    sight.epoch = message.epoch;
+    sight.refusedMap = message.refusedMap;
     for (const report of message.reports) {
       if (this.#state.records.get(report.pg)?.primary === osd.uuid)
-        this.#pgReports.set(report.pg, { ...report, osd: osd.id, at: sight.heardAt });
+        this.#pgReports.set(report.pg, {
+          ...report,
+          osd: osd.id,
+          at: sight.heardAt,
+          epoch: message.epoch,
+        });
     }
     // It runs, whatever was said of it before: a verdict made while it was cut off is taken back.
     if (!osd.up && this.#witness.isOpen)
@@ -702,6 +758,7 @@ export class Monitor {
       this.#judge(osd.id);
       if (!osd.up && !this.#downSince.has(osd.id)) this.#downSince.set(osd.id, now);
     }
+    this.#tendLayouts(now);
     const overdue = this.#state.map.osds.filter(
       (osd) =>
         !osd.up &&
@@ -718,6 +775,45 @@ export class Monitor {
     if (overdue.length === 0 || away.size > 1) return;
     for (const osd of overdue)
       this.#spawn('osd out', () => this.#editOsd(osd.id, (entry) => ({ ...entry, in: false })));
+  }
+
+  #tendLayouts(now: Instant): void {
+    // Disks of a cluster that has just been started are still coming.
+    if (now - this.#startedAt < 3 * bootGraceMs) return;
+    const world = {
+      wordOf: (pg: PgId) => this.#emptinessOf(pg),
+      askScrub: (pgs: readonly PgId[]) => this.scrub(pgs, false),
+    };
+    for (const pool of this.#state.map.pools) {
+      const step = this.#layouts.look(this.#state, pool, now, world);
+      if (step === undefined) continue;
+      this.#spawn('pool layouts', () =>
+        this.#change((state) => {
+          const next = step(state, () => this.#nonce());
+          if (next === state) return state;
+          const before = this.#describeLayouts(state, pool.id);
+          const after = this.#describeLayouts(next, pool.id);
+          this.#env.log.write('warn', 'pool has other layouts', { pool: pool.name, before, after });
+          return this.#planned(next);
+        }),
+      );
+    }
+  }
+
+  #describeLayouts({ map }: MonState, id: PoolId): string {
+    const layouts = map.pools.find((each) => each.id === id)?.layouts ?? [];
+    return layouts
+      .map((each) => `${each.id}: ${formatGeometry(each.geometry)} ${each.purpose}`)
+      .join(', ');
+  }
+
+  /** The word of the PG's present primary, when it is not old. */
+  #emptinessOf(pg: PgId): PgEmptiness | undefined {
+    const report = this.#pgReports.get(pg);
+    const primary = this.#state.records.get(pg)?.primary;
+    if (report === undefined || this.#env.clock.now() - report.at > reportLifeMs) return undefined;
+    const isItsPrimary = findOsd(this.#state.map, report.osd)?.uuid === primary;
+    return isItsPrimary ? report : undefined;
   }
 
   #spawn(name: string, work: () => Promise<void>): void {
@@ -787,6 +883,8 @@ export class Monitor {
         sequence: 0,
         usage: { capacityBytes: osd.capacityBytes, usedBytes: 0 },
         stopped: [],
+        epoch: 0 as Epoch,
+        refusedMap: '',
         failure: reason,
       });
   }
@@ -830,8 +928,8 @@ export class Monitor {
     const layout = activeLayout(pool as Pool);
     const fault = geometryFault(layout.geometry);
     if (fault !== undefined) throw new MonError('invalid', fault);
-    if (layout.pgCount < 1 || layout.pgCount > 4096)
-      throw new MonError('invalid', `${layout.pgCount} placement groups: 1 to 4096`);
+    if (layout.pgCount < 1 || layout.pgCount > pgCountMax)
+      throw new MonError('invalid', `${layout.pgCount} placement groups: 1 to ${pgCountMax}`);
     if (!/^[A-Za-z0-9._-]{1,64}$/.test(pool.name))
       throw new MonError('invalid', `pool name ${pool.name}: 1 to 64 letters, digits, . _ -`);
     let created: Pool | undefined;
@@ -841,11 +939,7 @@ export class Monitor {
       const added = withPool(state.map, pool);
       const map = { ...added.map, epoch: (state.map.epoch + 1) as Epoch };
       const records = newRecords(map, added.pool, () => this.#nonce());
-      if (records === undefined)
-        throw new MonError(
-          'refused',
-          `${formatGeometry(layout.geometry)} needs ${slotCount(layout.geometry)} failure domains (${layout.rule.failureDomain}), there are ${domainCount(map, layout)}`,
-        );
+      if (records === undefined) throw new MonError('refused', this.#tooFewDomains(map, layout));
       created = added.pool;
       return {
         ...state,
@@ -857,6 +951,108 @@ export class Monitor {
       };
     });
     return created as Pool;
+  }
+
+  #requirePool(state: MonState, name: string): Pool {
+    const pool = findPool(state.map, name);
+    if (pool === undefined) throw new MonError('not-found', `no pool ${name}`);
+    return pool;
+  }
+
+  /** What moves a pool's blobs has said; undefined: nothing yet. */
+  migrationOf(pool: PoolId): MigrationWord | undefined {
+    return this.#layouts.wordOf(pool);
+  }
+
+  /**
+   * Gives a pool another layout: new blobs go there from now on, and what the others hold is moved there. What
+   * is not named stays as it is. Done when it is decided; `pool ls` shows how far the move is.
+   */
+  async setPoolLayout(name: string, wish: Partial<LayoutWish>): Promise<void> {
+    await this.#command((state) => {
+      const pool = this.#requirePool(state, name);
+      const own = pool.layouts.findLast((layout) => layout.purpose === 'own');
+      const active = activeLayout(pool);
+      const full: LayoutWish = { ...(own ?? active), ...wish, purpose: 'own' };
+      const fault = this.#layoutWishFault(state, pool, full);
+      if (fault !== undefined) throw fault;
+      if (own !== undefined && isSameWish(own, full))
+        throw new MonError('refused', `pool ${name} is ${formatGeometry(own.geometry)} already`);
+      const back = pool.layouts.find(
+        (layout) => layout.purpose === 'own' && isSameWish(layout, full),
+      );
+      const next =
+        back === undefined
+          ? addLayout(state, pool, full, () => this.#nonce())
+          : activateLayout(state, pool, back);
+      if (next === undefined)
+        throw new MonError('refused', this.#tooFewDomains(state.map, { ...active, ...full }));
+      return this.#planned(next);
+    });
+  }
+
+  #tooFewDomains(map: ClusterMap, layout: Layout): string {
+    return `${formatGeometry(layout.geometry)} needs ${slotCount(layout.geometry)} failure domains (${layout.rule.failureDomain}), there are ${domainCount(map, layout)}`;
+  }
+
+  #layoutWishFault(state: MonState, pool: Pool, wish: LayoutWish): MonError | undefined {
+    const fault = geometryFault(wish.geometry);
+    if (fault !== undefined) return new MonError('invalid', fault);
+    if (wish.pgCount < 1 || wish.pgCount > pgCountMax)
+      return new MonError('invalid', `${wish.pgCount} placement groups: 1 to ${pgCountMax}`);
+    const reports = pool.layouts.flatMap((layout) =>
+      pgIdsOf(pool, layout).map((pg) => ({ pg, report: this.#pgReports.get(pg) })),
+    );
+    const unknown = reports.find(({ report }) => report === undefined);
+    if (unknown !== undefined)
+      return new MonError(
+        'refused',
+        `${unknown.pg} does not serve, so that nobody knows how much there is to move: see \`holdfast health\``,
+      );
+    if (reports.some(({ report }) => report?.rows === true))
+      return new MonError(
+        'refused',
+        `pool ${pool.name} holds mutable objects (rows): only pools of blobs can change their layout yet`,
+      );
+    const storedBytes = reports.reduce((sum, { report }) => sum + (report?.bytes ?? 0), 0);
+    return this.#roomFault(state.map, wish, storedBytes);
+  }
+
+  /** During a move both the old and the new copy are there. */
+  #roomFault(map: ClusterMap, wish: LayoutWish, storedBytes: number): MonError | undefined {
+    const neededBytes = Math.ceil((storedBytes * overheadPermille(wish.geometry)) / 1000);
+    let freeBytes = 0;
+    for (const osd of map.osds) {
+      if (!osd.in || osd.destroyed) continue;
+      if ((wish.rule.deviceClass ?? osd.deviceClass) !== osd.deviceClass) continue;
+      const usage = this.#sights.get(osd.uuid)?.usage;
+      if (usage === undefined) continue;
+      freeBytes += Math.max(0, usage.capacityBytes * roomShare - usage.usedBytes);
+    }
+    if (neededBytes <= freeBytes) return undefined;
+    return new MonError(
+      'refused',
+      `${formatGeometry(wish.geometry)} needs room for ${neededBytes} bytes beside what is there while they are moved; the disks have ${Math.floor(freeBytes)} bytes below 85 %: ${neededBytes - Math.floor(freeBytes)} bytes are missing`,
+    );
+  }
+
+  /** Turns the last change of a pool's layout back. */
+  async revertPool(name: string): Promise<void> {
+    await this.#command((state) => {
+      const pool = this.#requirePool(state, name);
+      const previous = previousLayout(pool);
+      if (previous === undefined)
+        throw new MonError('refused', `pool ${name} is in no change that could be turned back`);
+      return this.#planned(activateLayout(state, pool, previous));
+    });
+  }
+
+  /** Pauses or resumes moving, or bounds its rate. */
+  async setMigration(
+    name: string,
+    edit: Partial<Pick<Pool, 'migration' | 'migrationBytesPerSecond'>>,
+  ): Promise<void> {
+    await this.#command((state) => editPool(state, this.#requirePool(state, name), edit));
   }
 
   /** Removes a pool that holds nothing, by the reports of all its primaries. */

@@ -14,8 +14,9 @@ import {
   type Pool,
   pgIdsOf,
 } from '../map/cluster-map.ts';
-import { slotCount } from '../map/geometry.ts';
+import { slotCount, writeFloor } from '../map/geometry.ts';
 import {
+  distinctCount,
   hasRecordFloor,
   isWhole,
   nextRecord,
@@ -23,7 +24,7 @@ import {
   type Slot,
   slotsIn,
 } from '../map/pg-record.ts';
-import { computeTargets } from '../map/placement.ts';
+import { computeTargets, replaceAbsent } from '../map/placement.ts';
 
 type Records = ReadonlyMap<PgId, PgRecord>;
 
@@ -81,8 +82,9 @@ export function retarget(map: ClusterMap, records: Records, nonce: () => string)
       const before = new Map(pgs.map((pg) => [pg, (records.get(pg) as PgRecord).target]));
       const held = (pg: PgId, osd: OsdId): number | undefined =>
         records.get(pg)?.slots.find((slot) => slot.osd === osd)?.index;
-      for (const [pg, target] of computeTargets(map, layout, pgs, before, held)) {
+      for (const [pg, wanted] of computeTargets(map, layout, pgs, before, held)) {
         const record = records.get(pg) as PgRecord;
+        const target = withStandIns(map, layout, record, wanted);
         if (
           target.length === record.target.length &&
           target.every((osd, index) => osd === record.target[index])
@@ -92,6 +94,34 @@ export function retarget(map: ClusterMap, records: Records, nonce: () => string)
       }
     }
   return next;
+}
+
+/**
+ * A PG of copies below its write floor is stuck, and what it holds is small: whoever of its targets is down is
+ * replaced at once by a disk that is up, in a domain of its own. Erasure-coded PGs wait, because their pool gets
+ * an interim layout instead.
+ */
+function withStandIns(
+  map: ClusterMap,
+  layout: Layout,
+  record: PgRecord,
+  target: readonly OsdId[],
+): readonly OsdId[] {
+  if (layout.geometry.kind !== 'copies') return target;
+  const isUp = (id: OsdId): boolean => {
+    const osd = findOsd(map, id);
+    return osd?.up === true && !osd.destroyed;
+  };
+  const live = slotsIn(record, 'in-sync').filter(
+    (slot) => isUp(slot.osd) && findOsd(map, slot.osd)?.uuid === slot.uuid,
+  );
+  // Nobody to copy from, or nothing wanting.
+  if (live.length === 0) return target;
+  if (distinctCount(live, layout, map) >= writeFloor(layout.geometry)) return target;
+  const up = { ...map, osds: map.osds.map((osd) => ({ ...osd, in: osd.in && osd.up })) };
+  const held = (osd: OsdId): number | undefined =>
+    record.slots.find((slot) => slot.osd === osd)?.index;
+  return replaceAbsent(up, layout, { pg: record.pg, target, held });
 }
 
 /**

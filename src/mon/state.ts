@@ -12,6 +12,7 @@ import { type Codec, decode, encode, list, struct, text, u32, uint } from '../ba
 import { isUuid, type PgId, type Uuid, uuid } from '../base/ids.ts';
 import { EnvError } from '../env/errors.ts';
 import { type ClusterMap, clusterMapCodec } from '../map/cluster-map.ts';
+import { mapFault } from '../map/map-fault.ts';
 import { type PgRecord, pgRecordCodec } from '../map/pg-record.ts';
 import type { MapStore, Put } from './map-store.ts';
 
@@ -117,6 +118,9 @@ export async function loadState(
   const map = value('map', mapValue);
   if (map.fsid !== fsid)
     throw new EnvError('corrupt', `map store of cluster ${map.fsid}, expected ${fsid}`);
+  const wrong = mapFault(map);
+  if (wrong !== undefined)
+    throw new EnvError('corrupt', `the cluster map in the map store is wrong: ${wrong}`);
   const records = new Map<PgId, PgRecord>();
   const sequences = new Map<Uuid, number>();
   for (const [key, stored] of all) {

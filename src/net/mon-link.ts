@@ -1,11 +1,13 @@
 // A daemon's line to the monitor: kept open, subscribed, re-opened when it breaks. Holds the newest map
-// and PG records; older ones are never taken (a monitor that came back with less is not believed).
+// and PG records; older ones are never taken (a monitor that came back with less is not believed), nor is
+// a map or a record that contradicts itself or what stored bytes mean: the one before stays in force.
 
 import type { PgId, Uuid } from '../base/ids.ts';
 import { sleep } from '../env/clock.ts';
 import type { Env } from '../env/env.ts';
 import type { Address } from '../env/network.ts';
-import type { ClusterMap } from '../map/cluster-map.ts';
+import { type ClusterMap, isRetired } from '../map/cluster-map.ts';
+import { mapFault, recordFault, successorFault } from '../map/map-fault.ts';
 import type { PgRecord } from '../map/pg-record.ts';
 import type { Message, MessageKind, MessageOf } from '../wire/messages.ts';
 import { NetError } from './errors.ts';
@@ -38,6 +40,7 @@ export class MonLink {
   readonly #records = new Map<PgId, PgRecord>();
   readonly #peerKeys = new Map<Uuid, Promise<Uint8Array>>();
   #map: ClusterMap | undefined;
+  #refusedMap = '';
   #session: Session | undefined;
   #closed = false;
 
@@ -55,6 +58,11 @@ export class MonLink {
     return this.#map;
   }
 
+  /** Why the newest map that came is not acted on; empty when it is. */
+  get refusedMap(): string {
+    return this.#refusedMap;
+  }
+
   get records(): ReadonlyMap<PgId, PgRecord> {
     return this.#records;
   }
@@ -65,8 +73,7 @@ export class MonLink {
 
   /** Takes over what a daemon remembered from before; newer knowledge stays. */
   remember(map: ClusterMap | undefined, records: readonly PgRecord[]): void {
-    if (map !== undefined && (this.#map === undefined || map.epoch > this.#map.epoch))
-      this.#map = map;
+    if (map !== undefined) this.#takeMap(map);
     for (const record of records) this.#take(record);
   }
 
@@ -107,9 +114,31 @@ export class MonLink {
     this.#session?.close('shutting down');
   }
 
+  #takeMap(map: ClusterMap): boolean {
+    const known = this.#map;
+    if (known !== undefined && map.epoch <= known.epoch) return false;
+    const fault = mapFault(map) ?? (known === undefined ? undefined : successorFault(known, map));
+    if (fault !== undefined) {
+      this.#refusedMap = `map ${map.epoch} is wrong: ${fault}`;
+      this.#env.log.write('error', 'cluster map refused', { epoch: map.epoch, fault });
+      return false;
+    }
+    this.#refusedMap = '';
+    this.#map = map;
+    // Their layouts are gone for ever.
+    for (const pg of [...this.#records.keys()]) if (isRetired(pg, map)) this.#records.delete(pg);
+    return true;
+  }
+
   #take(record: PgRecord): boolean {
     const known = this.#records.get(record.pg);
     if (known !== undefined && known.version >= record.version) return false;
+    if (this.#map !== undefined && isRetired(record.pg, this.#map)) return false;
+    const fault = this.#map === undefined ? undefined : recordFault(record, this.#map);
+    if (fault !== undefined) {
+      this.#env.log.write('error', 'record refused', { pg: record.pg, fault });
+      return false;
+    }
     this.#records.set(record.pg, record);
     return true;
   }
@@ -157,9 +186,7 @@ export class MonLink {
     const { message } = incoming;
     switch (message.kind) {
       case 'map': {
-        if (this.#map !== undefined && message.map.epoch <= this.#map.epoch) return undefined;
-        this.#map = message.map;
-        this.#options.changed({ map: true, records: [] });
+        if (this.#takeMap(message.map)) this.#options.changed({ map: true, records: [] });
         return undefined;
       }
       case 'records': {

@@ -4,14 +4,14 @@
 
 import { encodeUtf8 } from '../base/bytes.ts';
 import { type Carried, decode, encode, option, struct, u8, uint } from '../base/codec.ts';
-import type { OsdId, PgId, Uuid } from '../base/ids.ts';
+import type { Epoch, OsdId, PgId, Uuid } from '../base/ids.ts';
 import { isPgId, uuid } from '../base/ids.ts';
 import type { Methods } from '../base/method.ts';
 import { Permits } from '../base/turnstile.ts';
 import type { Instant, Timer } from '../env/clock.ts';
 import type { Env } from '../env/env.ts';
 import type { Address } from '../env/network.ts';
-import { clusterMapCodec } from '../map/cluster-map.ts';
+import { clusterMapCodec, isRetired } from '../map/cluster-map.ts';
 import { type PgRecord, slotOf } from '../map/pg-record.ts';
 import { NetError } from '../net/errors.ts';
 import { type Identity, type SessionServer, serveSessions } from '../net/handshake.ts';
@@ -23,6 +23,7 @@ import { Transaction } from '../store/transaction.ts';
 import type { Message, MessageOf, PgReport } from '../wire/messages.ts';
 import { CommitStarter } from './commit-starter.ts';
 import { OsdError } from './errors.ts';
+import { removeLeftOver } from './leftovers.ts';
 import { Member } from './member.ts';
 import { Peers } from './peers.ts';
 import { PgDisk } from './pg-disk.ts';
@@ -99,6 +100,7 @@ export class Osd {
   #servingTold = 0;
   #marks: Marks = noMarks;
   #isKeepingMarks = false;
+  #isRemovingLeftOver = false;
 
   constructor(env: Env, options: OsdOptions, store: ObjectStore) {
     this.#env = env;
@@ -142,6 +144,11 @@ export class Osd {
   /** Of each PG it leads now; for tests and the simulator's checkers. */
   primaryOf(pg: PgId): Primary | undefined {
     return this.#primaries.get(pg);
+  }
+
+  /** PGs that this disk has something of. */
+  get pgs(): readonly PgId[] {
+    return [...this.#members.keys()];
   }
 
   memberOf(pg: PgId): Member | undefined {
@@ -262,8 +269,37 @@ export class Osd {
   #onChange(change: { map: boolean; records: readonly PgRecord[] }): void {
     if (this.#closed) return;
     if (change.map) this.#env.tasks.spawn('keep map', () => this.#keepMap());
+    this.#removeLeftOver();
     const records = change.map ? [...this.#world.mon.records.values()] : change.records;
     for (const record of records) this.#follow(record);
+  }
+
+  /** PGs whose layout the map has no more are led by nobody; what they held goes (osd/leftovers.ts). */
+  #removeLeftOver(): void {
+    const { map } = this.#world.mon;
+    if (map === undefined || this.#isRemovingLeftOver) return;
+    const left = [...this.#members.values()].filter(({ pg }) => isRetired(pg, map));
+    if (left.length === 0) return;
+    for (const { pg } of left) {
+      this.#primaries.get(pg)?.end('its layout is gone');
+      this.#primaries.delete(pg);
+    }
+    this.#isRemovingLeftOver = true;
+    this.#env.tasks.spawn('leftovers', async () => {
+      try {
+        for (const member of left) {
+          if (this.#closed) return;
+          const wallMs = this.#env.wall.nowMs();
+          if (await removeLeftOver(this.#store, ownCollection, member, wallMs))
+            this.#members.delete(member.pg);
+        }
+      } catch (error) {
+        // Tried again at the next look.
+        this.#env.log.write('warn', 'leftovers not removed', { error: describeError(error) });
+      } finally {
+        this.#isRemovingLeftOver = false;
+      }
+    });
   }
 
   async #keepMap(): Promise<void> {
@@ -320,6 +356,7 @@ export class Osd {
   #scrubOverdue(): void {
     if (this.#closed) return;
     this.#scrubTimer = this.#env.clock.after(scrubLookMs, 'scrub look', () => this.#scrubOverdue());
+    this.#removeLeftOver();
     const now = this.#env.wall.nowMs();
     const idle = [...this.#primaries.values()].filter((primary) => primary.isServing);
     if (idle.some((primary) => primary.isScrubbing)) return;
@@ -358,6 +395,8 @@ export class Osd {
         kind: 'beacon',
         usage: { capacityBytes, usedBytes },
         sequence: this.#store.sequence,
+        epoch: this.#world.mon.map?.epoch ?? (0 as Epoch),
+        refusedMap: this.#world.mon.refusedMap,
         reports,
         stopped,
       });

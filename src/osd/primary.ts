@@ -14,11 +14,11 @@ import { assert } from '../base/assert.ts';
 import { buffers } from '../base/buffer-pool.ts';
 import { emptyBytes, formatHex } from '../base/bytes.ts';
 import { encode } from '../base/codec.ts';
-import { type BlobId, formatBlobId, type PgId, type Uuid } from '../base/ids.ts';
+import { type BlobId, formatBlobId, type PgId, parsePgId, type Uuid } from '../base/ids.ts';
 import type { MethodOutcome, MethodView, Version } from '../base/method.ts';
 import { Turnstile } from '../base/turnstile.ts';
 import { type Instant, sleep } from '../env/clock.ts';
-import type { Layout } from '../map/cluster-map.ts';
+import { findLayout, type Layout } from '../map/cluster-map.ts';
 import {
   drop,
   establish,
@@ -788,6 +788,18 @@ export class Primary implements LinkOwner {
       throw new OsdError('no-space', `${this.pg}: a disk is ${Math.floor(fullest / 10)} % full`);
   }
 
+  /** A draining layout takes no blobs: what is put there would have to be moved at once (rule 31). */
+  #requireActiveLayout(): void {
+    const { map } = this.world.mon;
+    const { pool, layout } = parsePgId(this.pg);
+    const now = map === undefined ? undefined : findLayout(map, pool, layout);
+    if (now?.drainingSince !== undefined)
+      throw new OsdError(
+        'draining',
+        `${this.pg}: its pool has another layout since epoch ${now.drainingSince}`,
+      );
+  }
+
   /** Why nothing can be acknowledged now; undefined when enough slots are in-sync. */
   #floorFault(): OsdError | undefined {
     const { map } = this.world.mon;
@@ -889,6 +901,7 @@ export class Primary implements LinkOwner {
     if (payload.length === 0) throw new OsdError('bad-request', 'a blob has bytes');
     if (incoming.payloadCrc !== message.blobCrc)
       throw new OsdError('bad-request', 'the blob is not what its checksum says');
+    this.#requireActiveLayout();
     this.#requireWritable(payload.length);
     if ((await this.#answered(message.request)) !== undefined) return { message: { kind: 'ok' } };
     const { geometry } = this.layout;
@@ -903,6 +916,7 @@ export class Primary implements LinkOwner {
     const shards = shardsOf(geometry, payload);
     const sequence = await this.#order.run(async () => {
       try {
+        this.#requireActiveLayout();
         this.#requireWritable(payload.length);
         return this.#submit({ kind: 'put-blob', ...facts }, message.request, emptyBytes, shards);
       } catch (error) {
@@ -1209,12 +1223,14 @@ export class Primary implements LinkOwner {
   async report(): Promise<PgReport> {
     const missing = [...this.#links.values()].reduce((sum, link) => sum + link.missing, 0);
     const { counts, scrubs } = this.disk;
+    const rows = await this.disk.hasRows();
     return {
       pg: this.pg,
       serving: this.isServing,
-      objects: counts.blobs + ((await this.disk.hasRows()) ? 1 : 0),
+      objects: counts.blobs + (rows ? 1 : 0),
       bytes: counts.bytes,
       waiting: this.#waiting,
+      rows,
       missing,
       damaged:
         this.disk.damagedCount +

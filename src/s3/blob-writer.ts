@@ -1,11 +1,15 @@
 // Turns a body into blobs: 4 MiB each, the last one shorter, with consecutive ids, so that one run
-// describes them. Two blobs may be on their way while the next one fills.
+// describes them. Two blobs may be on their way while the next one fills. When the pool gets another active
+// layout on the way, the blobs from there on, and those that the old one did not take, are further runs.
 
 import { assert } from '../base/assert.ts';
+import type { BlobId } from '../base/ids.ts';
 import { blobBytesMax, type Cluster, type LayoutRef } from '../client/cluster.ts';
+import { ClientError } from '../client/errors.ts';
 import type { Clock } from '../env/clock.ts';
 import type { BodySource } from '../env/http.ts';
 import type { ByteBudget } from './byte-budget.ts';
+import { joinRuns } from './index/blob-runs.ts';
 import type { BlobRun } from './index/format.ts';
 import { S3Error } from './protocol/errors.ts';
 import { blobFillMsMax } from './protocol/limits.ts';
@@ -60,12 +64,26 @@ export interface BlobWriterParts {
   readonly clock: Clock;
 }
 
+/** Where one blob of the body is, or is to be. */
+interface Place {
+  readonly layout: LayoutRef;
+  readonly blob: BlobId;
+}
+
+/** A blob goes on to another layout so often: each time the pool's layout has changed. */
+const placesPerBlobMax = 5;
+
 export class BlobWriter {
   readonly #parts: BlobWriterParts;
   readonly #sizeBytes: number;
-  readonly #layout: LayoutRef;
-  #run: BlobRun | undefined;
-  #startedCount = 0;
+  /** By index of the blob in the body: where its put was sent last. */
+  readonly #places: Place[] = [];
+  /** Where blobs may be that are elsewhere too: their layout was superseded. */
+  readonly #left: BlobRun[] = [];
+  /** Ids given for the blobs from here on. */
+  #reserved:
+    | { readonly layout: LayoutRef; readonly first: BlobId; readonly at: number }
+    | undefined;
   readonly #inFlight = new Set<Promise<void>>();
   #failure: { readonly error: unknown } | undefined;
 
@@ -73,14 +91,34 @@ export class BlobWriter {
     assert(sizeBytes > 0, 'nothing is not stored in blobs');
     this.#parts = parts;
     this.#sizeBytes = sizeBytes;
-    this.#layout = parts.cluster.activeLayout(dataPool);
   }
 
   /** Blobs that may exist by now, whatever became of the write. */
   get startedRuns(): readonly BlobRun[] {
-    if (this.#run === undefined || this.#startedCount === 0) return [];
-    if (this.#startedCount === this.#run.count) return [this.#run];
-    return [{ ...this.#run, count: this.#startedCount, lastBytes: this.#run.blobBytes }];
+    return [...this.#runs(), ...this.#left];
+  }
+
+  /** Blobs that may exist and that the result does not name: garbage, once the write is done. */
+  get leftRuns(): readonly BlobRun[] {
+    return this.#left;
+  }
+
+  get #count(): number {
+    return Math.ceil(this.#sizeBytes / blobBytesMax);
+  }
+
+  #bytesOf(index: number): number {
+    const isLast = index === this.#count - 1;
+    return isLast ? this.#sizeBytes - index * blobBytesMax : blobBytesMax;
+  }
+
+  #runs(): readonly BlobRun[] {
+    return joinRuns(
+      this.#places.map(({ layout, blob }, index) => {
+        const bytes = this.#bytesOf(index);
+        return { layout, first: blob, count: 1, blobBytes: bytes, lastBytes: bytes };
+      }),
+    );
   }
 
   /**
@@ -88,42 +126,49 @@ export class BlobWriter {
    * cluster throws, after all puts have settled.
    */
   async write(source: BodySource): Promise<readonly BlobRun[]> {
-    const count = Math.ceil(this.#sizeBytes / blobBytesMax);
-    const run: BlobRun = {
-      layout: this.#layout,
-      first: await this.#parts.cluster.allocateBlobs(count),
-      count,
-      blobBytes: Math.min(blobBytesMax, this.#sizeBytes),
-      lastBytes: this.#sizeBytes - (count - 1) * blobBytesMax,
-    };
-    this.#run = run;
     try {
-      await this.#writeRun(run, source);
+      await this.#writeAll(source);
     } finally {
       await Promise.all(this.#inFlight);
     }
     if (this.#failure !== undefined) throw this.#failure.error;
-    return [run];
+    return this.#runs();
   }
 
-  async #writeRun(run: BlobRun, source: BodySource): Promise<void> {
+  async #writeAll(source: BodySource): Promise<void> {
     let left: Uint8Array = new Uint8Array(0);
-    for (let index = 0; index < run.count; index++) {
-      const bytes = index === run.count - 1 ? run.lastBytes : run.blobBytes;
+    for (let index = 0; index < this.#count; index++) {
+      const bytes = this.#bytesOf(index);
       await this.#parts.budget.acquire(bytes);
       let views: readonly Uint8Array[];
+      let place: Place;
       try {
         [views, left] = await this.#fill(source, bytes, left);
         while (this.#inFlight.size >= putsInFlightMax) await Promise.race(this.#inFlight);
         if (this.#failure !== undefined) throw this.#failure.error;
+        place = await this.#nextPlace(index);
       } catch (error) {
         this.#parts.budget.release(bytes);
         throw error;
       }
-      this.#startedCount++;
-      this.#put(run, index, views, bytes);
+      this.#places[index] = place;
+      this.#put(index, views, bytes);
     }
     if (left.length > 0) throw new S3Error('IncompleteBody', 'The body is longer than announced');
+  }
+
+  /** In the layout that is active now; consecutive ids while that stays the same. */
+  async #nextPlace(index: number): Promise<Place> {
+    const { cluster } = this.#parts;
+    const layout = cluster.activeLayout(dataPool);
+    let reserved = this.#reserved;
+    if (reserved === undefined || !isSameLayout(reserved.layout, layout)) {
+      const first = await cluster.allocateBlobs(this.#count - index);
+      reserved = { layout, first, at: index };
+      this.#reserved = reserved;
+    }
+    const { incarnation, counter } = reserved.first;
+    return { layout, blob: { incarnation, counter: counter + index - reserved.at } };
   }
 
   async #fill(
@@ -144,18 +189,40 @@ export class BlobWriter {
     }
   }
 
-  #put(run: BlobRun, index: number, views: readonly Uint8Array[], bytes: number): void {
-    const { cluster, budget } = this.#parts;
-    const blob = { incarnation: run.first.incarnation, counter: run.first.counter + index };
-    const put = cluster
-      .putBlob(run.layout, blob, views)
+  #put(index: number, views: readonly Uint8Array[], bytes: number): void {
+    const put = this.#putSomewhere(index, views)
       .catch((error: unknown) => {
         this.#failure ??= { error };
       })
       .finally(() => {
-        budget.release(bytes);
+        this.#parts.budget.release(bytes);
         this.#inFlight.delete(put);
       });
     this.#inFlight.add(put);
   }
+
+  /** Where the layout was superseded meanwhile, the bytes go to the active one, under an id of their own. */
+  async #putSomewhere(index: number, views: readonly Uint8Array[]): Promise<void> {
+    const { cluster } = this.#parts;
+    for (let places = 1; ; places++) {
+      const { layout, blob } = this.#places[index] as Place;
+      try {
+        await cluster.putBlob(layout, blob, views);
+        return;
+      } catch (error) {
+        const isElsewhere = error instanceof ClientError && error.code === 'superseded';
+        if (!isElsewhere || places === placesPerBlobMax) throw error;
+      }
+      const bytes = this.#bytesOf(index);
+      this.#left.push({ layout, first: blob, count: 1, blobBytes: bytes, lastBytes: bytes });
+      this.#places[index] = {
+        layout: cluster.activeLayout(dataPool),
+        blob: await cluster.allocateBlobs(1),
+      };
+    }
+  }
+}
+
+function isSameLayout(a: LayoutRef, b: LayoutRef): boolean {
+  return a.pool === b.pool && a.layout === b.layout;
 }

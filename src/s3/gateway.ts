@@ -14,6 +14,7 @@ import { ActiveReads, type GatewayParts } from './context.ts';
 import { errorResponse } from './error-response.ts';
 import { GarbageCollector } from './garbage-collector.ts';
 import { IndexClient } from './index/index-client.ts';
+import { Migrator } from './migrator.ts';
 import { corsHeaders, preflight } from './operations/bucket-cors.ts';
 import { OrphanCollector } from './orphan-collector.ts';
 import { formatHttpDate } from './protocol/dates.ts';
@@ -39,6 +40,8 @@ export interface GatewayOptions {
   readonly garbageIntervalMs?: number;
   /** Of garbage and of orphans each. Default 200. */
   readonly garbageBlobsPerSecond?: number;
+  /** Between two rounds of moving blobs out of layouts that a pool no longer uses. Default five seconds. */
+  readonly migrateIntervalMs?: number;
   /** Between two looks for blobs that dead gateways left behind. Default one hour. */
   readonly orphansIntervalMs?: number;
 }
@@ -56,6 +59,7 @@ const defaults = {
   garbageGraceMs: 15 * 60 * 1000,
   garbageIntervalMs: 60_000,
   garbageBlobsPerSecond: 200,
+  migrateIntervalMs: 5000,
   orphansIntervalMs: 60 * 60 * 1000,
 };
 
@@ -186,11 +190,14 @@ export async function startS3(env: Env, options: GatewayOptions): Promise<Gatewa
     blobsPerSecond: settings.garbageBlobsPerSecond,
   });
   orphans.start();
+  const migrator = new Migrator(parts, { intervalMs: settings.migrateIntervalMs });
+  migrator.start();
   return {
     address: listener.address,
     close: async () => {
       collector.stop();
       orphans.stop();
+      migrator.stop();
       await listener.close();
     },
   };

@@ -46,7 +46,9 @@ export async function storeBody<T>(
   const writer = new BlobWriter({ cluster, budget, clock: env.clock }, sizeBytes);
   try {
     const runs = await writer.write(source);
-    return { kind: 'blobs', runs, proof: await order.prove() };
+    const proof = await order.prove();
+    abandon(parts, order, writer.leftRuns);
+    return { kind: 'blobs', runs, proof };
   } catch (error) {
     abandon(parts, order, writer.startedRuns);
     throw error;

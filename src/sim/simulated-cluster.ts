@@ -31,6 +31,8 @@ export interface ClusterShape {
   readonly capacityBytes?: number;
   /** Each daemon's clock runs up to 0.5 % fast or slow; default: all run alike. */
   readonly clocksDiffer?: boolean;
+  /** How long a gateway that is not heard of counts as alive; default: the monitor's. */
+  readonly writerGraceMs?: number;
 }
 
 export interface SimulatedGateway {
@@ -227,6 +229,9 @@ export class SimulatedCluster {
         masterKey: this.#masterKey,
         listen: 'mon:6789',
         store: await EmbeddedMapStore.open(daemon.files, 'store'),
+        ...(this.#shape.writerGraceMs === undefined
+          ? {}
+          : { writerGraceMs: this.#shape.writerGraceMs }),
       });
     this.#monitor = await this.settle(start(), 'the monitor to start', 10_000);
   }

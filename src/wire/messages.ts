@@ -59,6 +59,7 @@ export const wireVersionMax = 1;
  * - `stale`: the sender's record or tenure is older than the receiver's.
  * - `busy`: over a bound; try again.
  * - `failed`: the receiver could not; `detail` says why.
+ * - `draining`: the PG's layout takes no blobs any more; nothing was logged. A newer map names the active one.
  */
 export const failureCodes = [
   'not-primary',
@@ -71,6 +72,7 @@ export const failureCodes = [
   'stale',
   'busy',
   'failed',
+  'draining',
 ] as const;
 export type FailureCode = (typeof failureCodes)[number];
 
@@ -84,6 +86,8 @@ export interface PgReport {
   readonly bytes: number;
   /** Words for `pg ls`: what it waits for, or empty. */
   readonly waiting: string;
+  /** It holds rows of mutable objects. */
+  readonly rows: boolean;
   /** Items that a joining slot still misses, summed over slots. */
   readonly missing: number;
   /** Objects with a damaged copy that could not be repaired yet. */
@@ -99,6 +103,7 @@ const pgReportCodec: Codec<PgReport> = struct({
   objects: uint,
   bytes: uint,
   waiting: text,
+  rows: bool,
   missing: uint,
   damaged: uint,
   scrubbedWallMs: uint,
@@ -166,6 +171,10 @@ export type Message =
       readonly kind: 'beacon';
       readonly usage: OsdUsage;
       readonly sequence: number;
+      /** Of the map it acts on. */
+      readonly epoch: Epoch;
+      /** Why it does not act on a newer one that it was shown; empty when it was shown none. */
+      readonly refusedMap: string;
       readonly reports: readonly PgReport[];
       readonly stopped: readonly string[];
     }
@@ -200,6 +209,14 @@ export type Message =
       readonly judgedBelow: number;
     }
   | { readonly kind: 'hold-incarnation'; readonly incarnation: number }
+  | {
+      readonly kind: 'report-migration';
+      readonly pool: string;
+      readonly movedBytes: number;
+      readonly movedBlobs: number;
+      readonly cleanPasses: number;
+      readonly trouble: string;
+    }
   // 40-59: between OSDs
   | { readonly kind: 'ping' }
   | { readonly kind: 'promise'; readonly items: readonly { pg: PgId; tenure: number }[] }
@@ -376,10 +393,12 @@ export const messageCodec: Codec<Message> = union({
   records: c(12, struct({ records: list(pgRecordCodec), complete: bool })),
   users: c(13, struct({ users: list(userCodec) })),
   beacon: c(
-    15,
+    35,
     struct({
       usage: usageCodec,
       sequence: uint,
+      epoch,
+      refusedMap: text,
       reports: list(pgReportCodec),
       stopped: list(text),
     }),
@@ -412,6 +431,10 @@ export const messageCodec: Codec<Message> = union({
   'map-store': c(32, storeMarkCodec),
   'tell-known': c(33, empty),
   known: c(34, struct({ map: option(clusterMapCodec), records: list(pgRecordCodec) })),
+  'report-migration': c(
+    36,
+    struct({ pool: text, movedBytes: uint, movedBlobs: uint, cleanPasses: uint, trouble: text }),
+  ),
   ping: c(40, empty),
   promise: c(41, leaseItems),
   promised: c(42, struct({ items: list(struct(pgTenure)), usedPermille: uint })),

@@ -48,6 +48,12 @@ export const version: Codec<Version> = struct({ tenure: u64, sequence: u64 });
 /** A manifest longer than this keeps its runs in blobs of its own. */
 export const manifestBytesMax = 64 * 1024;
 
+/**
+ * Longer lists of extents are indirect: room is left for 16 KiB of headers and metadata and 15 KiB of tags in
+ * an entry of `manifestBytesMax`.
+ */
+export const directExtentsBytesMax = 32 * 1024;
+
 export const layoutRef = struct({ pool: uint, layout: uint });
 
 /** `count` blobs with consecutive ids; all of `blobBytes` but the last, which has `lastBytes`. */
@@ -113,7 +119,7 @@ function contentOf(extents: Codec<readonly Extent[]>) {
     indirect: [3, struct({ manifestBytes: uint, runs: list(blobRun) })],
   });
 }
-const content = contentOf(extentList);
+export const content = contentOf(extentList);
 export type Content = Carried<typeof content>;
 
 export const checksum = struct({

@@ -22,7 +22,9 @@ import { closedUnion } from './closed-union.ts';
 import {
   blobRun,
   checksum,
+  content,
   grants,
+  layoutRef,
   namedValues,
   retention,
   version,
@@ -508,6 +510,49 @@ export const addWriters = call(
   's3.add-writers',
   struct({ state: oneOf('cancelled', 'swept'), writers: writerRanges }),
   nothing,
+);
+
+/** Rows that may refer to blobs of these layouts: those that do, and those whose manifest is in blobs. */
+export const listLocated = call(
+  's3.list-located',
+  struct({
+    section: oneOf('parts', 'entries'),
+    layouts: list(layoutRef),
+    /** The last row seen; empty: from the first. */
+    after: bytes,
+  }),
+  struct({
+    rows: list(struct({ row: bytes, value: bytes })),
+    /** Where to go on; undefined: that was all. */
+    next: option(bytes),
+    /** Rows passed over because they can't be read. */
+    unreadableCount: uint,
+  }),
+);
+
+const relocated = closedUnion({
+  /** `version`: the row's generation, or the part's version, from now on. */
+  done: [1, struct({ version })],
+  /** The row is not what was read any more: nothing was changed. */
+  changed: [2, nothing],
+  refused: [3, refused],
+});
+
+/** In any case, `placed` or `dropped` is listed as garbage: whichever the row does not refer to now. */
+const relocation = { row: bytes, placed: list(blobRun), dropped: list(blobRun) };
+
+/** Says where an object's bytes are now, and nothing else (PROTOCOL rule 31). */
+export const relocateEntry = call(
+  's3.relocate-entry',
+  struct({ ...relocation, generation: version, content }),
+  relocated,
+);
+
+/** The same of a part; it becomes another version of it, so that nobody completes with what was there. */
+export const relocatePart = call(
+  's3.relocate-part',
+  struct({ ...relocation, version, runs: list(blobRun) }),
+  relocated,
 );
 
 export const forgetBucket = call('s3.forget-bucket', struct({ bucketId: text }), nothing);

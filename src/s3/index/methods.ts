@@ -55,7 +55,7 @@ import {
 } from './key-versions.ts';
 import type { Call, Refusal } from './messages.ts';
 import * as messages from './messages.ts';
-import { listReferences } from './references.ts';
+import { listLocated, listReferences } from './references.ts';
 import {
   bucketRow,
   cancelledEverywhereRow,
@@ -811,6 +811,64 @@ const listReferencesMethod = define(messages.listReferences, async (view, argume
   },
 }));
 
+const listLocatedMethod = define(messages.listLocated, async (view, argument) => ({
+  result: await listLocated(view, argument),
+}));
+
+interface Relocation {
+  readonly row: Uint8Array;
+  readonly placed: readonly BlobRun[];
+  readonly dropped: readonly BlobRun[];
+}
+
+/** `relocate` answers the row's new value; undefined: it is not what was read any more. */
+async function relocateRow(
+  view: MethodView,
+  { row, placed, dropped }: Relocation,
+  context: MethodContext,
+  relocate: (old: Uint8Array) => Uint8Array | undefined,
+): Promise<
+  Answer<
+    Refused | { readonly kind: 'changed' } | { readonly kind: 'done'; readonly version: Version }
+  >
+> {
+  const [state, old] = await view.getMany([stateRow, row]);
+  const garbage = new GarbageList(context);
+  garbage.addRuns(placed);
+  if (!isOpen(state)) return { effects: garbage.effects(), result: refused('no-bucket') };
+  const writer = await cancelledWriter(view, placed);
+  if (writer !== undefined)
+    return { effects: garbage.effects(), result: refused('cancelled', writer) };
+  const changed = old === undefined ? undefined : relocate(old);
+  if (changed === undefined) return { effects: garbage.effects(), result: { kind: 'changed' } };
+  const replaced = new GarbageList(context);
+  replaced.addRuns(dropped);
+  const { version } = context;
+  return { effects: [put(row, changed), ...replaced.effects()], result: { kind: 'done', version } };
+}
+
+function isSameVersion(a: Version, b: Version): boolean {
+  return a.tenure === b.tenure && a.sequence === b.sequence;
+}
+
+const relocateEntryMethod = define(messages.relocateEntry, (view, argument, context) =>
+  relocateRow(view, argument, context, (old) => {
+    const entry = readEntry(old);
+    if (entry === undefined || !isSameVersion(entry.generation, argument.generation))
+      return undefined;
+    const draft = encodeEntryDraft({ ...entry, content: argument.content });
+    return stampEntry(draft, entry.version, context.version);
+  }),
+);
+
+const relocatePartMethod = define(messages.relocatePart, (view, argument, context) =>
+  relocateRow(view, argument, context, (old) => {
+    const part = partFormat.decode(old);
+    if (!isSameVersion(part.version, argument.version)) return undefined;
+    return partFormat.encode({ ...part, runs: argument.runs, version: context.version });
+  }),
+);
+
 /** Opening an open shard again changes nothing; a sealed one stays sealed. */
 const openShardMethod = define(messages.openShard, async (view) => {
   if ((await view.get(stateRow)) !== undefined) return { result: {} };
@@ -1015,6 +1073,9 @@ export const s3Methods: Methods = new Map([
   removeGarbageMethod,
   cancelWritersMethod,
   listReferencesMethod,
+  listLocatedMethod,
+  relocateEntryMethod,
+  relocatePartMethod,
   openShardMethod,
   sealShardMethod,
   sweepShardMethod,

@@ -1,10 +1,12 @@
 // Which blobs of given writers the rows of a shard refer to: the collector of orphans asks before it deletes
-// what nobody refers to. A row that can't be read is said to be so, never passed over.
+// what nobody refers to. A row that can't be read is said to be so, never passed over. And which rows refer to
+// blobs of given layouts: the migrator asks.
 
 import { afterKey } from '../../base/bytes.ts';
 import { DecodeError } from '../../base/codec.ts';
 import type { BlobId } from '../../base/ids.ts';
 import type { MethodView } from '../../base/method.ts';
+import type { LayoutRef } from '../../client/cluster.ts';
 import { type BlobRun, decodeEntry, garbageFormat, partFormat } from './format.ts';
 import { entryRow, keyOfEntryRow, keyOfOlderRow, olderRowsOf, rowsOf } from './rows.ts';
 import { VersionWalk } from './walk-versions.ts';
@@ -106,7 +108,7 @@ async function* plainRows(
   }
 }
 
-function sectionRows(view: MethodView, argument: ReferencesArgument): AsyncGenerator<SectionRow> {
+function sectionRows(view: MethodView, argument: SectionArgument): AsyncGenerator<SectionRow> {
   switch (argument.section) {
     case 'entries':
       return entryRows(view, argument.after);
@@ -117,30 +119,96 @@ function sectionRows(view: MethodView, argument: ReferencesArgument): AsyncGener
   }
 }
 
+interface SectionArgument {
+  readonly section: ReferencesArgument['section'];
+  readonly after: Uint8Array;
+}
+
+/**
+ * Visits the rows of a section after `after`, as many as fit a page or until one is `full`; answers where to go on.
+ * `found` is undefined for a row that can't be read.
+ */
+async function scanSection(
+  view: MethodView,
+  argument: SectionArgument,
+  visit: (row: SectionRow, found: Found | undefined) => 'more' | 'full',
+): Promise<Uint8Array | undefined> {
+  let rowCount = 0;
+  let rowBytes = 0;
+  for await (const row of sectionRows(view, argument)) {
+    rowBytes += row.cursor.length + row.value.length;
+    rowCount++;
+    const isFull = visit(row, tryReferencesOf(argument.section, row.value)) === 'full';
+    if (isFull || rowCount >= rowsPerPage || rowBytes >= rowBytesPerPage) return row.cursor;
+  }
+  return undefined;
+}
+
+function tryReferencesOf(
+  section: SectionArgument['section'],
+  value: Uint8Array,
+): Found | undefined {
+  try {
+    return referencesOf(section, value);
+  } catch (error) {
+    if (error instanceof DecodeError) return undefined;
+    throw error;
+  }
+}
+
 export async function listReferences(
   view: MethodView,
   argument: ReferencesArgument,
 ): Promise<ReferencesPage> {
-  const { section, writers } = argument;
+  const { writers } = argument;
   const runs: { first: BlobId; count: number }[] = [];
   const manifests: Manifest[] = [];
   let unreadable: Uint8Array | undefined;
-  let rowCount = 0;
-  let rowBytes = 0;
-  for await (const { cursor, value } of sectionRows(view, argument)) {
-    rowBytes += cursor.length + value.length;
-    rowCount++;
-    try {
-      const found = referencesOf(section, value);
-      for (const { first, count } of found.runs)
-        if (hasWriter(writers, first.incarnation)) runs.push({ first, count });
-      if (found.manifest !== undefined) manifests.push(found.manifest);
-    } catch (error) {
-      if (!(error instanceof DecodeError)) throw error;
+  const next = await scanSection(view, argument, ({ cursor }, found) => {
+    if (found === undefined) {
       unreadable ??= cursor;
+      return 'more';
     }
-    if (rowCount >= rowsPerPage || rowBytes >= rowBytesPerPage || runs.length >= runsPerPage)
-      return { runs, manifests, next: cursor, unreadable };
-  }
-  return { runs, manifests, next: undefined, unreadable };
+    for (const { first, count } of found.runs)
+      if (hasWriter(writers, first.incarnation)) runs.push({ first, count });
+    if (found.manifest !== undefined) manifests.push(found.manifest);
+    return runs.length < runsPerPage ? 'more' : 'full';
+  });
+  return { runs, manifests, next, unreadable };
+}
+
+export interface LocatedArgument {
+  readonly section: 'parts' | 'entries';
+  readonly layouts: readonly LayoutRef[];
+  readonly after: Uint8Array;
+}
+
+export interface LocatedPage {
+  readonly rows: readonly { readonly row: Uint8Array; readonly value: Uint8Array }[];
+  readonly next: Uint8Array | undefined;
+  readonly unreadableCount: number;
+}
+
+/** Rows answered in one page: those with runs are below 40 kB. */
+const locatedRowsPerPage = 32;
+
+/** Rows that refer to blobs of the layouts, or whose manifest has to be read to know. */
+export async function listLocated(
+  view: MethodView,
+  argument: LocatedArgument,
+): Promise<LocatedPage> {
+  const { layouts } = argument;
+  const rows: { row: Uint8Array; value: Uint8Array }[] = [];
+  let unreadableCount = 0;
+  const next = await scanSection(view, argument, ({ cursor: row, value }, found) => {
+    if (found === undefined) unreadableCount++;
+    else if (found.manifest !== undefined || found.runs.some((run) => isIn(layouts, run.layout)))
+      rows.push({ row, value });
+    return rows.length < locatedRowsPerPage ? 'more' : 'full';
+  });
+  return { rows, next, unreadableCount };
+}
+
+export function isIn(layouts: readonly LayoutRef[], { pool, layout }: LayoutRef): boolean {
+  return layouts.some((each) => each.pool === pool && each.layout === layout);
 }

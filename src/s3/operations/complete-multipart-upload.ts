@@ -17,6 +17,7 @@ import {
 import {
   type Content,
   decodeEntry,
+  directExtentsBytesMax,
   type Entry,
   type EntryBody,
   type Extent,
@@ -46,9 +47,6 @@ import { childrenOf, childText, textElement, type XmlNode, xmlDocument } from '.
 import { answerWhenDone, type SlowAnswer } from '../slow-response.ts';
 import { storeBody } from '../store-body.ts';
 import { uploadIdOf } from './upload-part.ts';
-
-/** Leaves room for 16 KiB of headers and metadata and 15 KiB of tags in an entry of 64 KiB. */
-const directExtentsBytesMax = 32 * 1024;
 
 /** Parts change under a completion only when a client uploads and completes at once. */
 const attemptsMax = 3;

@@ -170,6 +170,7 @@ const s3CodeOf: Readonly<Record<ClientErrorCode, S3ErrorCode>> = {
   // The entry was read again before this is answered: the bytes are gone, and that is ours to explain.
   'no-such-blob': 'InternalError',
   'no-such-pool': 'ServiceUnavailable',
+  superseded: 'ServiceUnavailable',
   'too-large': 'InternalError',
   'bad-request': 'InternalError',
   damaged: 'InternalError',

@@ -11,6 +11,8 @@ import {
   blobBytesMax,
   type Cluster,
   type LayoutRef,
+  type Migration,
+  type MigrationProgress,
   type User,
   type WriterRange,
 } from '../../client/cluster.ts';
@@ -88,6 +90,8 @@ export class MemoryCluster implements Cluster {
   holdsJobs = true;
   wallMs: () => number = () => 0;
   layout: LayoutRef = { pool: 2, layout: 1 };
+  drainingLayouts: readonly LayoutRef[] = [];
+  migrationProgress: MigrationProgress | undefined;
   callCount = 0;
   readonly #methods: Methods;
   readonly #objects = new Map<string, Rows>();
@@ -153,6 +157,15 @@ export class MemoryCluster implements Cluster {
     return this.layout;
   }
 
+  migration(pool: string): Migration | undefined {
+    if (pool !== 'data' || this.drainingLayouts.length === 0) return undefined;
+    return { from: this.drainingLayouts, bytesPerSecond: 0 };
+  }
+
+  reportMigration(_pool: string, progress: MigrationProgress): void {
+    this.migrationProgress = progress;
+  }
+
   async allocateBlobs(count: number): Promise<BlobId> {
     const counter = this.#counter;
     this.#counter += count;
@@ -162,6 +175,8 @@ export class MemoryCluster implements Cluster {
   async putBlob(layout: LayoutRef, blob: BlobId, views: readonly Uint8Array[]): Promise<void> {
     const name = blobName(layout, blob);
     await this.fault('put-blob', name);
+    if (this.drainingLayouts.some((each) => each.layout === layout.layout))
+      throw new ClientError('superseded', name);
     assert(!this.blobs.has(name), 'a blob is put once');
     let length = 0;
     for (const view of views) length += view.length;
