@@ -212,7 +212,10 @@ export class Workload {
   #expectUnavailable(error: unknown, what: string): void {
     const isExpected =
       error instanceof ClientError &&
-      (error.code === 'unavailable' || (error.code === 'damaged' && this.mayBeDamaged));
+      (error.code === 'unavailable' ||
+        // A gateway would put it elsewhere; here it may be stored or not, as after any refusal.
+        (error.code === 'superseded' && what === 'put') ||
+        (error.code === 'damaged' && this.mayBeDamaged));
     if (isExpected) {
       this.refused++;
       return;
