@@ -6,9 +6,13 @@
 //   GET    /v1/status            everything at a glance
 //   GET    /v1/health
 //   GET    /v1/osds              POST /v1/osds/{out,in,down,start,stop}  {osds: [..]}
+//   POST   /v1/osds/{destroy,undestroy,wipe,purge}  {osds: [..], acceptLoss}
+//   POST   /v1/what-if           {command, targets: [..]}: what it would do, before it is done
+//   GET    /v1/settings          POST /v1/settings {name, value}
 //   POST   /v1/osds/replace      {osd, uuid}: a new disk under a known id
 //   POST   /v1/osds/failed       {osd, reason}: its daemon could not run
 //   GET    /v1/pools             POST /v1/pools   DELETE /v1/pools/NAME
+//   POST   /v1/pools/NAME/{set,revert,pause,resume,rate,restore}
 //   GET    /v1/pgs               [?pool=NAME]
 //   GET    /v1/users             POST /v1/users {name}   DELETE /v1/users/NAME
 //   GET    /v1/daemons
@@ -20,25 +24,35 @@ import { isUuid, type OsdId, type PgId } from '../base/ids.ts';
 import type { Env } from '../env/env.ts';
 import { BodyError, type HttpRequest, type HttpResponse } from '../env/http.ts';
 import type { Address } from '../env/network.ts';
-import { findOsd } from '../map/cluster-map.ts';
+import { findOsd, findPool } from '../map/cluster-map.ts';
+import { settingOf, settings } from '../map/settings.ts';
+import { type Fate, fatesOf, osdsNamed } from '../map/what-if.ts';
 import { type Assessment, assess, worstMargin } from './assess.ts';
 import type { Crash, MonitorControl, SupervisorControl } from './control.ts';
 import { AdminError, asAdminError, httpStatusOf } from './errors.ts';
 import { computeHealth } from './health.ts';
-import { impactOfStopping, poolsWithoutRoom } from './impact.ts';
 import { requireAccepted } from './loss.ts';
 import { formatMetrics } from './metrics.ts';
 import {
   type Fields,
   flagField,
+  layoutFields,
   optionalText,
   osdsField,
   poolField,
   readFields,
   textField,
   textsField,
+  wholeField,
 } from './requests.ts';
-import type { AdminFailure, Health, ScrubStarted, Status } from './views.ts';
+import type { AdminFailure, Health, ScrubStarted, SettingView, Status } from './views.ts';
+import {
+  answerWhatIf,
+  nameOfDestroying,
+  poolsWithoutRoom,
+  type WhatIfCommand,
+  whatIfCommands,
+} from './what-if.ts';
 
 export interface AdminOptions {
   readonly address: Address;
@@ -89,8 +103,11 @@ class AdminApi {
       ['GET v1/osds', () => ({ osds: this.#assess().osds })],
       ['POST v1/osds', (question) => this.#commandOsds(question)],
       ['GET v1/pools', () => ({ pools: this.#assess().pools })],
-      ['POST v1/pools', ({ fields }) => this.#createPool(fields)],
-      ['DELETE v1/pools', ({ rest }) => this.#removePool(rest)],
+      ['POST v1/pools', (question) => this.#commandPool(question)],
+      ['DELETE v1/pools', ({ rest, query }) => this.#removePool(rest, query.get('acceptLoss'))],
+      ['POST v1/what-if', ({ fields }) => this.#whatIf(fields)],
+      ['GET v1/settings', () => ({ settings: this.#settings() })],
+      ['POST v1/settings', ({ fields }) => this.#setSetting(fields)],
       ['GET v1/pgs', ({ query }) => this.#pgs(query.get('pool'))],
       ['GET v1/users', () => ({ users: options.monitor.users })],
       ['POST v1/users', ({ fields }) => options.monitor.createUser(textField(fields, 'name'))],
@@ -217,6 +234,13 @@ class AdminApi {
         monitor.daemonFailed(osd, textField(fields, 'reason'));
         return {};
       }
+      case 'destroy':
+      case 'undestroy':
+      case 'wipe':
+      case 'purge': {
+        const ids = [...osdsField(fields)].map((id) => this.#requireOsd(id));
+        return this.#giveUp(command, new Set(ids), optionalText(fields, 'acceptLoss'));
+      }
       case 'accept-rollback':
         return this.#acceptRollback(
           this.#requireOsd(fields.osd),
@@ -271,7 +295,12 @@ class AdminApi {
   }
 
   #refuseUnavailability(command: string, ids: ReadonlySet<OsdId>): void {
-    const { unreadable, unwritable } = impactOfStopping(this.#options.monitor, ids);
+    const { map, records } = this.#options.monitor;
+    const fates = fatesOf(map, records.values(), ids, 'away');
+    const pgsOf = (fate: Fate): readonly string[] =>
+      fates.filter((each) => each.fate === fate).map(({ pg }) => pg);
+    const unreadable = pgsOf('unavailable');
+    const unwritable = pgsOf('writes-wait');
     if (unreadable.length === 0 && unwritable.length === 0) return;
     const names = [...ids].map((id) => `osd.${id}`).join(' ');
     const parts = [
@@ -279,6 +308,73 @@ class AdminApi {
       ...(unwritable.length === 0 ? [] : [`writes to ${listed(unwritable)} would wait`]),
     ];
     throw new AdminError('unsafe', `${command} ${names}: ${parts.join(', ')}`);
+  }
+
+  /** Disks given up, taken back, erased, or taken out of the map; judged as a set (PROTOCOL rule 27). */
+  async #giveUp(
+    command: 'destroy' | 'undestroy' | 'wipe' | 'purge',
+    ids: ReadonlySet<OsdId>,
+    accepted: string | undefined,
+  ): Promise<Answer> {
+    const { monitor, supervisor } = this.#options;
+    switch (command) {
+      case 'destroy': {
+        const { advice } = answerWhatIf(monitor, this.#assess(), 'destroy', ids);
+        await monitor.destroyOsds(ids, (losses) =>
+          requireAccepted(nameOfDestroying(ids), losses, accepted, advice),
+        );
+        for (const id of ids) await supervisor?.stopOsd(id);
+        break;
+      }
+      case 'undestroy':
+        await monitor.undestroyOsds(ids);
+        for (const id of ids) await supervisor?.startOsd(id);
+        break;
+      case 'wipe':
+        for (const id of ids) {
+          await monitor.wipeOsd(id, (losses) =>
+            requireAccepted(`wiping osd.${id}`, losses, accepted, [
+              `holdfast osd undestroy ${id} brings it back`,
+            ]),
+          );
+          await supervisor?.wipeOsd(id);
+        }
+        break;
+      case 'purge':
+        for (const id of ids) await monitor.purgeOsd(id);
+        break;
+    }
+    return { osds: [...ids] };
+  }
+
+  #whatIf(fields: Fields): Answer {
+    const command = textField(fields, 'command');
+    if (!whatIfCommands.some((each) => each === command))
+      throw new AdminError(
+        'invalid',
+        `command: ${command} is none of ${whatIfCommands.join(', ')}`,
+      );
+    const ids = new Set<OsdId>();
+    for (const word of textsField(fields, 'targets') ?? []) {
+      const named = osdsNamed(this.#options.monitor.map, word);
+      if (named === undefined) throw new AdminError('not-found', `${word} names no OSD`);
+      for (const id of named) ids.add(id);
+    }
+    if (ids.size === 0) throw new AdminError('invalid', 'targets: name OSDs, or host:NAME');
+    return answerWhatIf(this.#options.monitor, this.#assess(), command as WhatIfCommand, ids);
+  }
+
+  #settings(): readonly SettingView[] {
+    return settings.map((facts) => ({
+      ...facts,
+      value: settingOf(this.#options.monitor.map, facts.name),
+    }));
+  }
+
+  async #setSetting(fields: Fields): Promise<Answer> {
+    const value = fields.value === undefined ? undefined : wholeField(fields, 'value');
+    await this.#options.monitor.setSetting(textField(fields, 'name'), value);
+    return { settings: this.#settings() };
   }
 
   async #acceptRollback(id: OsdId, accepted: string | undefined): Promise<Answer> {
@@ -317,20 +413,59 @@ class AdminApi {
     return osd.id;
   }
 
+  async #commandPool({ rest, fields }: Question): Promise<Answer> {
+    const [name, command, ...more] = rest;
+    if (name === undefined) return this.#createPool(fields);
+    const { monitor } = this.#options;
+    switch (more.length === 0 ? command : undefined) {
+      case 'set': {
+        const { deviceClass, failureDomain, ...wish } = layoutFields(fields);
+        const active = findPool(monitor.map, name)?.layouts.at(-1)?.rule;
+        if (active === undefined) throw new AdminError('not-found', `no pool ${name}`);
+        const rule = {
+          failureDomain: failureDomain ?? active.failureDomain,
+          deviceClass:
+            deviceClass === undefined
+              ? active.deviceClass
+              : deviceClass === 'any'
+                ? undefined
+                : deviceClass,
+        };
+        await monitor.setPoolLayout(name, { ...wish, rule });
+        return {};
+      }
+      case 'revert':
+        await monitor.revertPool(name);
+        return {};
+      case 'restore':
+        await monitor.restorePool(name);
+        return {};
+      case 'pause':
+        await monitor.setMigration(name, { migration: 'paused' });
+        return {};
+      case 'resume':
+        await monitor.setMigration(name, { migration: 'running' });
+        return {};
+      case 'rate':
+        await monitor.setMigration(name, {
+          migrationBytesPerSecond: wholeField(fields, 'bytesPerSecond'),
+        });
+        return {};
+      default:
+        throw new AdminError('not-found', `no /v1/pools/${rest.join('/')}`);
+    }
+  }
+
   async #createPool(fields: Fields): Promise<Answer> {
     const { id, name } = await this.#options.monitor.createPool(poolField(fields));
     return { id, name };
   }
 
-  async #removePool(rest: readonly string[]): Promise<Answer> {
+  async #removePool(rest: readonly string[], accepted: string | undefined): Promise<Answer> {
     const name = onlyPart(rest);
-    try {
-      await this.#options.monitor.removePool(name);
-    } catch (error) {
-      const refusal = asAdminError(error);
-      // The only reason there is: the pool holds something, or may.
-      throw refusal.code === 'refused' ? new AdminError('unsafe', refusal.message) : refusal;
-    }
+    await this.#options.monitor.removePool(name, (losses) =>
+      requireAccepted(`removing pool ${name}`, losses, accepted, []),
+    );
     return {};
   }
 

@@ -1,7 +1,7 @@
 // What the monitor knows, turned into what people are shown. Pure. A slot counts as live only when its
 // disk is the one the map names and is up: a record that still calls a wiped disk in-sync fools nobody.
 
-import type { OsdId } from '../base/ids.ts';
+import type { OsdId, PgId } from '../base/ids.ts';
 import { parsePgId } from '../base/ids.ts';
 import type { Instant } from '../env/clock.ts';
 import {
@@ -23,7 +23,7 @@ import {
 } from '../map/pg-record.ts';
 import type { HeardPgReport, MonitorKnowledge } from './control.ts';
 import { computeMargin, type Margin, smallerMargin } from './margin.ts';
-import type { OsdView, PgView, PoolView } from './views.ts';
+import type { LayoutView, MigrationView, OsdView, PgView, PoolView } from './views.ts';
 
 /** Primaries report each second; a word older than this says nothing about now. */
 const reportLifeMs = 5000;
@@ -43,7 +43,9 @@ export function assess(knowledge: MonitorKnowledge, now: Instant): Assessment {
   return {
     pgs,
     osds: map.osds.map((osd) => assessOsd(knowledge, osd, pgs)).sort((a, b) => a.id - b.id),
-    pools: map.pools.map((pool) => assessPool(pool, pgs)),
+    pools: map.pools
+      .filter((pool) => pool.removedWallMs === 0)
+      .map((pool) => assessPool(knowledge, pool, pgs)),
   };
 }
 
@@ -146,6 +148,8 @@ function assessOsd(knowledge: MonitorKnowledge, osd: OsdEntry, pgs: readonly PgV
     weight: osd.weight,
     up: osd.up,
     in: osd.in,
+    destroyed: osd.destroyed,
+    wiped: osd.wiped,
     address: osd.address,
     capacityBytes: sight?.usage.capacityBytes ?? osd.capacityBytes,
     usedBytes: sight?.usage.usedBytes ?? 0,
@@ -153,14 +157,18 @@ function assessOsd(knowledge: MonitorKnowledge, osd: OsdEntry, pgs: readonly PgV
     primaries: pgs.filter((pg) => pg.primary === osd.id).length,
     failure: sight?.failure ?? '',
     stopped: sight?.stopped ?? [],
+    refusedMap: sight?.refusedMap ?? '',
   };
 }
 
-function assessPool(pool: Pool, pgs: readonly PgView[]): PoolView {
+function sum(pgs: readonly PgView[], measure: (pg: PgView) => number): number {
+  return pgs.reduce((total, pg) => total + measure(pg), 0);
+}
+
+function assessPool(knowledge: MonitorKnowledge, pool: Pool, pgs: readonly PgView[]): PoolView {
   const layout = activeLayout(pool);
   const own = pgs.filter((pg) => pg.pool === pool.name);
-  const sum = (measure: (pg: PgView) => number): number =>
-    own.reduce((total, pg) => total + measure(pg), 0);
+  const layouts = pool.layouts.map((each) => assessLayout(each, own));
   return {
     id: pool.id,
     name: pool.name,
@@ -168,10 +176,57 @@ function assessPool(pool: Pool, pgs: readonly PgView[]): PoolView {
     failureDomain: layout.rule.failureDomain,
     deviceClass: layout.rule.deviceClass ?? null,
     pgs: own.length,
-    objects: sum((pg) => pg.objects),
-    bytes: sum((pg) => pg.bytes),
+    objects: sum(own, (pg) => pg.objects),
+    bytes: sum(own, (pg) => pg.bytes),
     inlineBytesMax: pool.inlineBytesMax,
     margin: worstMargin(own.map((pg) => pg.margin)),
+    layouts,
+    migration: layouts.length === 1 ? null : assessMigration(knowledge, pool, layouts),
+  };
+}
+
+function assessLayout(layout: Layout, pgs: readonly PgView[]): LayoutView {
+  const own = pgs.filter((pg) => parsePgId(pg.pg as PgId).layout === layout.id);
+  return {
+    id: layout.id,
+    geometry: formatGeometry(layout.geometry),
+    failureDomain: layout.rule.failureDomain,
+    deviceClass: layout.rule.deviceClass ?? null,
+    purpose: layout.purpose,
+    state: layout.drainingSince === undefined ? 'active' : 'draining',
+    pgs: own.length,
+    objects: sum(own, (pg) => pg.objects),
+    bytes: sum(own, (pg) => pg.bytes),
+  };
+}
+
+/** Two rounds over all indexes: one may have begun before the last writer of a draining layout ended. */
+const cleanPassesEnough = 2;
+
+function assessMigration(
+  knowledge: MonitorKnowledge,
+  pool: Pool,
+  layouts: readonly LayoutView[],
+): MigrationView {
+  const word = knowledge.migrationOf(pool.id);
+  const leftBytes = layouts
+    .filter(({ state }) => state === 'draining')
+    .reduce((total, { bytes }) => total + bytes, 0);
+  const tookMs = word === undefined ? 0 : word.at - word.firstAt;
+  const movedSince = word === undefined ? 0 : word.movedBytes - word.firstMovedBytes;
+  const bytesPerSecond = tookMs < 1000 ? 0 : Math.round((movedSince * 1000) / tookMs);
+  const isMoved = (word?.cleanPasses ?? 0) >= cleanPassesEnough || leftBytes === 0;
+  const isHeld = activeLayout(pool).purpose === 'interim';
+  return {
+    state: isHeld ? 'held' : pool.migration,
+    leftBytes,
+    movedBytes: word?.movedBytes ?? 0,
+    movedBlobs: word?.movedBlobs ?? 0,
+    bytesPerSecond,
+    isMoved: isMoved && !isHeld,
+    secondsLeft: bytesPerSecond === 0 ? null : Math.ceil(leftBytes / bytesPerSecond),
+    bytesPerSecondMax: pool.migrationBytesPerSecond,
+    trouble: word?.trouble ?? '',
   };
 }
 

@@ -1,9 +1,9 @@
 // What the admin API is given: the monitor's knowledge and commands, and those of whoever runs the
 // daemons. Interfaces, because this folder stands beside the monitor, not above it.
 
-import type { OsdId, PgId, Uuid } from '../base/ids.ts';
+import type { OsdId, PgId, PoolId, Uuid } from '../base/ids.ts';
 import type { Instant } from '../env/clock.ts';
-import type { ClusterMap, OsdEntry, Pool } from '../map/cluster-map.ts';
+import type { ClusterMap, Layout, OsdEntry, Pool } from '../map/cluster-map.ts';
 import type { PgRecord } from '../map/pg-record.ts';
 import type { OsdUsage, PgReport } from '../wire/messages.ts';
 
@@ -23,8 +23,21 @@ export interface OsdSight {
   readonly stopped: readonly string[];
   /** Why its daemon could not run; empty when it can. */
   readonly failure: string;
+  /** Why it does not act on the newest map; empty when it does. */
+  readonly refusedMap: string;
   /** There is a session with it now. */
   readonly heard: boolean;
+}
+
+/** What the gateway that moves a pool's blobs says of it. */
+export interface MigrationWord {
+  readonly movedBytes: number;
+  readonly movedBlobs: number;
+  readonly cleanPasses: number;
+  readonly trouble: string;
+  readonly at: Instant;
+  readonly firstAt: Instant;
+  readonly firstMovedBytes: number;
 }
 
 /** What can be known; enough to judge the cluster's health. */
@@ -33,6 +46,15 @@ export interface MonitorKnowledge {
   readonly records: ReadonlyMap<PgId, PgRecord>;
   reportOf(pg: PgId): HeardPgReport | undefined;
   sightOf(osd: OsdEntry): OsdSight | undefined;
+  migrationOf(pool: PoolId): MigrationWord | undefined;
+  /** Disks down for long that are not marked out, and why. */
+  readonly heldIn: readonly { readonly osd: OsdId; readonly reason: string }[];
+  /** Disks that wait because they went down again and again. */
+  readonly flapping: readonly {
+    readonly osd: OsdId;
+    readonly downs: number;
+    readonly waitMs: number;
+  }[];
   /** Why the map store is not changed at all: it is an older copy. */
   readonly frozen: string | undefined;
   /** Why it is not changed yet: too few OSDs have told what they know since the monitor started. */
@@ -50,7 +72,19 @@ export interface MonitorControl extends MonitorKnowledge {
   daemonFailed(id: OsdId, reason: string): void;
   replaceDisk(id: OsdId, uuid: Uuid): Promise<void>;
   createPool(pool: Omit<Pool, 'id'>): Promise<Pool>;
-  removePool(name: string): Promise<void>;
+  removePool(name: string, accept: (losses: readonly string[]) => void): Promise<void>;
+  restorePool(name: string): Promise<void>;
+  setSetting(name: string, value: number | undefined): Promise<void>;
+  destroyOsds(ids: ReadonlySet<OsdId>, accept: (losses: readonly string[]) => void): Promise<void>;
+  undestroyOsds(ids: ReadonlySet<OsdId>): Promise<void>;
+  wipeOsd(id: OsdId, accept: (losses: readonly string[]) => void): Promise<void>;
+  purgeOsd(id: OsdId): Promise<void>;
+  setPoolLayout(name: string, wish: Partial<Omit<Layout, 'id'>>): Promise<void>;
+  revertPool(name: string): Promise<void>;
+  setMigration(
+    name: string,
+    edit: Partial<Pick<Pool, 'migration' | 'migrationBytesPerSecond'>>,
+  ): Promise<void>;
   createUser(name: string): Promise<S3User>;
   removeUser(name: string): Promise<void>;
   acceptRollback(id: OsdId): Promise<readonly PgId[]>;
@@ -72,6 +106,8 @@ export interface DaemonState {
 export interface SupervisorControl {
   startOsd(id: OsdId): Promise<void>;
   stopOsd(id: OsdId): Promise<void>;
+  /** Erases the disk of an OSD that is stopped. */
+  wipeOsd(id: OsdId): Promise<void>;
   daemons(): Promise<readonly DaemonState[]>;
 }
 

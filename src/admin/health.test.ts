@@ -8,7 +8,6 @@ import type { PgRecord } from '../map/pg-record.ts';
 import { assess } from './assess.ts';
 import type { MonitorKnowledge } from './control.ts';
 import { computeHealth } from './health.ts';
-import { impactOfStopping, poolsWithoutRoom } from './impact.ts';
 import { lossToken, requireAccepted } from './loss.ts';
 import { formatMetrics } from './metrics.ts';
 
@@ -30,6 +29,8 @@ class Cluster implements MonitorKnowledge {
   frozen: string | undefined;
   waiting: string | undefined;
   awaitedWitnesses: readonly OsdId[] = [];
+  heldIn: MonitorKnowledge['heldIn'] = [];
+  flapping: MonitorKnowledge['flapping'] = [];
 
   constructor() {
     const rule = { failureDomain: 'host', deviceClass: undefined } as const;
@@ -111,9 +112,13 @@ class Cluster implements MonitorKnowledge {
     };
   }
 
+  migrationOf(): undefined {
+    return undefined;
+  }
+
   sightOf(): ReturnType<MonitorKnowledge['sightOf']> {
     const usage = { capacityBytes: 100, usedBytes: this.usedBytes };
-    return { usage, stopped: [], failure: this.failure, heard: true };
+    return { usage, stopped: [], failure: this.failure, refusedMap: '', heard: true };
   }
 
   health(): ReturnType<typeof computeHealth> {
@@ -181,17 +186,6 @@ test('full disks, damage and failed daemons are told', () => {
   cluster.damaged = 0;
   cluster.failure = 'superblock can’t be read';
   deepEqual(cluster.codes(), ['DAEMON_FAILED']);
-});
-
-test('stopping is judged over the whole set together with what is down', () => {
-  const cluster = new Cluster();
-  const stop = (...ids: number[]) => impactOfStopping(cluster, new Set(ids as OsdId[]));
-  deepEqual(stop(4), { unreadable: [], unwritable: [] });
-  deepEqual(stop(3, 4), { unreadable: [], unwritable: ['2.1.0'] });
-  deepEqual(stop(2, 3, 4), { unreadable: ['2.1.0'], unwritable: [] });
-  cluster.editOsd(3, { up: false });
-  deepEqual(stop(4), { unreadable: [], unwritable: ['2.1.0'] });
-  deepEqual(poolsWithoutRoom(cluster.map, new Set([1 as OsdId])), ['data (erasure 3+2)']);
 });
 
 test('metrics are in Prometheus’ format', () => {

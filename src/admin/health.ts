@@ -6,7 +6,7 @@ import { formatGeometry, slotCount } from '../map/geometry.ts';
 import { domainCount } from '../map/placement.ts';
 import type { Assessment } from './assess.ts';
 import type { Crash, MonitorKnowledge } from './control.ts';
-import type { Health, HealthCheck, HealthCode, OsdView, PgView } from './views.ts';
+import type { Health, HealthCheck, HealthCode, OsdView, PgView, PoolView } from './views.ts';
 
 export const nearlyFullPermille = 850;
 export const fullPermille = 950;
@@ -31,8 +31,10 @@ export function computeHealth(
     // Causes before what follows from them.
     ...storeFindings(knowledge),
     ...osdFindings(assessment.osds),
+    ...stormFindings(knowledge),
     ...pgFindings(assessment.pgs),
     ...poolFindings(knowledge.map),
+    ...layoutFindings(assessment.pools),
     crashFinding(crashes),
   ];
   const checks = findings
@@ -170,16 +172,29 @@ function osdFindings(osds: readonly OsdView[]): Finding[] {
       code: 'OSD_DOWN',
       severity: 'WARN',
       summary: (count) => `${countOf(count, 'OSD')} down`,
-      lines: osds.filter((osd) => !osd.up).map((osd) => `osd.${osd.id} on ${osd.host}`),
+      lines: osds
+        .filter((osd) => !osd.up && !osd.destroyed)
+        .map((osd) => `osd.${osd.id} on ${osd.host}`),
     },
     {
       code: 'OSD_OUT',
       severity: 'WARN',
       summary: (count) => `${countOf(count, 'OSD')} out`,
       lines: osds
-        .filter((osd) => !osd.in)
+        .filter((osd) => !osd.in && !osd.destroyed)
         .map(
           (osd) => `osd.${osd.id} on ${osd.host}, still in ${countOf(osd.pgs, 'placement group')}`,
+        ),
+    },
+    {
+      code: 'OSD_DESTROYED',
+      severity: 'ERR',
+      summary: (count) => `${countOf(count, 'destroyed OSD')} still needed`,
+      lines: osds
+        .filter((osd) => osd.destroyed && osd.pgs > 0)
+        .map(
+          (osd) =>
+            `osd.${osd.id} on ${osd.host}: ${countOf(osd.pgs, 'placement group')} may have nothing else; ${osd.wiped ? 'it was wiped' : `take it back with holdfast osd undestroy ${osd.id}`}`,
         ),
     },
     {
@@ -187,6 +202,15 @@ function osdFindings(osds: readonly OsdView[]): Finding[] {
       severity: 'WARN',
       summary: (count) => `${countOf(count, 'daemon')} could not run`,
       lines: osds.filter((osd) => osd.failure !== '').map((osd) => `osd.${osd.id}: ${osd.failure}`),
+    },
+    {
+      code: 'MAP_REFUSED',
+      severity: 'ERR',
+      summary: (count) =>
+        `${countOf(count, 'OSD')} acting on an older cluster map, because the newest is wrong`,
+      lines: osds
+        .filter((osd) => osd.refusedMap !== '')
+        .map((osd) => `osd.${osd.id}: ${osd.refusedMap}`),
     },
     {
       code: 'PG_STOPPED',
@@ -207,6 +231,26 @@ function osdFindings(osds: readonly OsdView[]): Finding[] {
       severity: 'ERR',
       summary: (count) => `${countOf(count, 'OSD')} full: writes there are refused`,
       lines: osds.filter((osd) => permille(osd) >= fullPermille).map(fullness),
+    },
+  ];
+}
+
+function stormFindings({ heldIn, flapping }: MonitorKnowledge): Finding[] {
+  return [
+    {
+      code: 'OSD_HELD_IN',
+      severity: 'WARN',
+      summary: (count) => `${countOf(count, 'OSD')} down for long and not marked out`,
+      lines: heldIn.map(({ osd, reason }) => `osd.${osd}: ${reason}`),
+    },
+    {
+      code: 'OSD_FLAPPING',
+      severity: 'WARN',
+      summary: (count) => `${countOf(count, 'OSD')} went down again and again`,
+      lines: flapping.map(
+        ({ osd, downs, waitMs }) =>
+          `osd.${osd}: ${downs} times in ten minutes; it takes part again in ${Math.ceil(waitMs / 1000)} s`,
+      ),
     },
   ];
 }
@@ -234,6 +278,36 @@ function poolFindings(map: ClusterMap): Finding[] {
       lines: map.pools
         .filter((pool) => slotCount(activeLayout(pool).geometry) === 1)
         .map((pool) => `pool ${pool.name} keeps one copy: any disk lost is data lost`),
+    },
+  ];
+}
+
+function layoutFindings(pools: readonly PoolView[]): Finding[] {
+  const changing = pools.filter(({ layouts }) => layouts.some((each) => each.state === 'draining'));
+  const interim = pools.filter(({ layouts }) => layouts.at(-1)?.purpose === 'interim');
+  return [
+    {
+      code: 'POOL_INTERIM',
+      severity: 'WARN',
+      summary: (count) =>
+        `${countOf(count, 'pool')} whose own layout can't take writes: they go to an interim one`,
+      lines: interim.map(
+        ({ name, layouts }) =>
+          `pool ${name} writes as ${layouts.at(-1)?.geometry}, and goes back by itself when enough disks are there`,
+      ),
+    },
+    {
+      code: 'POOL_MIGRATING',
+      severity: 'WARN',
+      summary: (count) => `${countOf(count, 'pool')} being moved to another layout`,
+      lines: changing
+        .filter((pool) => !interim.includes(pool))
+        .map(({ name, layouts, migration }) => {
+          const from = layouts.filter((each) => each.state === 'draining');
+          const state = migration?.state === 'paused' ? ', paused' : '';
+          const trouble = migration?.trouble ? `; not moved: ${migration.trouble}` : '';
+          return `pool ${name}: from ${from.map((each) => each.geometry).join(', ')} to ${layouts.at(-1)?.geometry}${state}${trouble}`;
+        }),
     },
   ];
 }

@@ -16,6 +16,7 @@ export function requireAccepted(
   what: string,
   losses: readonly string[],
   accepted: string | undefined,
+  advice: readonly string[] = [],
 ): void {
   if (losses.length === 0) return;
   const token = lossToken(what, losses);
@@ -23,8 +24,11 @@ export function requireAccepted(
   const void_ = accepted === undefined ? '' : ` (--accept-loss ${accepted} was for another list)`;
   throw new AdminError(
     'unsafe',
-    [`${what} would lose${void_}:`, ...losses, `To lose exactly this: --accept-loss ${token}`].join(
-      '\n',
-    ),
+    [
+      `${what} would lose, or can't be proven not to${void_}:`,
+      ...losses,
+      ...advice.map((each) => `The safe way: ${each}`),
+      `To lose exactly this: --accept-loss ${token}`,
+    ].join('\n'),
   );
 }

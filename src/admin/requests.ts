@@ -76,6 +76,13 @@ export function textsField(fields: Fields, name: string): readonly string[] | un
   return value as string[];
 }
 
+export function wholeField(fields: Fields, name: string): number {
+  const value = fields[name];
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0)
+    throw new AdminError('invalid', `${name}: a whole number, not below zero, is needed`);
+  return value;
+}
+
 export interface LayoutFields {
   readonly geometry?: Geometry;
   readonly failureDomain?: DomainLevel;

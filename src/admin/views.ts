@@ -23,6 +23,12 @@ export type HealthStatus = 'HEALTH_OK' | 'HEALTH_WARN' | 'HEALTH_ERR';
  * - `PG_DEGRADED`: less redundancy than the pool promises.
  * - `PG_NOT_CLEAN`: everything is there, and not yet where it should be, or more than should be.
  * - `OBJECTS_DAMAGED`: copies that do not check and could not be repaired yet.
+ * - `OSD_HELD_IN`: a disk is down for long and was not marked out: moving its data would do harm now.
+ * - `OSD_FLAPPING`: a disk went down again and again; it waits before it takes part again.
+ * - `OSD_DESTROYED`: a disk was given up, and placement groups still need it: it may be all there is.
+ * - `MAP_REFUSED`: an OSD does not act on the newest cluster map, because that contradicts itself or what stored bytes mean.
+ * - `POOL_MIGRATING`: a pool's objects are being moved to another layout; until then they have what the old one gives.
+ * - `POOL_INTERIM`: a pool's own layout can't take writes, so that they go to an interim one.
  * - `POOL_TOO_FEW_DOMAINS`: fewer failure domains than the pool's geometry needs.
  * - `POOL_NO_REDUNDANCY`: the pool keeps one copy: any disk lost is data lost.
  */
@@ -42,6 +48,12 @@ export type HealthCode =
   | 'PG_DEGRADED'
   | 'PG_NOT_CLEAN'
   | 'OBJECTS_DAMAGED'
+  | 'OSD_HELD_IN'
+  | 'OSD_FLAPPING'
+  | 'OSD_DESTROYED'
+  | 'MAP_REFUSED'
+  | 'POOL_MIGRATING'
+  | 'POOL_INTERIM'
   | 'POOL_TOO_FEW_DOMAINS'
   | 'POOL_NO_REDUNDANCY';
 
@@ -64,6 +76,39 @@ export interface SlotView {
   readonly state: string;
   /** Its disk is the one the map knows, and up. */
   readonly live: boolean;
+}
+
+export interface LayoutView {
+  readonly id: number;
+  readonly geometry: string;
+  readonly failureDomain: string;
+  readonly deviceClass: string | null;
+  readonly purpose: 'own' | 'interim';
+  readonly state: 'active' | 'draining';
+  readonly pgs: number;
+  readonly objects: number;
+  readonly bytes: number;
+}
+
+/** What draining layouts held being moved to the active one. */
+export interface MigrationView {
+  /** `held`: nothing is moved while an interim layout is active. */
+  readonly state: 'running' | 'paused' | 'held';
+  /** In draining layouts: what is to be moved, and what was moved and waits to be collected. */
+  readonly leftBytes: number;
+  /** By the gateway that moves, since it began. */
+  readonly movedBytes: number;
+  readonly movedBlobs: number;
+  /** Measured; 0: not known yet. */
+  readonly bytesPerSecond: number;
+  /** Nothing refers to draining layouts any more: what is left in them is collected after its grace. */
+  readonly isMoved: boolean;
+  /** By the rate so far; null: not known. */
+  readonly secondsLeft: number | null;
+  /** 0: no limit. */
+  readonly bytesPerSecondMax: number;
+  /** What could not be moved, and why; empty: nothing. */
+  readonly trouble: string;
 }
 
 export interface PgView {
@@ -100,6 +145,8 @@ export interface OsdView {
   readonly weight: number;
   readonly up: boolean;
   readonly in: boolean;
+  readonly destroyed: boolean;
+  readonly wiped: boolean;
   readonly address: string;
   readonly capacityBytes: number;
   readonly usedBytes: number;
@@ -109,6 +156,8 @@ export interface OsdView {
   readonly primaries: number;
   readonly failure: string;
   readonly stopped: readonly string[];
+  /** Why it does not act on the newest map; empty when it does. */
+  readonly refusedMap: string;
 }
 
 export interface PoolView {
@@ -122,6 +171,10 @@ export interface PoolView {
   readonly bytes: number;
   readonly inlineBytesMax: number;
   readonly margin: Margin;
+  /** The active one last. */
+  readonly layouts: readonly LayoutView[];
+  /** Null: there is one layout only. */
+  readonly migration: MigrationView | null;
 }
 
 export interface Status {
@@ -144,6 +197,51 @@ export interface Status {
   readonly margin: Margin;
   /** What is true all the time and easily forgotten. */
   readonly notes: readonly string[];
+}
+
+export interface WhatIfCount {
+  readonly pgs: number;
+  readonly objects: number;
+  readonly bytes: number;
+}
+
+export interface WhatIfPool {
+  readonly name: string;
+  readonly geometry: string;
+  readonly lost: WhatIfCount;
+  /** What would be left is down, so that nobody knows. */
+  readonly unproven: WhatIfCount;
+  readonly unavailable: WhatIfCount;
+  readonly writesWait: WhatIfCount;
+  readonly lessRedundancy: WhatIfCount;
+}
+
+export interface WhatIfView {
+  readonly command: string;
+  readonly osds: readonly number[];
+  readonly pools: readonly WhatIfPool[];
+  /** PGs whose writes would be refused because a disk is full. */
+  readonly writesRefused: readonly string[];
+  /** What the command would have to be told to lose, line by line; empty: it would be done as it is. */
+  readonly losses: readonly string[];
+  /** Names exactly this loss; null: there is none. */
+  readonly token: string | null;
+  /** On the disks that go: what would be made anew elsewhere. */
+  readonly bytesToMove: number;
+  /** On the others, below 85 %. */
+  readonly roomBytes: number;
+  readonly poolsWithoutRoom: readonly string[];
+  /** The safe way to the same end. */
+  readonly advice: readonly string[];
+}
+
+export interface SettingView {
+  readonly name: string;
+  readonly value: number;
+  readonly defaultValue: number;
+  readonly least: number;
+  readonly most: number;
+  readonly meaning: string;
 }
 
 export interface ScrubStarted {

@@ -4,26 +4,25 @@
 import { type Command, Option } from 'commander';
 import type { DaemonState, S3User } from '../admin/control.ts';
 import { countOf } from '../admin/health.ts';
-import type { Health, OsdView, PgView, PoolView, ScrubStarted, Status } from '../admin/views.ts';
+import type { Health, OsdView, PgView, ScrubStarted, Status } from '../admin/views.ts';
 import type { AdminClient } from './admin-client.ts';
-import { type LocationFlags, locateAdmin } from './admin-location.ts';
+import {
+  type CommonFlags,
+  type Decorate,
+  type DecorateWaiting,
+  type LossFlags,
+  print,
+  until,
+  untilClean,
+  type WaitFlags,
+  withAdmin,
+} from './command-tools.ts';
 import { CliError } from './errors.ts';
+import { addPoolCommands } from './pool-commands.ts';
 import { Progress } from './progress.ts';
-import { showHealth, showOsdTree, showOsdUsage, showPgs, showPools, showStatus } from './show.ts';
+import { showHealth, showOsdTree, showOsdUsage, showPgs, showStatus } from './show.ts';
 import { formatTable, paint } from './text.ts';
-import { parseCopies, parseErasure, parseOneOsd, parseOsdName, parseWhole } from './values.ts';
-
-interface CommonFlags extends LocationFlags {
-  readonly json: boolean;
-}
-
-interface WaitFlags extends CommonFlags {
-  readonly wait?: boolean;
-  readonly timeout: number;
-}
-
-/** How often a waiting command looks. */
-const pollMs = 250;
+import { parseOneOsd, parseOsdName, parseWhole } from './values.ts';
 
 /** A rebuild of a large disk takes hours; who waits says how long. */
 const waitSecondsDefault = 3600;
@@ -45,7 +44,7 @@ export function addClusterCommands(program: Command, dataOption: () => Option): 
   addOverview(program, common, waiting);
   addOsdCommands(program.command('osd').description('disks and their daemons'), common, waiting);
   addMonCommands(program.command('mon').description('the monitor'), common);
-  addPoolCommands(program.command('pool').description('pools'), common);
+  addPoolCommands(program.command('pool').description('pools'), common, waiting);
   addUserCommands(program.command('user').description('S3 users'), common);
   const pg = program.command('pg').description('placement groups');
   common(pg.command('ls').description('list placement groups'))
@@ -71,9 +70,6 @@ export function addClusterCommands(program: Command, dataOption: () => Option): 
       withAdmin(flags, (admin) => scrub(admin, pgs, flags)),
     );
 }
-
-type Decorate = (command: Command) => Command;
-type DecorateWaiting = (command: Command, what: string) => Command;
 
 function addOverview(program: Command, common: Decorate, waiting: DecorateWaiting): void {
   waiting(
@@ -176,10 +172,6 @@ function addOsdCommands(osd: Command, common: Decorate, waiting: DecorateWaiting
   }
 }
 
-interface LossFlags extends CommonFlags {
-  readonly acceptLoss?: string;
-}
-
 function addAcceptRollback(osd: Command, common: Decorate): void {
   common(
     osd
@@ -213,73 +205,6 @@ function addMonCommands(mon: Command, common: Decorate): void {
         print(flags, answer, () => 'the monitor goes on\n');
       }),
     );
-}
-
-interface PoolFlags extends CommonFlags {
-  readonly erasure?: string;
-  readonly copies?: string;
-  readonly pgs?: number;
-  readonly failureDomain: string;
-  readonly class?: string;
-}
-
-function addPoolCommands(pool: Command, common: Decorate): void {
-  common(pool.command('ls').description('list pools')).action((flags: CommonFlags) =>
-    withAdmin(flags, async (admin) => {
-      const answer = await admin.get<{ pools: readonly PoolView[] }>('/v1/pools');
-      print(flags, answer, ({ pools }) => showPools(pools));
-    }),
-  );
-  common(pool.command('create').description('make a pool').argument('<name>'))
-    .addOption(
-      new Option('--erasure <K+M>', 'cut into K parts, any K of K+M suffice')
-        .argParser(parseErasure)
-        .conflicts('copies'),
-    )
-    .addOption(
-      new Option('--copies <N/MIN>', 'N whole copies, writes need MIN').argParser(parseCopies),
-    )
-    .addOption(
-      new Option('--pgs <count>', 'number of placement groups (default: 32)').argParser(
-        parseWhole(1, 4096),
-      ),
-    )
-    .addOption(
-      new Option('--failure-domain <level>', 'what may fail at once')
-        .choices(['osd', 'host'])
-        .default('host'),
-    )
-    .addOption(new Option('--class <class>', 'only disks of this class').choices(['hdd', 'ssd']))
-    .action((name: string, flags: PoolFlags) =>
-      withAdmin(flags, async (admin) => {
-        const geometry = flags.erasure ?? flags.copies;
-        if (geometry === undefined)
-          throw new CliError(2, 'pool create: --erasure K+M or --copies N/MIN is needed');
-        if (/\+1$/.test(geometry))
-          process.stderr.write(
-            'note: with M=1, while one failure domain is away one more failure loses data\n',
-          );
-        const answer = await admin.post<object>('/v1/pools', {
-          name,
-          geometry,
-          failureDomain: flags.failureDomain,
-          deviceClass: flags.class,
-          pgs: flags.pgs,
-        });
-        await untilServing(admin, name, flags);
-        print(flags, answer, () => `pool ${name} created\n`);
-      }),
-    );
-  common(pool.command('rm').description('remove an empty pool').argument('<name>')).action(
-    (name: string, flags: CommonFlags) =>
-      withAdmin(flags, async (admin) => {
-        print(
-          flags,
-          await admin.delete<object>(`/v1/pools/${encodeURIComponent(name)}`),
-          () => `pool ${name} removed\n`,
-        );
-      }),
-  );
 }
 
 function addUserCommands(user: Command, common: Decorate): void {
@@ -360,69 +285,4 @@ async function scrub(admin: AdminClient, pgs: readonly string[], flags: ScrubFla
       ? `${countOf(started.asked, 'placement group')} scrubbed: everything checks\n`
       : `${countOf(started.asked, 'placement group')} scrubbed: ${countOf(damaged, 'object')} damaged, see holdfast health\n`,
   );
-}
-
-// ——— shared ———
-
-async function withAdmin(
-  flags: CommonFlags,
-  work: (admin: AdminClient) => Promise<void>,
-): Promise<void> {
-  const admin = locateAdmin(flags);
-  try {
-    await work(admin);
-  } finally {
-    admin.close();
-  }
-}
-
-function print<T extends object>(
-  { json }: CommonFlags,
-  answer: T,
-  show: (answer: T) => string,
-): void {
-  process.stdout.write(json ? `${JSON.stringify(answer)}\n` : show(answer));
-}
-
-/** A new pool's primaries start within a moment; nobody should find it not serving. */
-const newPoolSeconds = 20;
-
-async function untilServing(admin: AdminClient, pool: string, flags: CommonFlags): Promise<void> {
-  const progress = new Progress('serving', { quiet: flags.json });
-  const path = `/v1/pgs?pool=${encodeURIComponent(pool)}`;
-  await until({ ...flags, timeout: newPoolSeconds }, `pool ${pool} to serve`, async () => {
-    const { pgs } = await admin.get<{ pgs: readonly PgView[] }>(path);
-    const serving = pgs.filter((pg) => pg.serving).length;
-    progress.show(serving, pgs.length, '');
-    return serving === pgs.length ? true : undefined;
-  });
-  progress.end();
-}
-
-/** Also right after a change: the first look may come before the cluster has begun to move. */
-async function untilClean(admin: AdminClient, flags: WaitFlags): Promise<void> {
-  const progress = new Progress('clean', { quiet: flags.json });
-  await until(flags, 'all placement groups to be clean', async () => {
-    const { pgs, recovery } = await admin.get<Status>('/v1/status');
-    progress.show(
-      pgs.clean,
-      pgs.total,
-      recovery.missing > 0 ? `(${recovery.missing} items missing)` : '',
-    );
-    return pgs.clean === pgs.total ? true : undefined;
-  });
-  progress.end();
-}
-
-async function until<T>(
-  { timeout }: WaitFlags,
-  what: string,
-  look: () => Promise<T | undefined>,
-): Promise<T> {
-  for (const deadline = Date.now() + timeout * 1000; ; ) {
-    const found = await look();
-    if (found !== undefined) return found;
-    if (Date.now() > deadline) throw new CliError(1, `waited ${timeout} s for ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, pollMs));
-  }
 }

@@ -61,6 +61,8 @@ export interface DaemonFailure {
 export type SupervisorQuestion =
   | { readonly kind: 'start-osd'; readonly osd: number }
   | { readonly kind: 'stop-osd'; readonly osd: number }
+  /** Erases its disk; it must not run. */
+  | { readonly kind: 'wipe-osd'; readonly osd: number }
   | { readonly kind: 'daemons' };
 
 export type SupervisorAnswer =

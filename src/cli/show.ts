@@ -49,6 +49,27 @@ export function showStatus(status: Status, paint: Paint): string {
   return `${lines.join('\n')}\n\n${showPools(pools)}`;
 }
 
+/** What a pool is, and where its change stands, in one line. */
+export function describeMigration({ geometry, layouts, migration }: PoolView): string {
+  if (migration === null) return geometry;
+  const from = layouts
+    .filter(({ state }) => state === 'draining')
+    .map((each) => each.geometry)
+    .join(', ');
+  const { state, leftBytes, bytesPerSecond, secondsLeft, isMoved, trouble } = migration;
+  const words = [`from ${from} to ${geometry}`];
+  if (state === 'held') words.push('held until enough disks are there');
+  else if (state === 'paused') words.push('paused');
+  if (isMoved) words.push(`moved; ${formatBytes(leftBytes)} wait to be collected`);
+  else {
+    words.push(`${formatBytes(leftBytes)} left`);
+    if (bytesPerSecond > 0) words.push(`${formatBytes(bytesPerSecond)}/s`);
+    if (secondsLeft !== null) words.push(`about ${secondsLeft} s`);
+  }
+  if (trouble !== '') words.push(`not moved: ${trouble}`);
+  return words.join(', ');
+}
+
 export function showPools(pools: readonly PoolView[]): string {
   return formatTable(
     [
@@ -60,6 +81,7 @@ export function showPools(pools: readonly PoolView[]): string {
       { title: 'OBJECTS', align: 'right' },
       { title: 'STORED', align: 'right' },
       { title: 'MARGIN (DOMAINS)' },
+      { title: '' },
     ],
     pools.map((pool) => [
       pool.name,
@@ -70,6 +92,7 @@ export function showPools(pools: readonly PoolView[]): string {
       String(pool.objects),
       formatBytes(pool.bytes),
       formatMargin(pool.margin),
+      pool.migration === null ? '' : describeMigration(pool),
     ]),
   );
 }

@@ -57,6 +57,7 @@ function supervisorVia(
   return {
     startOsd: async (osd) => void (await insist({ kind: 'start-osd', osd })),
     stopOsd: async (osd) => void (await insist({ kind: 'stop-osd', osd })),
+    wipeOsd: async (osd) => void (await insist({ kind: 'wipe-osd', osd })),
     daemons: () => insist({ kind: 'daemons' }),
   };
 }

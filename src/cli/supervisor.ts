@@ -4,6 +4,7 @@
 // A daemon's life: starting → running → (ended) → waiting → starting …; `stopped` when it was asked to
 // stop, `failed` when trying again would end the same way or restarts are off.
 
+import { rm } from 'node:fs/promises';
 import type { DaemonState } from '../admin/control.ts';
 import type { OsdView, Status } from '../admin/views.ts';
 import { formatHex } from '../base/bytes.ts';
@@ -156,9 +157,23 @@ export class Supervisor {
       if (daemon === undefined)
         return { kind: 'refused', reason: `osd.${question.osd} does not run on this machine` };
       if (question.kind === 'start-osd') this.#startAgain(daemon);
-      else this.#end(daemon, 'stopped', 'stopped by the operator');
+      else if (question.kind === 'wipe-osd') {
+        if (!(await this.#untilEnded(daemon)))
+          return { kind: 'refused', reason: `${daemon.name} still runs: stop it first` };
+        await rm(this.#parts.dir.osdPath(question.osd), { recursive: true, force: true });
+        daemon.reason = 'its disk was wiped; start it to begin with an empty one';
+      } else this.#end(daemon, 'stopped', 'stopped by the operator');
     }
     return { kind: 'done', daemons: this.#states() };
+  }
+
+  /** Waits for a daemon that was told to stop; false when it runs on. */
+  async #untilEnded(daemon: Daemon): Promise<boolean> {
+    for (const deadline = Date.now() + stopMs; daemon.handle !== undefined; ) {
+      if (daemon.state !== 'stopped' || Date.now() > deadline) return false;
+      await sleep(pollMs);
+    }
+    return true;
   }
 
   #states(): readonly DaemonState[] {

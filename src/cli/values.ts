@@ -35,6 +35,15 @@ export function parseCopies(text: string): string {
   return text;
 }
 
+/** Bytes a second: `20MiB`, `500KiB`, or a plain number. */
+export function parseByteRate(text: string): number {
+  const match = /^(\d{1,9})(KiB|MiB|GiB)?$/.exec(text);
+  const unit = { KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 };
+  if (match === null)
+    throw new InvalidArgumentError('bytes a second are needed, for example 20MiB, or 0.');
+  return Number(match[1]) * (match[2] === undefined ? 1 : unit[match[2] as keyof typeof unit]);
+}
+
 export function parseOsdName(text: string, before: readonly number[] | undefined): number[] {
   const match = /^(?:osd\.)?(\d{1,6})$/.exec(text);
   if (match === null)

@@ -85,6 +85,17 @@ export function removeLayout(state: MonState, pool: Pool, layout: Layout): MonSt
   };
 }
 
+/** The map without a pool, and without its PGs. */
+export function withoutPool(state: MonState, pool: Pool): MonState {
+  const gone = new Set(pool.layouts.flatMap((layout) => pgIdsOf(pool, layout)));
+  const pools = state.map.pools.filter((each) => each.id !== pool.id);
+  return {
+    ...state,
+    map: { ...state.map, epoch: nextEpoch(state.map), pools },
+    records: new Map([...state.records].filter(([pg]) => !gone.has(pg))),
+  };
+}
+
 export function editPool(state: MonState, pool: Pool, edit: Partial<Pool>): MonState {
   return { ...state, map: withPool(state.map, { ...pool, ...edit }) };
 }

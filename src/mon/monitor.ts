@@ -22,24 +22,36 @@ import {
   type Pool,
   pgIdsOf,
 } from '../map/cluster-map.ts';
-import { formatGeometry, geometryFault, overheadPermille, slotCount } from '../map/geometry.ts';
+import {
+  formatGeometry,
+  geometryFault,
+  overheadPermille,
+  slotCount,
+  writeFloor,
+} from '../map/geometry.ts';
 import { mapFault, pgCountMax } from '../map/map-fault.ts';
 import {
   acceptRolledBack,
+  distinctCount,
   distrust,
   hasWriteFloor,
   nextRecord,
   type PgRecord,
   proposalFault,
   slotOf,
+  slotsIn,
 } from '../map/pg-record.ts';
 import { domainCount } from '../map/placement.ts';
+import { factsOfSetting, settingFault, settingOf } from '../map/settings.ts';
+import { lossesOfDestroying } from '../map/what-if.ts';
 import { NetError } from '../net/errors.ts';
 import { type Identity, type SessionServer, serveSessions } from '../net/handshake.ts';
 import { daemonKey, pairKey } from '../net/keys.ts';
 import type { Incoming, Outgoing, Session } from '../net/session.ts';
 import type { Message, MessageOf, OsdUsage, PgReport } from '../wire/messages.ts';
+import { namedBy, withDestroyed, withoutOsds, withUndestroyed, withWiped } from './destroy.ts';
 import { FailureReports } from './failures.ts';
+import { FlapDamper } from './flaps.ts';
 import { LayoutTender, type MigrationWord } from './layout-tender.ts';
 import {
   activateLayout,
@@ -49,8 +61,10 @@ import {
   type LayoutWish,
   type PgEmptiness,
   previousLayout,
+  withoutPool,
 } from './layouts.ts';
 import type { MapStore } from './map-store.ts';
+import { judgeOut, type OutVerdict } from './out-policy.ts';
 import { layoutOf, newRecords, plan, retarget, withPool } from './planner.ts';
 import { mergeKnown } from './restore.ts';
 import { loadState, type MonState, putsFor, type User } from './state.ts';
@@ -82,6 +96,10 @@ interface OsdSight {
   heardAt: Instant;
   /** How far its disk's transactions are durable. */
   sequence: number;
+  /** Where it listens, as it said when it booted; empty before that. */
+  address: Address;
+  /** What had to be found out about it before it may be called up is done. */
+  hasBooted: boolean;
   usage: OsdUsage;
   stopped: readonly string[];
   /** Of the map it acts on. */
@@ -104,9 +122,6 @@ const reportLifeMs = 5000;
 
 /** How long nobody is dropped or marked down after the monitor started (rule 14's boot grace). */
 const bootGraceMs = 5000;
-
-/** Down for this long, an OSD is marked out, when it is the only domain that is. */
-const outAfterMs = 600_000;
 
 const tickMs = 500;
 
@@ -146,6 +161,10 @@ export class Monitor {
   readonly #reports = new FailureReports();
   readonly #pgReports = new Map<PgId, HeardPgReport>();
   readonly #layouts = new LayoutTender();
+  readonly #flaps = new FlapDamper();
+  /** Waiting before they take part again. */
+  readonly #isDamped = new Set<OsdId>();
+  #heldIn: OutVerdict['held'] = [];
   readonly #jobs = new Map<string, { holder: Uuid; until: Instant }>();
   readonly #writers = new Map<number, WriterSight>();
   readonly #downSince = new Map<OsdId, Instant>();
@@ -232,6 +251,21 @@ export class Monitor {
 
   reportOf(pg: PgId): HeardPgReport | undefined {
     return this.#pgReports.get(pg);
+  }
+
+  /** Disks down for long that are not marked out, and why. */
+  get heldIn(): OutVerdict['held'] {
+    return this.#heldIn;
+  }
+
+  /** Disks that flap: how often each went down lately, and how long it waits before it takes part again. */
+  get flapping(): readonly { osd: OsdId; downs: number; waitMs: number }[] {
+    const now = this.#env.clock.now();
+    return [...this.#isDamped].map((osd) => ({
+      osd,
+      downs: this.#flaps.downCount(osd, now),
+      waitMs: Math.max(0, (this.#flaps.mayReturnAt(osd, now) ?? now) - now),
+    }));
   }
 
   sightOf(osd: OsdEntry):
@@ -446,6 +480,8 @@ export class Monitor {
       heardAt: this.#env.clock.now(),
       // Not less than before, until what it lost was acted on.
       sequence: Math.max(reached, message.sequence),
+      address: message.address,
+      hasBooted: false,
       usage: message.usage,
       stopped: [],
       epoch: 0 as Epoch,
@@ -465,15 +501,50 @@ export class Monitor {
     if (message.sequence < reached || message.lostGroups > 0)
       await this.#distrust(osd, message, reached);
     sight.sequence = message.sequence;
-    await this.#editOsd(osd.id, (entry, epoch) => ({
-      ...entry,
-      up: true,
-      in: entry.in || !entry.outByOperator,
-      address: message.address,
-      capacityBytes: message.usage.capacityBytes,
-      upSince: epoch,
-    }));
-    this.#env.log.write('info', 'osd up', { osd: osd.id, address: message.address });
+    sight.hasBooted = true;
+    await this.#callUp(osd, sight, 'boot');
+  }
+
+  /** It runs, and takes part from now on; or, when it flaps, once it has waited. */
+  async #callUp(osd: OsdEntry, sight: OsdSight, reason: 'boot' | 'beacon'): Promise<void> {
+    const now = this.#env.clock.now();
+    const until = this.#flaps.mayReturnAt(osd.id, now);
+    if (until !== undefined && !this.#isNeeded(osd)) {
+      if (!this.#isDamped.has(osd.id))
+        this.#env.log.write('warn', 'flapping osd waits', { osd: osd.id, waitMs: until - now });
+      this.#isDamped.add(osd.id);
+      return;
+    }
+    this.#isDamped.delete(osd.id);
+    await this.#editOsd(osd.id, (entry, epoch) =>
+      entry.destroyed || (entry.up && reason === 'beacon')
+        ? entry
+        : {
+            ...entry,
+            up: true,
+            in: entry.in || !entry.outByOperator,
+            address: sight.address,
+            capacityBytes: sight.usage.capacityBytes,
+            upSince: epoch,
+          },
+    );
+    this.#env.log.write('info', 'osd up', { osd: osd.id, address: sight.address });
+  }
+
+  /** Some PG can't be written without it: then it is let in at once, however often it was away. */
+  #isNeeded(osd: OsdEntry): boolean {
+    const { map, records } = this.#state;
+    const up = new Set(
+      map.osds.filter((each) => each.up && !each.destroyed).map(({ uuid }) => uuid),
+    );
+    for (const record of records.values()) {
+      const slot = slotOf(record, osd.uuid);
+      const layout = slot === undefined ? undefined : layoutOf(map, record.pg);
+      if (slot === undefined || layout === undefined || slot.state === 'joining') continue;
+      const live = slotsIn(record, 'in-sync').filter((each) => up.has(each.uuid));
+      if (distinctCount(live, layout, map) < writeFloor(layout.geometry)) return true;
+    }
+    return false;
   }
 
   #beacon(session: Session, message: MessageOf<'beacon'>): void {
@@ -496,10 +567,8 @@ export class Monitor {
         });
     }
     // It runs, whatever was said of it before: a verdict made while it was cut off is taken back.
-    if (!osd.up && this.#witness.isOpen)
-      this.#spawn('osd back', () =>
-        this.#editOsd(osd.id, (entry, epoch) => ({ ...entry, up: true, upSince: epoch })),
-      );
+    if (!osd.up && this.#witness.isOpen && sight.hasBooted)
+      this.#spawn('osd back', () => this.#callUp(osd, sight, 'beacon'));
   }
 
   async #propose(session: Session, proposed: PgRecord): Promise<MessageOf<'proposed'>> {
@@ -744,7 +813,9 @@ export class Monitor {
   }
 
   async #markDown(id: OsdId): Promise<void> {
-    this.#downSince.set(id, this.#env.clock.now());
+    const now = this.#env.clock.now();
+    this.#downSince.set(id, now);
+    this.#flaps.wentDown(id, now);
     await this.#editOsd(id, (entry) => (entry.up ? { ...entry, up: false } : entry));
     this.#env.log.write('warn', 'osd down', { osd: id });
   }
@@ -759,6 +830,7 @@ export class Monitor {
       if (!osd.up && !this.#downSince.has(osd.id)) this.#downSince.set(osd.id, now);
     }
     this.#tendLayouts(now);
+    const outAfterMs = settingOf(this.#state.map, 'osd_out_after_seconds') * 1000;
     const overdue = this.#state.map.osds.filter(
       (osd) =>
         !osd.up &&
@@ -766,15 +838,36 @@ export class Monitor {
         !osd.destroyed &&
         now - (this.#downSince.get(osd.id) ?? now) > outAfterMs,
     );
-    // Only one failure domain at a time, and only while nothing else is down or out.
-    const away = new Set(
-      this.#state.map.osds
-        .filter((osd) => !osd.destroyed && (!osd.up || !osd.in))
-        .map((osd) => domainOf(osd, 'host')),
+    const { map, records } = this.#state;
+    const { out, held } = judgeOut({
+      map,
+      records,
+      overdue,
+      usageOf: (osd) => this.#sights.get(osd.uuid)?.usage,
+    });
+    this.#heldIn = held;
+    for (const id of out)
+      this.#spawn('osd out', async () => {
+        await this.#editOsd(id, (entry) => (entry.up ? entry : { ...entry, in: false }));
+        this.#env.log.write('warn', 'osd out', { osd: id });
+      });
+    this.#emptyTrash();
+  }
+
+  /** Pools that were removed long enough ago go from the map; the OSDs then remove what they held. */
+  #emptyTrash(): void {
+    const nowMs = this.#env.wall.nowMs();
+    const graceMs = settingOf(this.#state.map, 'pool_trash_hours') * 3_600_000;
+    const due = this.#state.map.pools.filter(
+      (pool) => pool.removedWallMs > 0 && nowMs - pool.removedWallMs > graceMs,
     );
-    if (overdue.length === 0 || away.size > 1) return;
-    for (const osd of overdue)
-      this.#spawn('osd out', () => this.#editOsd(osd.id, (entry) => ({ ...entry, in: false })));
+    for (const pool of due)
+      this.#spawn('empty trash', () =>
+        this.#change((state) => {
+          const still = state.map.pools.find((each) => each.id === pool.id);
+          return still?.removedWallMs === pool.removedWallMs ? withoutPool(state, pool) : state;
+        }),
+      );
   }
 
   #tendLayouts(now: Instant): void {
@@ -881,6 +974,8 @@ export class Monitor {
         session: undefined,
         heardAt: this.#startedAt,
         sequence: 0,
+        address: '',
+        hasBooted: false,
         usage: { capacityBytes: osd.capacityBytes, usedBytes: 0 },
         stopped: [],
         epoch: 0 as Epoch,
@@ -918,7 +1013,11 @@ export class Monitor {
       const map: ClusterMap = {
         ...state.map,
         epoch: (state.map.epoch + 1) as Epoch,
-        osds: state.map.osds.map((each) => (each.id === id ? { ...each, uuid, up: false } : each)),
+        osds: state.map.osds.map((each) =>
+          each.id === id
+            ? { ...each, uuid, up: false, destroyed: false, wiped: false, in: !each.outByOperator }
+            : each,
+        ),
       };
       return this.#planned({ ...state, map, records });
     });
@@ -1055,37 +1154,115 @@ export class Monitor {
     await this.#command((state) => editPool(state, this.#requirePool(state, name), edit));
   }
 
-  /** Removes a pool that holds nothing, by the reports of all its primaries. */
-  async removePool(name: string): Promise<void> {
+  /**
+   * Removes a pool. An empty one goes at once; what holds something goes into the trash, if `accept` does not throw
+   * at what would be lost once that is emptied.
+   */
+  async removePool(name: string, accept: (losses: readonly string[]) => void): Promise<void> {
     await this.#command((state) => {
-      const pool = findPool(state.map, name);
-      if (pool === undefined) throw new MonError('not-found', `no pool ${name}`);
-      const gone = new Set(
-        pool.layouts.flatMap((layout) =>
-          Array.from({ length: layout.pgCount }, (_, index) => `${pool.id}.${layout.id}.${index}`),
-        ),
-      );
-      for (const pg of gone) {
-        const report = this.#pgReports.get(pg as PgId);
-        if (report === undefined || !report.serving)
-          throw new MonError(
-            'refused',
-            `pool ${name}: ${pg} is not serving, so nobody knows whether it is empty`,
-          );
-        if (report.objects > 0)
-          throw new MonError(
-            'refused',
-            `pool ${name} is not empty: ${pg} holds ${report.objects} objects`,
-          );
-      }
-      const records = new Map([...state.records].filter(([pg]) => !gone.has(pg)));
-      const map = {
-        ...state.map,
-        epoch: (state.map.epoch + 1) as Epoch,
-        pools: state.map.pools.filter((each) => each !== pool),
-      };
-      return { ...state, map, records };
+      const pool = this.#requirePool(state, name);
+      const losses = this.#contentsOf(pool);
+      if (losses.length === 0) return withoutPool(state, pool);
+      accept(losses);
+      const removedWallMs = Math.max(1, Math.floor(this.#env.wall.nowMs()));
+      return editPool(state, pool, { removedWallMs });
     });
+  }
+
+  /** A line for each PG that is not known to be empty; none: nothing is in the pool. */
+  #contentsOf(pool: Pool): readonly string[] {
+    return pool.layouts
+      .flatMap((layout) => pgIdsOf(pool, layout))
+      .flatMap((pg) => {
+        const word = this.#emptinessOf(pg);
+        if (word === undefined || !word.serving)
+          return [`pg ${pg}: not serving, so that nobody knows what is in it`];
+        return word.objects > 0 ? [`pg ${pg}: everything in it`] : [];
+      });
+  }
+
+  /** Takes a pool out of the trash. */
+  async restorePool(name: string): Promise<void> {
+    await this.#command((state) => {
+      const removed = state.map.pools.findLast(
+        (pool) => pool.name === name && pool.removedWallMs > 0,
+      );
+      if (removed === undefined) throw new MonError('not-found', `no pool ${name} in the trash`);
+      if (findPool(state.map, name) !== undefined)
+        throw new MonError('refused', `there is another pool ${name} by now`);
+      return editPool(state, removed, { removedWallMs: 0 });
+    });
+  }
+
+  /** Sets a cluster-wide setting; undefined: back to its default. */
+  async setSetting(name: string, value: number | undefined): Promise<void> {
+    const facts = factsOfSetting(name);
+    if (facts === undefined) throw new MonError('not-found', `no setting ${name}`);
+    const fault = value === undefined ? undefined : settingFault(facts, value);
+    if (fault !== undefined) throw new MonError('invalid', fault);
+    await this.#command((state) => {
+      const others = state.map.settings.filter((each) => each.name !== name);
+      const settings = value === undefined ? others : [...others, { name, value: String(value) }];
+      return { ...state, map: { ...state.map, epoch: (state.map.epoch + 1) as Epoch, settings } };
+    });
+  }
+
+  // ——— giving up disks (rule 27) ———
+
+  /** Gives disks up for good, unless `accept` throws at what would be lost. Looking and doing are one change. */
+  async destroyOsds(
+    ids: ReadonlySet<OsdId>,
+    accept: (losses: readonly string[]) => void,
+  ): Promise<void> {
+    for (const id of ids) this.#requireOsd(id);
+    await this.#command((state) => {
+      accept(lossesOfDestroying(state, ids));
+      return this.#planned(withDestroyed(state, ids, () => this.#nonce()));
+    });
+    for (const osd of this.#state.map.osds)
+      if (ids.has(osd.id)) this.#sights.get(osd.uuid)?.session?.close('this disk was destroyed');
+  }
+
+  /** Takes destroyed disks back, with all that is on them. */
+  async undestroyOsds(ids: ReadonlySet<OsdId>): Promise<void> {
+    await this.#command((state) => {
+      for (const id of ids) {
+        const osd = this.#requireOsd(id);
+        if (!osd.destroyed) throw new MonError('refused', `osd.${id} is not destroyed`);
+        if (osd.wiped)
+          throw new MonError('refused', `osd.${id} was wiped: nothing of it could be taken back`);
+      }
+      return this.#planned(withUndestroyed(state, ids));
+    });
+  }
+
+  /** From now on the disk may be erased; `accept` throws at PGs that still need it to come back. */
+  async wipeOsd(id: OsdId, accept: (losses: readonly string[]) => void): Promise<void> {
+    await this.#command((state) => {
+      this.#requireDestroyed(id);
+      const ids = new Set([id]);
+      accept(namedBy(state, ids).map((pg) => `pg ${pg}: LOST: everything that only this disk has`));
+      return withWiped(state, ids);
+    });
+  }
+
+  /** Takes a disk that is destroyed, and that no record names, out of the map for ever. */
+  async purgeOsd(id: OsdId): Promise<void> {
+    await this.#command((state) => {
+      this.#requireDestroyed(id);
+      const [pg, ...more] = namedBy(state, new Set([id]));
+      if (pg !== undefined)
+        throw new MonError(
+          'refused',
+          `osd.${id} is still named by pg ${pg}${more.length > 0 ? ` and ${more.length} more` : ''}: what it holds may be all there is`,
+        );
+      return withoutOsds(state, new Set([id]));
+    });
+  }
+
+  #requireDestroyed(id: OsdId): void {
+    if (!this.#requireOsd(id).destroyed)
+      throw new MonError('refused', `osd.${id} is not destroyed: holdfast osd destroy ${id} first`);
   }
 
   async createUser(name: string): Promise<User> {
