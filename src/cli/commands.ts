@@ -20,6 +20,7 @@ import {
 import { CliError } from './errors.ts';
 import { addPoolCommands } from './pool-commands.ts';
 import { Progress } from './progress.ts';
+import { addConfigCommands, addGiveUpCommands, addWhatIf } from './safety-commands.ts';
 import { showHealth, showOsdTree, showOsdUsage, showPgs, showStatus } from './show.ts';
 import { formatTable, paint } from './text.ts';
 import { parseOneOsd, parseOsdName, parseWhole } from './values.ts';
@@ -45,6 +46,8 @@ export function addClusterCommands(program: Command, dataOption: () => Option): 
   addOsdCommands(program.command('osd').description('disks and their daemons'), common, waiting);
   addMonCommands(program.command('mon').description('the monitor'), common);
   addPoolCommands(program.command('pool').description('pools'), common, waiting);
+  addWhatIf(program, common);
+  addConfigCommands(program.command('config').description('cluster-wide settings'), common);
   addUserCommands(program.command('user').description('S3 users'), common);
   const pg = program.command('pg').description('placement groups');
   common(pg.command('ls').description('list placement groups'))
@@ -133,6 +136,7 @@ function addOsdCommands(osd: Command, common: Decorate, waiting: DecorateWaiting
     }),
   );
   addAcceptRollback(osd, common);
+  addGiveUpCommands(osd, common, waiting);
   const commands = [
     ['out', 'move its data elsewhere', 'is out'],
     ['in', 'let it hold data again', 'is in'],

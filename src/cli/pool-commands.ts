@@ -7,6 +7,7 @@ import {
   type CommonFlags,
   type Decorate,
   type DecorateWaiting,
+  type LossFlags,
   print,
   until,
   untilServing,
@@ -74,15 +75,33 @@ export function addPoolCommands(pool: Command, common: Decorate, waiting: Decora
       }),
     );
   addLayoutCommands(pool, common, waiting);
-  common(pool.command('rm').description('remove an empty pool').argument('<name>')).action(
-    (name: string, flags: CommonFlags) =>
+  common(
+    pool
+      .command('rm')
+      .description('remove a pool; what holds something waits in a trash for a day')
+      .argument('<name>'),
+  )
+    .option('--accept-loss <token>', 'the token of the list of what would be lost')
+    .action((name: string, flags: LossFlags) =>
       withAdmin(flags, async (admin) => {
+        const query =
+          flags.acceptLoss === undefined
+            ? ''
+            : `?acceptLoss=${encodeURIComponent(flags.acceptLoss)}`;
         print(
           flags,
-          await admin.delete<object>(`/v1/pools/${encodeURIComponent(name)}`),
+          await admin.delete<object>(`/v1/pools/${encodeURIComponent(name)}${query}`),
           () => `pool ${name} removed\n`,
         );
       }),
+    );
+  common(
+    pool.command('restore').description('take a pool out of the trash').argument('<name>'),
+  ).action((name: string, flags: CommonFlags) =>
+    withAdmin(flags, async (admin) => {
+      await admin.post<object>(pathOf(name, 'restore'), {});
+      print(flags, await poolOf(admin, name), () => `pool ${name} is back\n`);
+    }),
   );
 }
 

@@ -107,7 +107,11 @@ export function showOsdTree(osds: readonly OsdView[], paint: Paint): string {
         osd.deviceClass,
         formatBytes(osd.capacityBytes),
         osd.up ? paint.green('up') : paint.red('down'),
-        osd.in ? 'in' : paint.yellow('out'),
+        osd.destroyed
+          ? paint.red(osd.wiped ? 'wiped' : 'destroyed')
+          : osd.in
+            ? 'in'
+            : paint.yellow('out'),
         String(osd.pgs),
         String(osd.primaries),
         osd.address,
