@@ -22,35 +22,49 @@ export function isLinearizable<State extends string, Call>(
   model: Model<State, Call>,
 ): 'yes' | 'no' | 'undecided' {
   const sorted = [...operations].sort((a, b) => a.calledAt - b.calledAt);
-  const done = new Array<boolean>(sorted.length).fill(false);
+  /** The earliest answer among the operations from here on. */
+  const firstAnswerFrom: number[] = new Array(sorted.length + 1).fill(Number.POSITIVE_INFINITY);
+  for (let at = sorted.length - 1; at >= 0; at--)
+    firstAnswerFrom[at] = Math.min(
+      firstAnswerFrom[at + 1] as number,
+      sorted[at]?.answeredAt ?? Number.POSITIVE_INFINITY,
+    );
+  const answerOf = (at: number): number => sorted[at]?.answeredAt ?? Number.POSITIVE_INFINITY;
   const seen = new Set<string>();
   let steps = 0;
 
-  const search = (state: State): 'yes' | 'no' | 'undecided' => {
+  /** Placed are all before `frontier` but those in `open`. */
+  const search = (
+    state: State,
+    open: readonly number[],
+    frontier: number,
+  ): 'yes' | 'no' | 'undecided' => {
     if (++steps > stepsMax) return 'undecided';
-    let isOver = true;
-    let firstAnswer = Number.POSITIVE_INFINITY;
-    for (const [at, operation] of sorted.entries()) {
-      if (done[at] === true || operation.answeredAt === undefined) continue;
-      isOver = false;
-      firstAnswer = Math.min(firstAnswer, operation.answeredAt);
-    }
-    if (isOver) return 'yes';
-    const key = `${done.map((each) => (each ? 1 : 0)).join('')} ${state}`;
+    let firstAnswer = firstAnswerFrom[frontier] as number;
+    for (const at of open) firstAnswer = Math.min(firstAnswer, answerOf(at));
+    if (firstAnswer === Number.POSITIVE_INFINITY) return 'yes';
+    const key = `${frontier} ${open.join()} ${state}`;
     if (seen.has(key)) return 'no';
     seen.add(key);
-    for (const [at, operation] of sorted.entries()) {
-      // Only what was called before the earliest answer still open can come next.
-      if (operation.calledAt > firstAnswer) break;
-      if (done[at] === true) continue;
-      const next = model(state, operation.call);
+    // Only what was called before the earliest answer still open can come next; what was answered first
+    // is the best guess, what never was the worst.
+    const candidates = [...open];
+    for (let at = frontier; at < sorted.length; at++) {
+      if ((sorted[at] as Operation<Call>).calledAt > firstAnswer) break;
+      candidates.push(at);
+    }
+    candidates.sort((a, b) =>
+      answerOf(a) < answerOf(b) ? -1 : answerOf(a) > answerOf(b) ? 1 : a - b,
+    );
+    for (const at of candidates) {
+      const next = model(state, (sorted[at] as Operation<Call>).call);
       if (next === undefined) continue;
-      done[at] = true;
-      const result = search(next);
+      const left = open.filter((each) => each !== at);
+      for (let skipped = frontier; skipped < at; skipped++) left.push(skipped);
+      const result = search(next, left, Math.max(frontier, at + 1));
       if (result !== 'no') return result;
-      done[at] = false;
     }
     return 'no';
   };
-  return search(initial);
+  return search(initial, [], 0);
 }

@@ -26,7 +26,7 @@ export interface NemesisOptions {
   /** Every pool survives the loss of one disk. */
   readonly toleratesLoss: boolean;
   /** Ends a gateway in the middle of what it does and starts another. */
-  killGateway(): Promise<boolean>;
+  killGateway(): boolean;
 }
 
 /** Most that a spoilt disk may take to be found and repaired. */
@@ -42,7 +42,7 @@ export class Nemesis {
   readonly #weights: number;
   readonly #pauseMsMax: number;
   readonly #toleratesLoss: boolean;
-  readonly #killGateway: () => Promise<boolean>;
+  readonly #killGateway: () => boolean;
   /** Spoilt bytes could not be repaired in time: nothing further is hurt in this run. */
   #isSpent = false;
   /** What is to be undone: at an instant, or at the end. */
@@ -61,7 +61,7 @@ export class Nemesis {
       .map((fault) => ({ fault, weight: fault.weight * (1 + this.#random.below(4)) }));
     this.#faults = chosen;
     this.#weights = chosen.reduce((sum, each) => sum + each.weight, 0);
-    this.#pauseMsMax = [700, 2500, 6000, 12_000][this.#random.below(4)] as number;
+    this.#pauseMsMax = [500, 1200, 3000, 8000][this.#random.below(4)] as number;
   }
 
   /** Disturbs for a time; `isOver` ends it early. */

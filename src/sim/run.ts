@@ -1,7 +1,6 @@
 // One seed, one run: a cluster, clients and faults drawn from the seed; then everything heals, and what was
 // promised is checked. The same seed gives the same run.
 
-import { formatBlobId } from '../base/ids.ts';
 import type { ClusterClient } from '../client/cluster-client.ts';
 import { type Clock, sleep } from '../env/clock.ts';
 import { copies, erasure } from '../map/geometry.ts';
@@ -41,32 +40,56 @@ export interface RunResult {
   readonly nextRandom: number;
 }
 
+/** Between two operations of a client: some thousands of them in the half minute of a run. */
+const pauseMsMax = 40;
+const s3PauseMsMax = 120;
+
 /** How long a healed cluster may take to become clean, in virtual milliseconds. */
 const convergeMs = 180_000;
 
-function poolsFor(osdCount: number, random: SeededRandom): readonly InitialPool[] {
-  const index = osdCount >= 3 ? copies(3, 2) : osdCount === 2 ? copies(2, 1) : copies(1, 1);
+/** Seven disks at most in two runs of three: more of them cost more and show little that fewer do not. */
+function drawOsdCount(random: SeededRandom): number {
+  return 1 + random.below(random.below(3) === 0 ? 9 : 6);
+}
+
+/** A disk a host in half of the runs, else one to five hosts that share the disks. */
+function drawHosts(osdCount: number, random: SeededRandom): readonly string[] {
+  const hostCount = random.below(2) === 0 ? osdCount : 1 + random.below(Math.min(5, osdCount));
+  return Array.from({ length: osdCount }, (_, index) => `host-${index % hostCount}`);
+}
+
+/** Geometries that the failure domains allow: hosts where there are enough, else disks. */
+function drawPools(hosts: readonly string[], random: SeededRandom): readonly InitialPool[] {
+  const hostCount = new Set(hosts).size;
+  const failureDomain = hostCount >= 3 || random.below(2) === 0 ? 'host' : 'osd';
+  const domains = failureDomain === 'host' ? hostCount : hosts.length;
+  const index = domains >= 3 ? copies(3, 2) : domains === 2 ? copies(2, 1) : copies(1, 1);
   const choices = [index];
-  if (osdCount >= 3) choices.push(erasure(2, 1), erasure(2, 1));
-  if (osdCount >= 5) choices.push(erasure(3, 2), erasure(2, 2));
+  if (domains >= 3) choices.push(erasure(2, 1), erasure(2, 1));
+  if (domains >= 4) choices.push(erasure(2, 2));
+  if (domains >= 5) choices.push(erasure(3, 2), erasure(3, 2));
   const data = choices[random.below(choices.length)] ?? index;
   return [
-    { name: '.index', geometry: index, failureDomain: 'host', pgCount: 1 + random.below(4) },
-    { name: 'data', geometry: data, failureDomain: 'host', pgCount: 1 + random.below(4) },
+    { name: '.index', geometry: index, failureDomain, pgCount: 1 + random.below(4) },
+    { name: 'data', geometry: data, failureDomain, pgCount: 1 + random.below(4) },
   ];
 }
 
 /** Virtual time in which whatever was under way when the faults ended has its answer. */
 const answersMs = 120_000;
 
-/** Longer than any answer may take, and several rounds of collection beyond. */
-const collectMs = 60_000;
+/** Longer than a GET may take, and several rounds of collection beyond. */
+const collectMs = 25_000;
 
 const gatewayOptions = {
-  garbageGraceMs: 20_000,
-  garbageIntervalMs: 5000,
+  garbageGraceMs: 10_000,
+  garbageIntervalMs: 3000,
   garbageBlobsPerSecond: 10_000,
 } as const;
+
+/** At the end, when every gateway that served was killed: soon called dead, and what it left swept. */
+const writerGraceMs = 5000;
+const sweepingOptions = { ...gatewayOptions, orphansIntervalMs: 5000 } as const;
 
 class Run {
   readonly #random: SeededRandom;
@@ -75,7 +98,8 @@ class Run {
   readonly #nemesis: Nemesis;
   readonly #invariants: Invariants;
   readonly #s3: S3Workload;
-  readonly #deadGateways = new Set<number>();
+  /** Replacements of gateways that died, which start when the cluster lets them. */
+  readonly #starting = new Set<Promise<void>>();
   /** Of those that live; the workload chooses among them at each request. */
   readonly #gateways: SimulatedGateway[] = [];
   readonly #options: RunOptions;
@@ -84,11 +108,13 @@ class Run {
   constructor(options: RunOptions) {
     this.#options = options;
     this.#random = new SeededRandom(options.seed);
-    const osdCount = 1 + this.#random.below(7);
-    const pools = poolsFor(osdCount, this.#random);
+    const osdCount = drawOsdCount(this.#random);
+    const hosts = drawHosts(osdCount, this.#random);
+    const pools = drawPools(hosts, this.#random);
     this.#cluster = new SimulatedCluster({
       seed: options.seed,
       osdCount,
+      hosts,
       pools,
       methods: new Map([...workloadMethods, ...s3Methods]),
       clocksDiffer: this.#random.below(4) > 0,
@@ -162,6 +188,7 @@ class Run {
     await this.#nemesis.run(this.#options.durationMs, () => this.#isBroken);
     this.#isOver = true;
     await this.#nemesis.heal();
+    await cluster.settle(Promise.all(this.#starting), 'gateways to start', answersMs);
     await cluster.settle(Promise.all(work), 'the clients to end', answersMs);
     await cluster.untilClean(convergeMs);
     this.#workload.mayBeDamaged = false;
@@ -172,41 +199,40 @@ class Run {
     );
     await this.#endS3();
     const contents = await compareMembers(cluster, problems);
-    const gateways = new Map(this.#gateways.map((each) => [each.incarnation, each]));
     const left = contents.flatMap(({ blobs }) => blobs);
-    // Blobs of a gateway that died wait for a sweep of dead incarnations, which is on the roadmap.
-    problems.push(
-      ...this.#workload.strayBlobs(left, (id) => this.#deadGateways.has(id) || gateways.has(id)),
-    );
-    for (const { facts } of left) {
-      const gateway = gateways.get(facts.blob.incarnation);
-      if (gateway !== undefined && !this.#s3.unclear.has(gateway.name))
-        problems.push(
-          `blob ${formatBlobId(facts.blob)} is on disk though all its bucket held was deleted`,
-        );
-    }
+    problems.push(...this.#workload.strayBlobs(left));
   }
 
-  /** Everything is read before and after a collection, then deleted and collected. */
+  /**
+   * Everything is read, by a gateway that served and, when all of those were killed and what they left was
+   * swept, by a new one; then it is deleted and collected. No blob of S3 may be left.
+   */
   async #endS3(): Promise<void> {
     const cluster = this.#cluster;
     const [gateway] = this.#gateways;
     if (gateway === undefined) return;
     this.#s3.mayBeDamaged = false;
     await cluster.settle(this.#s3.readAll(gateway), 'the last S3 reads', answersMs);
+    for (const each of this.#gateways) each.process.kill();
+    cluster.killMonitor({ power: false });
+    await cluster.startMonitor({ writerGraceMs });
+    const last = await cluster.gateway(sweepingOptions);
     await cluster.scheduler.run(collectMs);
-    await cluster.settle(this.#s3.readAll(gateway), 'S3 reads after collection', answersMs);
-    await cluster.settle(this.#s3.removeAll(gateway), 'the last S3 deletes', answersMs);
+    await cluster.settle(this.#s3.readAll(last), 'S3 reads after collection', answersMs);
+    await cluster.settle(this.#s3.removeAll(last), 'the last S3 deletes', answersMs);
     await cluster.scheduler.run(collectMs);
   }
 
-  async #replaceGateway(): Promise<boolean> {
+  #replaceGateway(): boolean {
     const at = this.#random.below(Math.max(1, this.#gateways.length));
     const gateway = this.#gateways[at];
-    if (gateway === undefined || !this.#cluster.hasMonitor) return false;
+    if (gateway?.process.isAlive !== true) return false;
     gateway.process.kill();
-    this.#deadGateways.add(gateway.incarnation);
-    this.#gateways[at] = await this.#cluster.gateway(gatewayOptions);
+    const started = this.#cluster.gatewayOnceReady(gatewayOptions).then((next) => {
+      this.#gateways[at] = next;
+      this.#starting.delete(started);
+    });
+    this.#starting.add(started);
     return true;
   }
 
@@ -214,7 +240,7 @@ class Run {
     while (!this.#isOver) {
       this.#s3.mayBeDamaged = this.#nemesis.hasFailedReads;
       await this.#s3.step(this.#gateways[index] as SimulatedGateway);
-      await sleep(this.#clock, this.#random.below(300), 's3 client pause');
+      await sleep(this.#clock, this.#random.below(s3PauseMsMax), 's3 client pause');
     }
   }
 
@@ -240,7 +266,7 @@ class Run {
     while (!this.#isOver) {
       this.#workload.mayBeDamaged = this.#nemesis.hasFailedReads;
       await this.#workload.step(client);
-      await sleep(this.#clock, this.#random.below(120), 'client pause');
+      await sleep(this.#clock, this.#random.below(pauseMsMax), 'client pause');
     }
   }
 }

@@ -26,6 +26,8 @@ import { type LogLine, SimulatedProcess } from '../testing/simulated-process.ts'
 export interface ClusterShape {
   readonly seed: number;
   readonly osdCount: number;
+  /** Of each disk; default: a host of its own. */
+  readonly hosts?: readonly string[];
   readonly pools: readonly InitialPool[];
   readonly methods: Methods;
   readonly capacityBytes?: number;
@@ -185,7 +187,7 @@ export class SimulatedCluster {
       });
     const disks = this.osds.map((osd) => ({
       uuid: osd.uuid,
-      host: `host-${osd.id}`,
+      host: this.#shape.hosts?.[osd.id] ?? `host-${osd.id}`,
       capacityBytes,
     }));
     let nonces = 0;
@@ -220,7 +222,7 @@ export class SimulatedCluster {
     });
   }
 
-  async startMonitor(): Promise<void> {
+  async startMonitor(options: { readonly writerGraceMs?: number } = {}): Promise<void> {
     const daemon = this.#newProcess('mon', this.#monFiles);
     this.#monProcess = daemon;
     const start = async (): Promise<Monitor> =>
@@ -232,6 +234,7 @@ export class SimulatedCluster {
         ...(this.#shape.writerGraceMs === undefined
           ? {}
           : { writerGraceMs: this.#shape.writerGraceMs }),
+        ...options,
       });
     this.#monitor = await this.settle(start(), 'the monitor to start', 10_000);
   }
@@ -311,17 +314,18 @@ export class SimulatedCluster {
 
   /** A client in a process of its own. */
   async client(): Promise<ClusterClient> {
-    return (await this.#newClient()).client;
+    return (await this.settle(this.#newClient(), 'the client to be ready', 40_000)).client;
   }
 
   /** A gateway process: a client that serves S3 too. */
-  async gateway(options: Partial<GatewayOptions> = {}): Promise<SimulatedGateway> {
+  gateway(options: Partial<GatewayOptions> = {}): Promise<SimulatedGateway> {
+    return this.settle(this.gatewayOnceReady(options), 'the gateway to be ready', 40_000);
+  }
+
+  /** The same, for who runs the time meanwhile: it is ready when the cluster lets it. */
+  async gatewayOnceReady(options: Partial<GatewayOptions> = {}): Promise<SimulatedGateway> {
     const gateway = await this.#newClient();
-    await this.settle(
-      startS3(gateway.process.env, { address: 's3:80', cluster: gateway.client, ...options }),
-      'the gateway to serve',
-      10_000,
-    );
+    await startS3(gateway.process.env, { address: 's3:80', cluster: gateway.client, ...options });
     return gateway;
   }
 
@@ -334,8 +338,8 @@ export class SimulatedCluster {
       key: daemonKey(this.#masterKey, 's3', uuid),
       mon: { address: 'mon:6789', uuid: this.#monUuid },
     });
-    await this.settle(client.ready(), 'the client to be ready', 30_000);
-    const { incarnation } = await this.settle(client.allocateBlobs(1), 'an incarnation', 10_000);
+    await client.ready();
+    const { incarnation } = await client.allocateBlobs(1);
     return { name, client, process: daemon, incarnation };
   }
 

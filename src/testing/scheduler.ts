@@ -70,8 +70,7 @@ export class Scheduler {
       }
       this.#now = event.at;
       this.#events++;
-      for (let i = 0; i < event.name.length; i++)
-        this.#trace = Math.imul(this.#trace ^ event.name.charCodeAt(i), 0x01000193);
+      this.#trace = Math.imul(this.#trace ^ digestOf(event.name), 0x01000193);
       this.#trace = Math.imul(this.#trace ^ Math.floor(event.at * 1000), 0x01000193);
       this.onEvent?.(event.at, event.name);
       event.action();
@@ -140,6 +139,21 @@ export class Scheduler {
     }
     heap[at] = last;
   }
+}
+
+/** Names come again and again: a few hundred in a run. */
+const digests = new Map<string, number>();
+const digestsMax = 10_000;
+
+function digestOf(name: string): number {
+  const known = digests.get(name);
+  if (known !== undefined) return known;
+  let digest = 0x811c9dc5;
+  for (let at = 0; at < name.length; at++)
+    digest = Math.imul(digest ^ name.charCodeAt(at), 0x01000193);
+  if (digests.size >= digestsMax) digests.clear();
+  digests.set(name, digest);
+  return digest;
 }
 
 function isBefore(a: Scheduled, b: Scheduled): boolean {

@@ -48,9 +48,11 @@ export class SimulatedRows {
 
   finish(sync: boolean): void {
     assert(this.#underWay !== undefined, 'a batch is under way');
-    this.#apply(this.#underWay);
+    if (sync) {
+      this.#put(this.#underWay);
+      this.#undo = [];
+    } else this.#apply(this.#underWay);
     this.#underWay = undefined;
-    if (sync) this.#undo = [];
   }
 
   /** Keeps a prefix of the unsynced batches, the one under way being the last of them. */
@@ -75,6 +77,14 @@ export class SimulatedRows {
     return true;
   }
 
+  #put(batch: readonly BatchOperation[]): void {
+    for (const operation of batch)
+      if (operation.kind === 'put')
+        this.#rows.put(textOfKey(operation.key), operation.value.slice());
+      else this.#rows.delete(textOfKey(operation.key));
+  }
+
+  /** As `#put`, with what takes it back. */
   #apply(batch: readonly BatchOperation[]): void {
     const undo: (readonly [string, Uint8Array | undefined])[] = [];
     for (const operation of batch) {

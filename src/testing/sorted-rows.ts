@@ -91,6 +91,7 @@ function lowerBound(keys: readonly string[], key: string): number {
 }
 
 export function textOfKey(key: Uint8Array): string {
+  if (key.length <= 8192) return String.fromCharCode.apply(null, key as unknown as number[]);
   let text = '';
   for (let at = 0; at < key.length; at += 8192)
     text += String.fromCharCode.apply(null, key.subarray(at, at + 8192) as unknown as number[]);
