@@ -1,8 +1,12 @@
-// Many seeds on all cores, each core a process of its own (sim.ts --lines).
+// Many seeds on several cores, each core a process of its own (sim.ts --lines).
 //
-//   npm run sim:smoke                                   in CI: two minutes at most; fails when a rare branch was
-//                                                       never reached or a seed's second run differs
-//   npm run sim:soak -- --hours H [--from-seed S]       until the time is up or a seed fails
+//   npm run sim:smoke                         in CI: four minutes at most; fails when a rare branch was never
+//                                             reached or a seed's second run differs
+//   npm run sim:soak -- --hours H             until the time is up, `--seeds N` are done, or a seed fails
+//                       --from-seed S         go on where an earlier soak stopped; default: drawn from the clock
+//                       --workers W           processes; default: one a core
+//                       --seconds S           virtual time of workload and faults in a seed; default 30
+//                       --keep-going          a seed that fails is told, and does not stop the others
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { cpus } from 'node:os';
@@ -18,26 +22,44 @@ const { values } = parseArgs({
   options: {
     mode: { type: 'string', default: 'smoke' },
     hours: { type: 'string', default: '1' },
+    seeds: { type: 'string', default: '1000000000' },
     'from-seed': { type: 'string' },
+    workers: { type: 'string', default: String(Math.max(1, cpus().length)) },
+    seconds: { type: 'string', default: '30' },
+    'keep-going': { type: 'boolean', default: false },
   },
 });
 const isSmoke = values.mode === 'smoke';
 
-/** Wall time for the seeds of the smoke run; the scenarios before them take a few seconds. */
-const smokeMs = 95_000;
+/** Wall time for the seeds of the smoke run; the scenarios before them take half a minute. */
+const smokeMs = 150_000;
 /** Seeds that are run twice. */
 const repeatedSeeds = 20;
-const workers = Math.max(1, cpus().length);
+const workers = Number(values.workers);
+const seedsMax = Number(values.seeds);
 const firstSeed = Number(values['from-seed'] ?? (isSmoke ? 1 : Date.now() % 1e9));
 const simPath = join(dirname(fileURLToPath(import.meta.url)), 'sim.js');
 
 const startedAt = Date.now();
 const limitMs = isSmoke ? smokeMs : Number(values.hours) * 3_600_000;
-const totals = { passed: 0, failed: 0, events: 0, operations: 0, virtualMs: 0 };
+const totals = {
+  runs: 0,
+  passed: 0,
+  failed: 0,
+  events: 0,
+  operations: 0,
+  refused: 0,
+  virtualMs: 0,
+  cpuMs: 0,
+  undecided: 0,
+};
 const faults: Record<string, number> = {};
 const logged: Record<string, number> = {};
 const digests = new Map<number, string>();
 const children: ChildProcess[] = [];
+/** Seeds that ended above the lowest that has not. */
+const ended = new Set<number>();
+let resumeSeed = firstSeed;
 let isOver = false;
 
 function add(sums: Record<string, number>, more: Readonly<Record<string, number>>): void {
@@ -46,7 +68,7 @@ function add(sums: Record<string, number>, more: Readonly<Record<string, number>
 
 function fail(line: string): void {
   totals.failed++;
-  console.log(line);
+  console.log(`\n${line}`);
 }
 
 /** Stops the workers that this run started. */
@@ -55,35 +77,57 @@ function stop(): void {
   for (const child of children) child.kill('SIGKILL');
 }
 
-function take(result: RunResult): void {
+function take(result: RunResult & { readonly cpuMs: number }): void {
   if (isOver) return;
+  totals.runs++;
   totals.events += result.events;
   totals.operations += result.operations;
+  totals.refused += result.refused;
   totals.virtualMs += result.virtualMs;
+  totals.cpuMs += result.cpuMs;
+  totals.undecided += result.undecided;
   add(faults, result.faults);
   add(logged, result.logged);
-  const digest = `${result.trace} ${result.nextRandom}`;
-  const before = digests.get(result.seed);
-  if (before !== undefined && before !== digest)
-    fail(`seed ${result.seed} ran differently the second time: ${before}, then ${digest}`);
-  digests.set(result.seed, digest);
+  ended.add(result.seed);
+  while (ended.delete(resumeSeed)) resumeSeed++;
+  if (isSmoke && !isSameAgain(result)) return;
   if (result.problems.length === 0) {
     totals.passed++;
     return;
   }
-  fail(`seed ${result.seed} failed: npm run sim -- --seed ${result.seed}`);
+  fail(
+    `seed ${result.seed} failed: npm run sim -- --seed ${result.seed} --seconds ${values.seconds}`,
+  );
   for (const problem of result.problems.slice(0, 3))
     console.log(`  ${problem.split('\n').slice(0, 20).join('\n  ')}`);
-  if (!isSmoke) stop();
+  if (!isSmoke && !values['keep-going']) stop();
+}
+
+function isSameAgain(result: RunResult): boolean {
+  const digest = `${result.trace} ${result.nextRandom}`;
+  const before = digests.get(result.seed);
+  digests.set(result.seed, digest);
+  if (before === undefined || before === digest) return true;
+  fail(`seed ${result.seed} ran differently the second time: ${before}, then ${digest}`);
+  return false;
 }
 
 /** Runs seeds from `from` on in steps; ends when the worker does. */
 function work(from: number, count: number): Promise<void> {
   return new Promise((resolve) => {
     const seeds = ['--seed', String(from), '--step', String(workers), '--count', String(count)];
-    const child = spawn(process.execPath, [simPath, '--lines', ...seeds, '--minutes', '100000'], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
+    const child = spawn(
+      process.execPath,
+      [
+        // Simulated bytes die young, and many at once.
+        '--max-semi-space-size=64',
+        simPath,
+        '--lines',
+        ...seeds,
+        ...['--seconds', values.seconds, '--minutes', '100000'],
+      ],
+      { stdio: ['ignore', 'pipe', 'inherit'] },
+    );
     children.push(child);
     createInterface({ input: child.stdout }).on('line', (line) => take(JSON.parse(line)));
     child.on('close', (code) => {
@@ -93,9 +137,35 @@ function work(from: number, count: number): Promise<void> {
   });
 }
 
+/** All seeds from `firstSeed` on, `count` of them, spread over the workers. */
+async function workAll(count: number): Promise<void> {
+  const shares = Array.from({ length: workers }, (_, index) =>
+    Math.ceil((count - index) / workers),
+  );
+  await Promise.all(
+    shares.map((share, index) => (share > 0 ? work(firstSeed + index, share) : undefined)),
+  );
+}
+
+function sumOf(counts: Readonly<Record<string, number>>): number {
+  return Object.values(counts).reduce((sum, each) => sum + each, 0);
+}
+
 function progress(): string {
   const minutes = (Date.now() - startedAt) / 60_000;
-  return `${minutes.toFixed(1)} min: ${totals.passed + totals.failed} runs from seed ${firstSeed}, ${totals.failed} failed; ${totals.operations} operations, ${totals.events} events, ${(totals.virtualMs / 3.6e6).toFixed(2)} virtual hours`;
+  return `${minutes.toFixed(1)} min: ${totals.runs} runs from seed ${firstSeed}, ${totals.failed} failed; ${totals.operations} operations, ${totals.events} events, ${sumOf(faults)} faults, ${(totals.virtualMs / 3.6e6).toFixed(2)} virtual hours`;
+}
+
+function summary(): string {
+  const cpuSeconds = totals.cpuMs / 1000;
+  const kinds = Object.entries(faults).sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1));
+  return [
+    progress(),
+    `${Math.round(totals.events / cpuSeconds)} events and ${Math.round(totals.operations / cpuSeconds)} operations a CPU second; ${totals.refused} operations refused, ${totals.undecided} histories undecided`,
+    `faults: ${kinds.map(([fault, times]) => `${fault} ${times}`).join(', ')}`,
+    ...(isSmoke ? [] : [`go on with --from-seed ${resumeSeed}`]),
+    `${totals.passed} passed, ${totals.failed} failed`,
+  ].join('\n');
 }
 
 async function runScenarios(): Promise<void> {
@@ -111,36 +181,25 @@ async function runScenarios(): Promise<void> {
 
 const ticker = setInterval(
   () => {
-    if (process.stderr.isTTY || !isSmoke) process.stderr.write(`\r${progress()}`);
+    if (process.stderr.isTTY) process.stderr.write(`\r${progress()}`);
+    else if (!isSmoke) process.stderr.write(`${progress()}\n`);
   },
-  isSmoke ? 1000 : 10_000,
+  process.stderr.isTTY ? 1000 : 60_000,
 );
 const timer = setTimeout(stop, limitMs);
+process.on('SIGINT', stop);
 
 if (isSmoke) {
   await runScenarios();
   add(logged, loggedInScenarios);
   // The same seeds in another worker, after other seeds: nothing of an earlier run may show in a later one.
-  await Promise.all(
-    Array.from({ length: workers }, (_, index) => work(firstSeed + index, repeatedSeeds / workers)),
-  );
-  await Promise.all(
-    Array.from({ length: workers }, (_, index) => work(firstSeed + index, 1_000_000)),
-  );
-} else
-  await Promise.all(
-    Array.from({ length: workers }, (_, index) => work(firstSeed + index, 1_000_000)),
-  );
+  await workAll(repeatedSeeds);
+}
+await workAll(seedsMax);
 clearTimeout(timer);
 clearInterval(ticker);
-process.stderr.write('\n');
+if (process.stderr.isTTY) process.stderr.write('\n');
 if (isSmoke)
   for (const mark of unreached(logged)) fail(`no run reached: ${mark} (src/sim/marks.ts)`);
-console.log(progress());
-console.log(
-  `faults: ${Object.entries(faults)
-    .map(([fault, times]) => `${fault} ${times}`)
-    .join(', ')}`,
-);
-console.log(`${totals.passed} passed, ${totals.failed} failed`);
+console.log(summary());
 process.exitCode = totals.failed > 0 ? 1 : 0;

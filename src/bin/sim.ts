@@ -64,9 +64,11 @@ async function runSeeds(): Promise<number> {
   const totals = { events: 0, operations: 0, virtualMs: 0, failed: 0, ran: 0 };
   const faults: Record<string, number> = {};
   for (let at = 0; at < count && Date.now() < deadline; at++) {
+    const before = process.cpuUsage();
     const result = await runSeed({ seed: first + at * step, durationMs, ...watch() });
     if (values.lines) {
-      console.log(JSON.stringify(result));
+      const { user, system } = process.cpuUsage(before);
+      console.log(JSON.stringify({ ...result, cpuMs: Math.round((user + system) / 1000) }));
       continue;
     }
     totals.ran++;

@@ -31,6 +31,8 @@ export interface RunResult {
   readonly events: number;
   readonly operations: number;
   readonly refused: number;
+  /** Histories that were too tangled to be checked to the end. */
+  readonly undecided: number;
   readonly faults: Readonly<Record<string, number>>;
   readonly virtualMs: number;
   /** How often each thing was logged. */
@@ -103,6 +105,7 @@ class Run {
   /** Of those that live; the workload chooses among them at each request. */
   readonly #gateways: SimulatedGateway[] = [];
   readonly #options: RunOptions;
+  #undecided = 0;
   #isOver = false;
 
   constructor(options: RunOptions) {
@@ -162,6 +165,7 @@ class Run {
       events: cluster.scheduler.events,
       operations: this.#workload.operations + this.#s3.operations,
       refused: this.#workload.refused + this.#s3.refused,
+      undecided: this.#undecided + this.#s3.undecided,
       faults: this.#nemesis.counts,
       logged: Object.fromEntries(cluster.logged),
       virtualMs: cluster.scheduler.now(),
@@ -256,6 +260,7 @@ class Run {
     const wrong: string[] = [];
     for (const [name, history] of this.#workload.registers) {
       const verdict = isLinearizable(history, '', registerModel);
+      if (verdict === 'undecided') this.#undecided++;
       if (verdict === 'no')
         wrong.push(`register ${name} is not linearizable: ${JSON.stringify(history)}`);
     }
