@@ -10,23 +10,31 @@ import { wireVersionMax, wireVersionMin } from '../wire/messages.ts';
 import { NetError } from './errors.ts';
 import { encodeFrame, FrameReader } from './frame.ts';
 import { proof, sameProof } from './keys.ts';
-import { Session, type SessionHandler } from './session.ts';
+import { type Peer, Session, type SessionHandler } from './session.ts';
 
 export interface Identity {
   readonly fsid: Uuid;
   readonly role: Role;
   readonly uuid: Uuid;
+  /** The highest version of the messages that this daemon speaks; default: the newest there is. */
+  readonly versionMax?: number;
 }
 
 const handshakeMs = 5000;
 const greetingBytesMax = 4096;
 
+function versionMaxOf(identity: Identity): number {
+  return identity.versionMax ?? wireVersionMax;
+}
+
 function helloOf(env: Env, identity: Identity, target: Uuid): Hello {
   return {
-    ...identity,
+    fsid: identity.fsid,
+    role: identity.role,
+    uuid: identity.uuid,
     target,
     versionMin: wireVersionMin,
-    versionMax: wireVersionMax,
+    versionMax: versionMaxOf(identity),
     features: [],
     nonce: env.secrets.bytes(16),
   };
@@ -41,9 +49,16 @@ function helloFault(hello: Hello, identity: Identity): string | undefined {
   if (hello.fsid !== identity.fsid)
     return `this daemon belongs to cluster ${identity.fsid}, not ${hello.fsid}`;
   if (hello.target !== identity.uuid) return `this daemon is ${identity.uuid}, not ${hello.target}`;
-  if (hello.versionMin > wireVersionMax || hello.versionMax < wireVersionMin)
-    return `this daemon speaks versions ${wireVersionMin} to ${wireVersionMax}, the peer ${hello.versionMin} to ${hello.versionMax}`;
+  const versionMax = versionMaxOf(identity);
+  if (hello.versionMin > versionMax || hello.versionMax < wireVersionMin)
+    return `this daemon speaks versions ${wireVersionMin} to ${versionMax}, the peer ${hello.versionMin} to ${hello.versionMax}`;
   return undefined;
+}
+
+/** Whom a HELLO names, and what can be said to it. */
+function peerOf(hello: Hello, identity: Identity): Peer {
+  const version = Math.min(hello.versionMax, versionMaxOf(identity));
+  return { role: hello.role, uuid: hello.uuid, version };
 }
 
 /** Runs the greetings on one connection; calls `step` for each that comes until it returns a session. */
@@ -134,7 +149,7 @@ export async function connectSession(
       kind: 'proof',
       proof: proof(options.key, 'client', mine, greeting.hello),
     });
-    const peer = { role: greeting.hello.role, uuid: greeting.hello.uuid };
+    const peer = peerOf(greeting.hello, identity);
     return new Session(env.clock, env.log, { peer, connection, reader, handle: options.handle });
   });
   sendGreeting(connection, { kind: 'hello', hello: mine });
@@ -190,7 +205,7 @@ export async function serveSessions(
       if (typeof key === 'string') return refuse(key);
       if (!sameProof(greeting.proof, proof(key, 'client', theirs, mine)))
         return refuse('the peer does not know the key');
-      const peer = { role: theirs.role, uuid: theirs.uuid };
+      const peer = peerOf(theirs, identity);
       const session = new Session(env.clock, env.log, {
         peer,
         connection,

@@ -23,6 +23,8 @@ import {
 export interface Peer {
   readonly role: Role;
   readonly uuid: Uuid;
+  /** The highest version of the messages that both sides speak. */
+  readonly version: number;
 }
 
 export interface Incoming {

@@ -55,6 +55,10 @@ export interface LinkOwner {
   /** Entries up to this one are on their way to durability; those behind it are being gathered. */
   readonly begun: number;
   inOrder<T>(work: () => Promise<T>): Promise<T>;
+  /** Repairs what this disk holds and can't read, so that others can be given it. Throws where it can't. */
+  repairUnreadable(blobs: readonly BlobId[]): Promise<void>;
+  /** Runs with nothing being ordered; rows of this disk that do not verify are repaired on the way. */
+  inOrderRepairing<T>(work: () => Promise<T>): Promise<T>;
   onLinkProgress(): void;
 }
 
@@ -85,6 +89,8 @@ export class Link {
   /** Every entry up to this sequence is durable at the member. */
   acked = 0;
   promisedUntil: Instant = Number.NEGATIVE_INFINITY as Instant;
+  /** By how much the wall clock was ahead when that promise was asked for. */
+  promisedWallAheadMs = 0;
   usedPermille = 0;
   /** In the acknowledgement set though still joining. */
   isPromoting = false;
@@ -113,6 +119,11 @@ export class Link {
 
   get isLive(): boolean {
     return this.#isLive;
+  }
+
+  /** Of the messages that the member understands. */
+  get version(): number {
+    return this.#session?.peer.version ?? 0;
   }
 
   get isOpen(): boolean {
@@ -288,7 +299,10 @@ export class Link {
   async #bringForward(collected: MessageOf<'collected'>): Promise<void> {
     const { disk } = this.#owner;
     const { head } = collected;
-    const ours = await disk.versionAt(head.sequence);
+    const ours = await disk.versionAt(head.sequence).catch((error: unknown) => {
+      if (disk.damagedRow(error) === undefined) throw error;
+      return undefined;
+    });
     const meets =
       ours !== undefined &&
       equalVersions(ours, head) &&
@@ -296,7 +310,13 @@ export class Link {
       !this.#needsReset;
     const isInSync = slotOf(this.#owner.record, this.slot.uuid)?.state === 'in-sync';
     if (meets) {
-      await this.#catchUp(head.sequence);
+      try {
+        await this.#catchUp(head.sequence);
+      } catch (error) {
+        // Our log has an entry that does not verify: nobody is brought forward by it.
+        this.#needsReset = disk.damagedRow(error) !== undefined;
+        throw error;
+      }
       this.#needsReset = false;
       return;
     }
@@ -390,8 +410,12 @@ export class Link {
     const begin = state.cursor;
     if (begin === undefined) return true;
     let reply: Promise<unknown> | undefined;
-    const end = await this.#owner.inOrder(async () => {
+    let unreadable: readonly BlobId[] = [];
+    const end = await this.#owner.inOrderRepairing(async () => {
       const slice = await disk.slice(begin, sliceItems, sliceBytes);
+      unreadable = slice.unreadable;
+      // A slice without them would tell the member that there are no such blobs.
+      if (unreadable.length > 0) return slice.end;
       if (!this.#isLive) throw new NetError('closed', 'the link broke');
       const rows = slice.rows.map(([key, value]) => ({ key, value }));
       const { blobs } = slice;
@@ -411,6 +435,10 @@ export class Link {
       reply.catch(() => {});
       return slice.end;
     });
+    if (unreadable.length > 0) {
+      await this.#owner.repairUnreadable(unreadable);
+      return false;
+    }
     await reply;
     return end === undefined;
   }

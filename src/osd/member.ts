@@ -209,7 +209,7 @@ export class Member {
    * (rule 25). A length of zero asks for the whole shard.
    */
   async readShard(message: MessageOf<'read-shard'>): Promise<Outgoing> {
-    const listing = await this.disk.listing(message.blob);
+    const listing = await this.#listing(message.blob);
     if (listing === undefined || this.disk.isMissing(message.blob))
       throw new OsdError('no-such-blob', `${this.pg}: no shard here`);
     if (this.disk.isDamaged(message.blob))
@@ -227,6 +227,14 @@ export class Member {
       };
     } catch (error) {
       throw await this.noteReadError(message.blob, error);
+    }
+  }
+
+  async #listing(blob: BlobId): Promise<BlobListing | undefined> {
+    try {
+      return await this.disk.listing(blob);
+    } catch (error) {
+      throw await this.noteReadError(blob, error);
     }
   }
 
@@ -361,6 +369,15 @@ export class Member {
       await this.noteReadError(blob, error);
       return error instanceof StoreError && error.code === 'no-such-object';
     }
+  }
+
+  /** Rows as they are behind everything that the primary sent before. */
+  async readRows(from: Uuid, message: MessageOf<'read-rows'>): Promise<MessageOf<'rows'>> {
+    return this.#turn.run(async () => {
+      this.#requirePrimary(from, message.tenure);
+      const { rows } = await this.disk.range(message.begin, message.end);
+      return { kind: 'rows', rows: rows.map(([key, value]) => ({ key, value })) };
+    });
   }
 
   async repairRows(from: Uuid, message: MessageOf<'repair-rows'>): Promise<void> {

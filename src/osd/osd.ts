@@ -28,7 +28,13 @@ import { Member } from './member.ts';
 import { Peers } from './peers.ts';
 import { PgDisk } from './pg-disk.ts';
 import { Primary, reconcileMs } from './primary.ts';
-import { GivenPromises, giverLeaseMs, holderLeaseMs, leaseRoundMs } from './promises.ts';
+import {
+  GivenPromises,
+  giverLeaseMs,
+  holderLeaseMs,
+  leaseRoundMs,
+  wallAheadMs,
+} from './promises.ts';
 import { scrubPg } from './scrub.ts';
 import { usedPermille, type World } from './world.ts';
 
@@ -483,6 +489,7 @@ export class Osd {
     const session = this.#world.peers.openSession(uuid);
     if (session === undefined) return;
     const until = (this.#env.clock.now() + holderLeaseMs) as Instant;
+    const aheadMs = wallAheadMs(this.#env.clock, this.#env.wall);
     session
       .request({ message: { kind: 'promise', items } }, holderLeaseMs)
       .then((answer) => {
@@ -490,7 +497,7 @@ export class Osd {
         for (const { pg, tenure } of answer.message.items) {
           const primary = this.#primaries.get(pg);
           if (primary !== undefined && primary.tenure === tenure)
-            primary.promised(uuid, until, answer.message.usedPermille);
+            primary.promised(uuid, { until, aheadMs, usedPermille: answer.message.usedPermille });
         }
       })
       .catch(() => {});
@@ -611,6 +618,11 @@ export class Osd {
         return answer(await this.#known(message.pg).scrubRange(from, message));
       case 'repair-rows':
         await this.#known(message.pg).repairRows(from, message);
+        return undefined;
+      case 'read-rows':
+        return answer(await this.#known(message.pg).readRows(from, message));
+      case 'release':
+        this.#world.promises.release(message.pg, from, message.tenure);
         return undefined;
       case 'discard':
         this.#discard(session, message);

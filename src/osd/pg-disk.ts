@@ -7,6 +7,7 @@
 //   03 blob id(16)          a blob that should be here and is not yet (backfill)
 //   04 blob id(16)          a blob whose shard here is known to be bad (rule 26)
 //   10 client(8) counter(8) what a request was answered (rule 5)
+//   11 client(8)            below which counter the client's requests have ended: version 1, counter (uint)
 //   20 length(2) object key one row of a mutable object
 //
 // Blobs are the store's objects, named by blob id. For recovery the requests, rows and blobs together
@@ -29,6 +30,7 @@ import {
 import type { BlobId, PgId } from '../base/ids.ts';
 import type { MethodRow, Version } from '../base/method.ts';
 import { type PgRecord, pgRecordCodec } from '../map/pg-record.ts';
+import { StoreError } from '../store/errors.ts';
 import type { ObjectStore } from '../store/object-store.ts';
 import { Transaction } from '../store/transaction.ts';
 import {
@@ -49,6 +51,7 @@ const metaKey = new Uint8Array([0x02]);
 const missingPrefix = 0x03;
 const damagedPrefix = 0x04;
 const requestPrefix = 0x10;
+const endedPrefix = 0x11;
 const rowPrefix = 0x20;
 const blobPrefix = 0x30;
 
@@ -118,6 +121,27 @@ const shardHeaderCodec: Codec<BlobListing> = struct({
 });
 const answerCodec = struct({ sequence: uint, result: bytes });
 
+/** The row `11`. A disk from before it existed has none, and knows of no request that it ended. */
+const endedVersion = 1;
+const endedCodec: Codec<number> = {
+  write: (w, counter) => {
+    u8.write(w, endedVersion);
+    uint.write(w, counter);
+  },
+  read: (r) => {
+    const version = u8.read(r);
+    if (version !== endedVersion)
+      throw new DecodeError(`row of ended requests, version ${version}`);
+    return uint.read(r);
+  },
+};
+
+/**
+ * Answers are forgotten so many counters at a time: the row that says up to which is written with them, and
+ * costs a sixteenth of what it would cost with each.
+ */
+const forgottenTogether = 16;
+
 function be64(target: Uint8Array, at: number, value: number): void {
   const view = new DataView(target.buffer, target.byteOffset);
   view.setUint32(at, Math.floor(value / 2 ** 32), false);
@@ -163,6 +187,13 @@ function requestKey(request: Request): Uint8Array {
   return key;
 }
 
+function endedKey(client: number): Uint8Array {
+  const key = new Uint8Array(9);
+  key[0] = endedPrefix;
+  be64(key, 1, client);
+  return key;
+}
+
 function rowKey(object: string, key: Uint8Array): Uint8Array {
   const name = encodeUtf8(object);
   const joined = new Uint8Array(3 + name.length + key.length);
@@ -181,16 +212,19 @@ export function objectOfPosition(position: Uint8Array): string | undefined {
   return decodeUtf8(position.subarray(3, 3 + length));
 }
 
-/** What a client's requests were answered, in memory: which counters have a row, and below which none has. */
+/** What a client's requests were answered, in memory: which counters have a row, and below which all have ended. */
 interface ClientMemory {
   readonly counters: Map<number, number>;
-  floor: number;
+  /** What the row `11` says: answers below it are forgotten, for ever. */
+  forgotten: number;
 }
 
 /** A slice of the position space, as backfill and scrub read it. */
 export interface Slice {
   readonly rows: readonly MethodRow[];
   readonly blobs: readonly BlobListing[];
+  /** Blobs that are here, and nothing that is written of them can be read. */
+  readonly unreadable: readonly BlobId[];
   /** Undefined: the slice goes to the end. */
   readonly end: Uint8Array | undefined;
 }
@@ -249,18 +283,43 @@ export class PgDisk {
     if (meta === undefined) return undefined;
     const disk = new PgDisk(store, decode(metaCodec, meta));
     await disk.#loadLog();
-    await disk.#loadRequests();
-    for (const [key, value] of await disk.#scanAll(missingPrefix))
-      disk.#missing.set(
+    await disk.#loadAllReadable();
+    return disk;
+  }
+
+  /** Requests and marks. One that does not verify is gone, and with it the knowledge that all is here. */
+  async #loadAllReadable(): Promise<void> {
+    let isWhole = true;
+    // Bounded by the rows there are: each time round one is gone.
+    for (;;) {
+      try {
+        await this.#loadRequests();
+        await this.#loadMarks();
+        break;
+      } catch (error) {
+        const key = this.damagedRow(error);
+        if (key === undefined) throw error;
+        await this.repairRow(key, undefined);
+        isWhole = false;
+      }
+    }
+    if (isWhole) return;
+    const transaction = new Transaction();
+    this.forgetCompleteness(transaction);
+    await this.#store.commit(transaction);
+  }
+
+  async #loadMarks(): Promise<void> {
+    for (const [key, value] of await this.#scanAll(missingPrefix))
+      this.#missing.set(
         nameOf(blobKey(0, blobOfName(key.subarray(1)))),
         decode(shardHeaderCodec, value),
       );
-    for (const [key] of await disk.#scanAll(damagedPrefix))
-      disk.#damaged.set(
+    for (const [key] of await this.#scanAll(damagedPrefix))
+      this.#damaged.set(
         nameOf(blobKey(0, blobOfName(key.subarray(1)))),
         blobOfName(key.subarray(1)),
       );
-    return disk;
   }
 
   async #loadLog(): Promise<void> {
@@ -288,6 +347,8 @@ export class PgDisk {
         decode(answerCodec, value).sequence,
       );
     }
+    for (const [key, value] of await this.#scanAll(endedPrefix))
+      this.#memoryOf(clientOfEnded(key)).forgotten = decode(endedCodec, value);
   }
 
   /** All rows under a one-byte prefix; only for small kinds. */
@@ -544,12 +605,17 @@ export class PgDisk {
   ): void {
     const { request } = entry;
     if (request === undefined) return;
-    const memory = this.#clients.get(request.client);
-    for (const counter of memory?.counters.keys() ?? [])
-      if (counter < request.doneBefore) {
-        transaction.delete(this.#collection, requestKey({ client: request.client, counter }));
-        after.push(() => memory?.counters.delete(counter));
-      }
+    const memory = this.#memoryOf(request.client);
+    // The same for every member, whatever it remembers: members are compared row by row.
+    const forgotten = request.doneBefore - (request.doneBefore % forgottenTogether);
+    if (forgotten > memory.forgotten) {
+      for (const counter of memory.counters.keys())
+        if (counter < forgotten) {
+          transaction.delete(this.#collection, requestKey({ client: request.client, counter }));
+          after.push(() => memory.counters.delete(counter));
+        }
+      transaction.put(this.#collection, endedKey(request.client), encode(endedCodec, forgotten));
+    }
     if (isDone) {
       const answer = encode(answerCodec, {
         sequence: entry.version.sequence,
@@ -560,14 +626,14 @@ export class PgDisk {
     after.push(() => {
       const mine = this.#memoryOf(request.client);
       if (isDone) mine.counters.set(request.counter, entry.version.sequence);
-      mine.floor = Math.max(mine.floor, request.doneBefore);
+      mine.forgotten = Math.max(mine.forgotten, forgotten);
     });
   }
 
   #memoryOf(client: number): ClientMemory {
     let memory = this.#clients.get(client);
     if (memory === undefined) {
-      memory = { counters: new Map(), floor: 0 };
+      memory = { counters: new Map(), forgotten: 0 };
       this.#clients.set(client, memory);
     }
     return memory;
@@ -621,7 +687,7 @@ export class PgDisk {
     const memory = this.#clients.get(request.client);
     if (memory === undefined) return undefined;
     if (!memory.counters.has(request.counter))
-      return request.counter < memory.floor ? 'forgotten' : undefined;
+      return request.counter < memory.forgotten ? 'forgotten' : undefined;
     const value = await this.#store.get(this.#collection, requestKey(request));
     return value === undefined ? undefined : decode(answerCodec, value);
   }
@@ -726,25 +792,30 @@ export class PgDisk {
           return {
             rows: rows.slice(0, index + 1),
             blobs: [],
+            unreadable: [],
             end: concatBytes([key, new Uint8Array(1)]),
           };
       }
-      return { rows, blobs: [], end: firstBlobPosition };
+      return { rows, blobs: [], unreadable: [], end: firstBlobPosition };
     }
     const found = await this.#store.listObjects(this.#collection, {
       begin: begin.subarray(1),
       end: undefined,
       limit,
     });
-    const blobs = found.flatMap(({ stat }) =>
-      stat === undefined ? [] : (tryListing(stat.header) ?? []),
-    );
+    const blobs: BlobListing[] = [];
+    const unreadable: BlobId[] = [];
+    for (const { name, stat } of found) {
+      const listing = stat === undefined ? undefined : tryListing(stat.header);
+      if (listing === undefined) unreadable.push(blobOfName(name));
+      else blobs.push(listing);
+    }
     const last = found.at(-1);
     const end =
       last === undefined || found.length < limit
         ? undefined
         : concatBytes([firstBlobPosition, last.name, new Uint8Array(1)]);
-    return { rows: [], blobs, end };
+    return { rows: [], blobs, unreadable, end };
   }
 
   /** The rows and blobs in [begin, end). Bounded by the caller's choice of a slice of the primary's. */
@@ -807,11 +878,11 @@ export class PgDisk {
     },
     index: number,
   ): Promise<void> {
-    const mine = await this.range(begin, slice.end);
+    const mine = await this.#readableRange(begin, slice.end);
     const transaction = new Transaction();
     const wantedRows = new Set(slice.rows.map((row) => nameOf(row.key)));
     for (const [key] of mine.rows)
-      if (!wantedRows.has(nameOf(key))) transaction.delete(this.#collection, key);
+      if (!wantedRows.has(nameOf(key))) this.#removeRow(transaction, key);
     for (const row of slice.rows) this.#installRow(transaction, row);
     const have = new Map(
       mine.blobs.map(({ blob, listing }) => [nameOf(blobKey(0, blob)), listing]),
@@ -839,11 +910,46 @@ export class PgDisk {
     await this.#store.commit(transaction);
   }
 
+  /** The same as `range`; rows that do not verify are removed, because others take their place. */
+  async #readableRange(
+    begin: Uint8Array,
+    end: Uint8Array | undefined,
+  ): ReturnType<PgDisk['range']> {
+    // Bounded by the rows of the range: each time round one is gone.
+    for (;;) {
+      try {
+        return await this.range(begin, end);
+      } catch (error) {
+        const key = this.damagedRow(error);
+        if (key === undefined) throw error;
+        await this.repairRow(key, undefined);
+      }
+    }
+  }
+
+  /** The row that an error of this PG's collection is about; undefined when it is about something else. */
+  damagedRow(error: unknown): Uint8Array | undefined {
+    if (!(error instanceof StoreError) || error.failure.code !== 'checksum-mismatch')
+      return undefined;
+    const { collection, key } = error.failure;
+    return collection === this.#collection ? key.slice() : undefined;
+  }
+
+  #removeRow(transaction: Transaction, key: Uint8Array): void {
+    transaction.delete(this.#collection, key);
+    if (key[0] === endedPrefix) this.#memoryOf(clientOfEnded(key)).forgotten = 0;
+    if (key[0] !== requestPrefix) return;
+    const { incarnation, counter } = blobOfName(key.subarray(1));
+    this.#clients.get(incarnation)?.counters.delete(counter);
+  }
+
   #installRow(
     transaction: Transaction,
     row: { readonly key: Uint8Array; readonly value: Uint8Array },
   ): void {
     transaction.put(this.#collection, row.key, row.value);
+    if (row.key[0] === endedPrefix)
+      this.#memoryOf(clientOfEnded(row.key)).forgotten = decode(endedCodec, row.value);
     if (row.key[0] !== requestPrefix) return;
     const name = blobOfName(row.key.subarray(1));
     this.#memoryOf(name.incarnation).counters.set(
@@ -899,6 +1005,14 @@ export class PgDisk {
     await done;
   }
 
+  /** One row made what a member has; undefined: there is none. */
+  async repairRow(key: Uint8Array, value: Uint8Array | undefined): Promise<void> {
+    const transaction = new Transaction();
+    if (value === undefined) transaction.delete(this.#collection, key);
+    else transaction.put(this.#collection, key, value);
+    await this.#store.commit(transaction);
+  }
+
   /** Rows of [begin, end) made what the primary has. */
   async repairRows(
     begin: Uint8Array,
@@ -940,6 +1054,12 @@ export class PgDisk {
       if (isLast) return;
     }
   }
+}
+
+function clientOfEnded(key: Uint8Array): number {
+  if (key.length !== 9) throw new DecodeError(`a key of ended requests of ${key.length} bytes`);
+  const view = new DataView(key.buffer, key.byteOffset, 9);
+  return view.getUint32(1, false) * 2 ** 32 + view.getUint32(5, false);
 }
 
 function incrementLast(key: Uint8Array): void {

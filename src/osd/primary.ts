@@ -12,7 +12,7 @@
 
 import { assert } from '../base/assert.ts';
 import { buffers } from '../base/buffer-pool.ts';
-import { emptyBytes, formatHex } from '../base/bytes.ts';
+import { concatBytes, emptyBytes, formatHex } from '../base/bytes.ts';
 import { encode } from '../base/codec.ts';
 import { type BlobId, formatBlobId, type PgId, parsePgId, type Uuid } from '../base/ids.ts';
 import type { MethodOutcome, MethodView, Version } from '../base/method.ts';
@@ -48,6 +48,7 @@ import { OsdError } from './errors.ts';
 import { Link, type LinkOwner, type Shard } from './link.ts';
 import type { Member } from './member.ts';
 import type { PgDisk } from './pg-disk.ts';
+import { clockStepMsMax, wallAheadMs } from './promises.ts';
 import { SequenceWaiters } from './sequence-waiters.ts';
 import {
   assemble,
@@ -84,8 +85,14 @@ const framesGoneMs = 60_000;
 /** Between attempts to repair this disk's own bad shards. */
 const repairRestMs = 5000;
 
+/** Between two looks whether a promise still holds. */
+const promiseLookMs = 50;
+
 /** How often a primary looks whether something is to be dropped, promoted, retired or restarted. */
 export const reconcileMs = 200;
+
+/** Rows repaired on the way of one read: a disk with more bad rows than these is past saving by bits. */
+const rowRepairsMax = 256;
 
 /** Limits of one method call (base/method.ts). */
 const callBytesMax = 4 * 1024 * 1024;
@@ -132,6 +139,7 @@ export class Primary implements LinkOwner {
   #reconciling = false;
   #endedReason = '';
   #isScrubbing = false;
+  #rowsRepaired = 0;
 
   constructor(world: World, parts: { member: Member; layout: Layout; record: PgRecord }) {
     this.world = world;
@@ -189,10 +197,23 @@ export class Primary implements LinkOwner {
     this.#resolveAdopted();
     // What was being gathered is in the log like everything else.
     this.world.store.begin();
+    this.#releasePromises();
     for (const link of this.#links.values()) link.end();
     const error = new OsdError('not-primary', `${this.pg}: ${reason}`);
     this.#readers.refuse(error);
     this.#writers.refuse(error);
+  }
+
+  /**
+   * Nothing is served under this tenure any more, so nobody needs to wait until what was promised to it runs
+   * out. Said behind all that was asked in the session; a member that does not hear it waits.
+   */
+  #releasePromises(): void {
+    for (const { slot } of this.#links.values()) {
+      const session = this.world.peers.openSession(slot.uuid);
+      if (session === undefined || session.peer.version < 2) continue;
+      session.notify({ message: { kind: 'release', pg: this.pg, tenure: this.#tenure } });
+    }
   }
 
   /** A newer record came from the monitor. */
@@ -277,15 +298,18 @@ export class Primary implements LinkOwner {
   async #waitQuiet(): Promise<void> {
     const { env, promises, quietUntil, self } = this.world;
     // Bounded: a promise lasts a lease and none is given to others while this OSD is the record's primary.
-    for (;;) {
+    for (let isFirst = true; ; isFirst = false) {
       const waitMs = Math.max(
         quietUntil - env.clock.now(),
         promises.remainingMs(this.pg, self.uuid),
       );
-      if (waitMs <= 0 || this.hasEnded) return;
+      if (waitMs <= 0 || this.hasEnded) {
+        if (!isFirst) env.log.write('debug', 'earlier promises waited out', { pg: this.pg });
+        return;
+      }
       this.#waiting = 'earlier promises to run out';
-      await sleep(env.clock, waitMs, 'promise wait');
-      env.log.write('debug', 'earlier promises waited out', { pg: this.pg, waitMs });
+      // In steps, because the one that was promised may say that it has ended.
+      await sleep(env.clock, Math.min(waitMs, promiseLookMs), 'promise wait');
     }
   }
 
@@ -464,8 +488,13 @@ export class Primary implements LinkOwner {
   }
 
   #hasPromises(): boolean {
-    const now = this.world.env.clock.now();
-    return this.#acknowledgementSet().every((link) => link.promisedUntil > now);
+    const { clock, wall } = this.world.env;
+    const now = clock.now();
+    const aheadMs = wallAheadMs(clock, wall);
+    return this.#acknowledgementSet().every(
+      (link) =>
+        link.promisedUntil > now && Math.abs(link.promisedWallAheadMs - aheadMs) < clockStepMsMax,
+    );
   }
 
   /** Looks after slots: restarts, drops, promotes, retires. Cheap when there is nothing to do. */
@@ -826,7 +855,10 @@ export class Primary implements LinkOwner {
 
   /** The answer that the request was given before, once it is committed; undefined when it is new. */
   async #answered(request: Request): Promise<Uint8Array | undefined> {
-    const answer = await this.disk.answerOf(request);
+    const answer = await this.disk.answerOf(request).catch((error: unknown) => {
+      if (this.disk.damagedRow(error) === undefined) throw error;
+      return this.inOrderRepairing(() => this.disk.answerOf(request));
+    });
     if (answer === undefined) return undefined;
     if (answer === 'forgotten') throw new OsdError('bad-request', 'the request ended long ago');
     await this.#untilCommitted(answer.sequence);
@@ -856,7 +888,9 @@ export class Primary implements LinkOwner {
         version: { tenure: this.#tenure, sequence: this.disk.head.sequence + 1 },
         wallMs: this.world.env.wall.nowMs(),
       };
-      outcome = await method(this.#viewOf(message.object), message.argument, context);
+      outcome = await this.#repairing(() =>
+        method(this.#viewOf(message.object), message.argument, context),
+      );
       this.#requireServing();
       sequence = this.#pendingObjects.get(objectName(message.object)) ?? 0;
       if (outcome.effects.length > 0) {
@@ -958,7 +992,7 @@ export class Primary implements LinkOwner {
     this.#requireServing();
     const pending = this.#pendingObjects.get(formatBlobId(message.blob));
     if (pending !== undefined) await this.#untilStable(pending);
-    const listing = await this.disk.listing(message.blob);
+    const listing = await this.#listingOf(message.blob);
     if (listing === undefined) {
       this.#requirePromises();
       throw new OsdError('no-such-blob', `${this.pg}: no blob ${formatBlobId(message.blob)}`);
@@ -982,6 +1016,39 @@ export class Primary implements LinkOwner {
   }
 
   // ——— reading and rebuilding shards ———
+
+  /** What there is of a blob: as this disk has it written down, or a member, where that does not verify here. */
+  async #listingOf(blob: BlobId): Promise<BlobListing | undefined> {
+    try {
+      return await this.disk.listing(blob);
+    } catch (error) {
+      const refusal = await this.member.noteReadError(blob, error);
+      const listing = refusal.code === 'damaged' ? await this.#listingOfOthers(blob) : undefined;
+      if (listing === undefined) throw refusal;
+      return listing;
+    }
+  }
+
+  async #listingOfOthers(blob: BlobId): Promise<BlobListing | undefined> {
+    for (const { uuid } of slotsIn(this.#record, 'in-sync')) {
+      if (uuid === this.world.self.uuid) continue;
+      const message = {
+        kind: 'read-shard',
+        pg: this.pg,
+        blob,
+        offsetBytes: 0,
+        lengthBytes: 1,
+      } as const;
+      const answer = await this.world.peers
+        .session(uuid)
+        .then((session) => session.request({ message }, readTimeoutMs))
+        .catch(() => undefined);
+      if (answer?.message.kind !== 'shard') continue;
+      const { facts } = answer.message;
+      return { facts, version: this.disk.head, index: this.mySlot.index };
+    }
+    return undefined;
+  }
 
   /** Exactly the bytes needed, from the data shards; undefined when any of them does not answer well. */
   async #readDirect(listing: BlobListing, range: ByteRange): Promise<Uint8Array | undefined> {
@@ -1161,9 +1228,9 @@ export class Primary implements LinkOwner {
   }
 
   /** Repairs this disk's own bad shards from the others; returns how many stay bad. */
-  async repairMine(): Promise<number> {
-    for (const blob of this.disk.damaged(64)) {
-      const listing = await this.disk.listing(blob).catch(() => undefined);
+  async repairMine(blobs: readonly BlobId[] = this.disk.damaged(64)): Promise<number> {
+    for (const blob of blobs) {
+      const listing = await this.#listingOf(blob).catch(() => undefined);
       if (listing === undefined) continue;
       const bytes = await this.#rebuildShard(
         listing.facts,
@@ -1172,8 +1239,8 @@ export class Primary implements LinkOwner {
       );
       if (bytes === undefined) continue;
       await this.member.alone(async () => {
-        if ((await this.disk.listing(blob)) !== undefined)
-          await this.disk.storePushed(listing, [bytes]);
+        const here = await this.disk.listing(blob).catch(() => listing);
+        if (here !== undefined) await this.disk.storePushed(listing, [bytes]);
       });
       this.world.env.log.write('info', 'shard repaired', { pg: this.pg, osd: this.world.self.id });
     }
@@ -1210,6 +1277,57 @@ export class Primary implements LinkOwner {
   /** Runs with nothing being ordered: what is read then is at the head. */
   inOrder<T>(work: () => Promise<T>): Promise<T> {
     return this.#order.run(work);
+  }
+
+  inOrderRepairing<T>(work: () => Promise<T>): Promise<T> {
+    return this.#order.run(() => this.#repairing(work));
+  }
+
+  /** Repairs this disk's own rows in a range; answers how many it repaired. */
+  async repairMyRows(read: () => Promise<unknown>): Promise<number> {
+    const before = this.#rowsRepaired;
+    await this.inOrderRepairing(read).catch(() => {});
+    return this.#rowsRepaired - before;
+  }
+
+  /**
+   * Reads rows. One that does not verify is replaced by a member's, and then it reads again (rule 26). The caller holds the
+   * order turnstile: what the member has behind all that was sent is then what is wanted here.
+   */
+  async #repairing<T>(read: () => Promise<T>): Promise<T> {
+    for (let repairs = 0; ; repairs++) {
+      try {
+        return await read();
+      } catch (error) {
+        const key = this.disk.damagedRow(error);
+        if (key === undefined || repairs === rowRepairsMax || !(await this.#repairMyRow(key)))
+          throw error;
+      }
+    }
+  }
+
+  async #repairMyRow(key: Uint8Array): Promise<boolean> {
+    const { pg } = this;
+    for (const link of this.#inSyncLinks()) {
+      if (!link.isLive || this.hasEnded || link.version < 2) continue;
+      const end = concatBytes([key, new Uint8Array(1)]);
+      const question = { kind: 'read-rows', pg, tenure: this.#tenure, begin: key, end } as const;
+      const answer = await link.ask(question, 'rows').catch(() => undefined);
+      // Theirs is bad too, or they are gone.
+      if (answer === undefined) continue;
+      await this.member.alone(() => this.disk.repairRow(key, answer.rows[0]?.value));
+      this.#rowsRepaired++;
+      this.world.env.log.write('info', 'row repaired', { pg, osd: this.world.self.id });
+      return true;
+    }
+    return false;
+  }
+
+  async repairUnreadable(blobs: readonly BlobId[]): Promise<void> {
+    for (const blob of blobs) await this.disk.markDamaged(blob);
+    await this.repairMine(blobs);
+    const bad = blobs.find((blob) => this.disk.isDamaged(blob));
+    if (bad !== undefined) throw this.#tooFewShards(bad);
   }
 
   set isScrubbing(value: boolean) {
@@ -1259,11 +1377,21 @@ export class Primary implements LinkOwner {
       .map((link) => link.slot.uuid);
   }
 
-  promised(uuid: Uuid, until: Instant, memberUsedPermille: number): void {
+  promised(
+    uuid: Uuid,
+    promise: {
+      readonly until: Instant;
+      readonly aheadMs: number;
+      readonly usedPermille: number;
+    },
+  ): void {
     const link = this.#links.get(uuid);
     if (link === undefined || link.collected === undefined) return;
-    if (until > link.promisedUntil) link.promisedUntil = until;
-    link.usedPermille = memberUsedPermille;
+    if (promise.until > link.promisedUntil) {
+      link.promisedUntil = promise.until;
+      link.promisedWallAheadMs = promise.aheadMs;
+    }
+    link.usedPermille = promise.usedPermille;
   }
 }
 

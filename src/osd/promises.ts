@@ -6,7 +6,7 @@
 // more from when it received it, so that clocks running at different rates never overlap.
 
 import type { PgId, Uuid } from '../base/ids.ts';
-import type { Clock, Instant } from '../env/clock.ts';
+import type { Clock, Instant, WallClock } from '../env/clock.ts';
 
 /** L: long enough that one lost round does no harm, short enough for a failover in five seconds. */
 export const leaseMs = 2000;
@@ -19,6 +19,18 @@ export const giverLeaseMs = Math.ceil(leaseMs * (1 + driftShare));
 
 /** Rounds of requests: four in a lease, so that three may be lost. */
 export const leaseRoundMs = 450;
+
+/**
+ * Most that wall and monotonic clock may move against each other while a promise lasts. A machine that was
+ * suspended, where the monotonic clock did not count, shows a larger step, and so does a wall clock that was
+ * set; both end the promises held (rule 11). The fastest that a clock is slewed is a millisecond.
+ */
+export const clockStepMsMax = 250;
+
+/** How far the wall clock is ahead; only its changes mean anything. */
+export function wallAheadMs(clock: Clock, wall: WallClock): number {
+  return wall.nowMs() - clock.now();
+}
 
 interface Given {
   readonly primary: Uuid;
@@ -47,6 +59,12 @@ export class GivenPromises {
       return false;
     this.#given.set(pg, { primary, tenure, until: (now + giverLeaseMs) as Instant });
     return true;
+  }
+
+  /** The primary ended that tenure for good and says so: nothing of it is to be waited for. */
+  release(pg: PgId, primary: Uuid, tenure: number): void {
+    const held = this.#given.get(pg);
+    if (held?.primary === primary && held.tenure === tenure) this.#given.delete(pg);
   }
 
   /** Milliseconds until every promise for this PG, to whomever but `self`, has run out. */

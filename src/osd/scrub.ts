@@ -59,6 +59,7 @@ async function scrubSlice(
   const links = [...primary.links.values()].filter(
     (link) => link.slot.state === 'in-sync' && link.isLive,
   );
+  const rowsRepaired = await primary.repairMyRows(() => disk.slice(begin, sliceItems, sliceBytes));
   const compared = await primary.inOrder(async () => {
     const { end } = await disk
       .slice(begin, sliceItems, sliceBytes)
@@ -81,10 +82,10 @@ async function scrubSlice(
     return { end, mine, theirs: (await Promise.all(asked)).filter((each) => each !== undefined) };
   });
   const { end, mine, theirs } = compared;
-  let errors = mine.badBlobs.length + mine.badRows;
-  let repaired = 0;
+  let errors = mine.badBlobs.length + mine.badRows + rowsRepaired;
+  let repaired = rowsRepaired;
   if (mine.badBlobs.length > 0) {
-    const left = await primary.repairMine();
+    const left = await primary.repairMine(mine.badBlobs);
     repaired += Math.max(0, mine.badBlobs.length - left);
   }
   for (const { link, answer } of theirs) {

@@ -61,7 +61,7 @@ export class Nemesis {
       .map((fault) => ({ fault, weight: fault.weight * (1 + this.#random.below(4)) }));
     this.#faults = chosen;
     this.#weights = chosen.reduce((sum, each) => sum + each.weight, 0);
-    this.#pauseMsMax = [500, 1200, 3000, 8000][this.#random.below(4)] as number;
+    this.#pauseMsMax = [300, 800, 2000, 5000][this.#random.below(4)] as number;
   }
 
   /** Disturbs for a time; `isOver` ends it early. */
@@ -193,7 +193,8 @@ export class Nemesis {
         name: 'wall clock jump',
         weight: 2,
         apply: (osd) => {
-          const offsetMs = this.#random.below(2) === 0 ? -3_600_000 : this.#random.below(60_000);
+          // Ahead by less than garbage is given to be collected at the end.
+          const offsetMs = this.#random.below(2) === 0 ? -3_600_000 : this.#random.below(10_000);
           cluster.setWallOffset(`osd.${osd.id}`, offsetMs);
           return true;
         },

@@ -4,7 +4,7 @@
 //
 //   tags   1-9    answers that any request may get
 //   tags  10-39   with the monitor
-//   tags  40-59, 80-82 between OSDs
+//   tags  40-59, 80-85 between OSDs
 //   tags  60-79   from clients to a primary
 
 import {
@@ -45,9 +45,12 @@ import {
 } from './entry.ts';
 
 /** Versions of the messages as a whole. A line a version, the newest last. */
-export const wireVersions = [{ version: 1, since: '0.1.0', change: 'the first' }] as const;
+export const wireVersions = [
+  { version: 1, since: '0.1.0', change: 'the first' },
+  { version: 2, since: '0.1.0', change: 'cannot-lead, read-rows, rows and release' },
+] as const;
 export const wireVersionMin = 1;
-export const wireVersionMax = 1;
+export const wireVersionMax = 2;
 
 /**
  * Why a request was not done.
@@ -217,6 +220,8 @@ export type Message =
       readonly cleanPasses: number;
       readonly trouble: string;
     }
+  /** A primary finds that another member has to lead: its own log is too old to be brought forward. */
+  | { readonly kind: 'cannot-lead'; readonly pg: PgId; readonly tenure: number }
   // 40-59: between OSDs
   | { readonly kind: 'ping' }
   | { readonly kind: 'promise'; readonly items: readonly { pg: PgId; tenure: number }[] }
@@ -335,6 +340,17 @@ export type Message =
     }
   | { readonly kind: 'discard'; readonly pg: PgId; readonly version: number }
   | { readonly kind: 'report-damage'; readonly pg: PgId; readonly blobs: readonly BlobId[] }
+  /** Rows in [begin, end), for a primary whose own do not verify. */
+  | {
+      readonly kind: 'read-rows';
+      readonly pg: PgId;
+      readonly tenure: number;
+      readonly begin: Uint8Array;
+      readonly end: Uint8Array;
+    }
+  | { readonly kind: 'rows'; readonly rows: readonly BackfillRow[] }
+  /** A primary that ended its tenure on purpose needs none of the promises it was given. */
+  | { readonly kind: 'release'; readonly pg: PgId; readonly tenure: number }
   // 60-79: from clients to a primary
   | {
       readonly kind: 'call';
@@ -435,6 +451,7 @@ export const messageCodec: Codec<Message> = union({
     36,
     struct({ pool: text, movedBytes: uint, movedBlobs: uint, cleanPasses: uint, trouble: text }),
   ),
+  'cannot-lead': c(35, struct(pgTenure)),
   ping: c(40, empty),
   promise: c(41, leaseItems),
   promised: c(42, struct({ items: list(struct(pgTenure)), usedPermille: uint })),
@@ -497,6 +514,9 @@ export const messageCodec: Codec<Message> = union({
   discard: c(80, struct({ pg: pgId, version: uint })),
   'report-damage': c(81, struct({ pg: pgId, blobs: list(blobId) })),
   'append-batch': c(82, struct({ ...pgTenure, committed: uint, entryBytes: list(uint) })),
+  'read-rows': c(83, struct({ ...pgTenure, begin: bytes, end: bytes })),
+  rows: c(84, struct({ rows: list(rowCodec) })),
+  release: c(85, struct(pgTenure)),
   call: c(
     60,
     struct({ pg: pgId, request: liveRequestCodec, object: text, method: text, argument: bytes }),
