@@ -66,6 +66,7 @@ import {
 import type { MapStore } from './map-store.ts';
 import { judgeOut, type OutVerdict } from './out-policy.ts';
 import { layoutOf, newRecords, plan, retarget, withPool } from './planner.ts';
+import { layoutOf, newRecords, otherLead, plan, retarget, withPool } from './planner.ts';
 import { mergeKnown } from './restore.ts';
 import { loadState, type MonState, putsFor, type User } from './state.ts';
 import { type StoreMark, StoreWitness } from './store-witness.ts';
@@ -398,6 +399,9 @@ export class Monitor {
         return undefined;
       case 'propose':
         return { message: await this.#propose(session, message.record) };
+      case 'cannot-lead':
+        await this.#moveLead(session, message);
+        return undefined;
       case 'read-record':
         return this.#readRecord(message.pg);
       case 'report-failure':
@@ -714,6 +718,18 @@ export class Monitor {
     // They come back, are shown everything, and those that run are up.
     for (const session of [...this.#subscribers]) session.close('the map store was restored');
     this.#env.log.write('warn', 'map store restored from what the OSDs know', { reason: fault });
+  }
+
+  /** The primary says that its log is too old: another in-sync member leads, and fills it again. */
+  async #moveLead(session: Session, { pg, tenure }: MessageOf<'cannot-lead'>): Promise<void> {
+    await this.#command((state) => {
+      const record = state.records.get(pg);
+      const isCurrent = record?.primary === session.peer.uuid && record.tenure === tenure;
+      const next = isCurrent ? otherLead(state.map, record) : undefined;
+      if (record === undefined || next === undefined) return state;
+      const moved = nextRecord(record, { primary: next }, this.#nonce());
+      return this.#planned({ ...state, records: new Map(state.records).set(pg, moved) });
+    });
   }
 
   #readRecord(pg: PgId): Outgoing {

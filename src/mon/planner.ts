@@ -167,6 +167,14 @@ function elect(
   return choose(inSync, leads);
 }
 
+/** Who leads in place of a primary that can't; undefined when there is nobody. */
+export function otherLead(map: ClusterMap, record: PgRecord): Uuid | undefined {
+  return slotsIn(record, 'in-sync').find((slot) => {
+    const osd = findOsd(map, slot.osd);
+    return slot.uuid !== record.primary && osd?.uuid === slot.uuid && osd.up && !osd.destroyed;
+  })?.uuid;
+}
+
 function choose(slots: readonly Slot[], leads: Map<OsdId, number>): Uuid {
   const chosen = leastLed(slots, leads);
   leads.set(chosen.osd, (leads.get(chosen.osd) ?? 0) + 1);

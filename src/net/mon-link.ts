@@ -89,8 +89,10 @@ export class MonLink {
     );
   }
 
-  tell(message: Message): void {
-    this.#session?.notify({ message });
+  /** @param versionMin a monitor that speaks only older versions is not told */
+  tell(message: Message, versionMin = 1): void {
+    const session = this.#session;
+    if (session !== undefined && session.peer.version >= versionMin) session.notify({ message });
   }
 
   /** The key to talk to an OSD with; asked once and kept, so that a monitor gone later does no harm. */

@@ -36,6 +36,7 @@ import {
   wallAheadMs,
 } from './promises.ts';
 import { scrubPg } from './scrub.ts';
+import { Trash } from './trash.ts';
 import { usedPermille, type World } from './world.ts';
 
 export interface OsdOptions {
@@ -99,6 +100,9 @@ export class Osd {
   readonly #primaries = new Map<PgId, Primary>();
   /** PGs that can't be started here, and why. */
   readonly #stopped = new Map<PgId, string>();
+  readonly #trash: Trash;
+  /** PGs that come back from the trash. */
+  readonly #reviving = new Map<PgId, Promise<void>>();
   #server: SessionServer | undefined;
   #scrubTimer: Timer | undefined;
   #closed = false;
@@ -112,6 +116,7 @@ export class Osd {
     this.#env = env;
     this.#options = options;
     this.#store = store;
+    this.#trash = new Trash(env, store, ownCollection);
     const mon = new MonLink(env, {
       identity: options.identity,
       key: options.key,
@@ -161,11 +166,17 @@ export class Osd {
     return this.#members.get(pg);
   }
 
+  /** Removes what left this disk and was kept. */
+  emptyTrash(): Promise<void> {
+    return this.#trash.empty();
+  }
+
   /** Reads what the disk knows of its PGs. */
   async load(): Promise<void> {
     const collections = await this.#store.collections();
     const pgs = collections.filter((name) => name.startsWith('pg/')).map((name) => name.slice(3));
-    for (const pg of pgs) if (isPgId(pg)) await this.#loadPg(pg);
+    await this.#trash.load();
+    for (const pg of pgs) if (isPgId(pg) && !this.#trash.has(pg)) await this.#loadPg(pg);
     // Not to be read is like never written: the next mark is kept in its place.
     const marks = await this.#store.get(ownCollection, marksKey).catch(() => undefined);
     if (marks !== undefined) this.#marks = decode(marksCodec, marks);
@@ -383,6 +394,29 @@ export class Osd {
     if (this.#closed) return;
     this.#env.clock.after(beaconMs, 'beacon', () => this.#beacon());
     this.#report();
+    this.#tellLeftOvers();
+    this.#env.tasks.spawn('look for space', async () => {
+      try {
+        if (this.#closed) return;
+        await this.#store.lookForSpace();
+        await this.#trash.tidy();
+      } catch (error) {
+        this.#env.log.write('warn', 'trash not removed', { error: describeError(error) });
+      }
+    });
+  }
+
+  /** What a record no longer names stays until its primary says that it is not needed (rule 16). */
+  #tellLeftOvers(): void {
+    for (const { pg } of this.#members.values()) {
+      const record = this.#world.mon.records.get(pg);
+      if (record?.primary === undefined || slotOf(record, this.#world.self.uuid) !== undefined)
+        continue;
+      const session = this.#world.peers.openSession(record.primary);
+      if (session !== undefined && session.peer.version >= 2)
+        session.notify({ message: { kind: 'left-over', pg } });
+      else this.#world.peers.session(record.primary).catch(() => {});
+    }
   }
 
   #report(): void {
@@ -521,16 +555,34 @@ export class Osd {
     if (record.primary !== session.peer.uuid || slotOf(record, this.#world.self.uuid) !== undefined)
       return;
     this.#members.delete(message.pg);
-    this.#env.tasks.spawn(`discard ${message.pg}`, async () => {
-      await member
-        .alone(() => member.disk.discard())
-        .catch((error: unknown) =>
-          this.#env.log.write('warn', 'discard failed', {
-            pg: message.pg,
-            error: describeError(error),
-          }),
-        );
-    });
+    this.#env.log.write('debug', 'placement group in the trash', { pg: message.pg });
+    // Marked at once, so that a record that brings it back finds it; on disk behind what it still writes.
+    const settled = member.alone(() => member.disk.flushed());
+    const put = this.#trash.put(message.pg, message.version, settled);
+    this.#env.tasks.spawn(`discard ${message.pg}`, () =>
+      put.catch((error: unknown) =>
+        this.#env.log.write('warn', 'discard failed', {
+          pg: message.pg,
+          error: describeError(error),
+        }),
+      ),
+    );
+  }
+
+  /** The PG is on this disk again: what is in the trash of it is used. */
+  #revive(pg: PgId): Promise<void> | undefined {
+    const underWay = this.#reviving.get(pg);
+    if (underWay !== undefined || !this.#trash.has(pg)) return underWay;
+    const done = this.#trash
+      .take(pg)
+      .then(async (isThere) => {
+        if (!isThere) return;
+        this.#env.log.write('debug', 'placement group out of the trash', { pg });
+        await this.#loadPg(pg);
+      })
+      .finally(() => this.#reviving.delete(pg));
+    this.#reviving.set(pg, done);
+    return done;
   }
 
   // ——— messages ———
@@ -590,6 +642,7 @@ export class Osd {
     const from = session.peer.uuid;
     switch (message.kind) {
       case 'collect': {
+        await this.#revive(message.record.pg);
         const member = this.#members.get(message.record.pg) ?? this.#member(message.record);
         if (member === undefined)
           throw new OsdError(
@@ -626,6 +679,9 @@ export class Osd {
         return undefined;
       case 'discard':
         this.#discard(session, message);
+        return undefined;
+      case 'left-over':
+        this.#leading(message.pg).discardLeftOver(session);
         return undefined;
       case 'report-damage':
         this.#leading(message.pg).repairMember(from, message.blobs);

@@ -1033,24 +1033,25 @@ export class PgDisk {
   }
 
   /** Removes everything of the PG, a bounded step at a time; meta goes last. */
-  async discard(): Promise<void> {
+  static async discard(store: ObjectStore, pg: PgId): Promise<void> {
+    const collection = PgDisk.collectionOf(pg);
     for (;;) {
       const transaction = new Transaction();
-      const blobs = await this.#store.listObjects(this.#collection, {
+      const blobs = await store.listObjects(collection, {
         begin: emptyBytes,
         end: undefined,
         limit: 500,
       });
-      for (const { name } of blobs) transaction.removeObject(this.#collection, name);
-      const rows = await this.#store.scan(this.#collection, {
+      for (const { name } of blobs) transaction.removeObject(collection, name);
+      const rows = await store.scan(collection, {
         begin: emptyBytes,
         end: undefined,
         limit: 500,
       });
       const isLast = blobs.length < 500 && rows.length < 500;
       for (const [key] of rows)
-        if (isLast || compareBytes(key, metaKey) !== 0) transaction.delete(this.#collection, key);
-      await this.#store.commit(transaction);
+        if (isLast || compareBytes(key, metaKey) !== 0) transaction.delete(collection, key);
+      await store.commit(transaction);
       if (isLast) return;
     }
   }

@@ -23,6 +23,7 @@ import {
   drop,
   establish,
   hasWriteFloor,
+  isClean,
   type PgRecord,
   promote,
   retire,
@@ -31,7 +32,7 @@ import {
   slotsIn,
 } from '../map/pg-record.ts';
 import { NetError } from '../net/errors.ts';
-import { describeError, type Incoming, type Outgoing } from '../net/session.ts';
+import { describeError, type Incoming, type Outgoing, type Session } from '../net/session.ts';
 import { StoreError } from '../store/errors.ts';
 import {
   type BlobFacts,
@@ -378,14 +379,9 @@ export class Primary implements LinkOwner {
         { kind: 'fetch-log', pg: this.pg, tenure: this.#tenure, after: this.disk.head.sequence },
         'log',
       );
-      if (answer.entries.length === 0)
-        throw new OsdError(
-          'failed',
-          `osd.${longest.slot.osd} has no log after ${this.disk.head.sequence}`,
-        );
+      if (answer.entries.length === 0) throw this.#cannotLead(longest);
       for (const entry of answer.entries) {
-        if (!equalVersions(entry.previous, this.disk.head))
-          throw new OsdError('failed', `log of osd.${longest.slot.osd} does not follow ours`);
+        if (!equalVersions(entry.previous, this.disk.head)) throw this.#cannotLead(longest);
         this.#judgeTail(entry, holders(entry).size);
         const shard = await this.#shardToAdopt(entry, longest, target.sequence);
         if (this.hasEnded) return;
@@ -393,6 +389,20 @@ export class Primary implements LinkOwner {
         this.#durable = this.disk.head.sequence;
       }
     }
+  }
+
+  /**
+   * This disk is behind what the others still have in their logs: it can only be filled again, by one of
+   * them. In-sync members never roll back, so the primaryship has to move.
+   */
+  #cannotLead(longest: Link): OsdError {
+    const { head } = this.disk;
+    this.world.env.log.write('warn', 'log too old to lead', { pg: this.pg, head: head.sequence });
+    this.world.mon.tell({ kind: 'cannot-lead', pg: this.pg, tenure: this.#tenure }, 2);
+    return new OsdError(
+      'failed',
+      `the log of osd.${longest.slot.osd} does not follow ours, which ends at ${head.sequence}`,
+    );
   }
 
   /** A put that too few hold to be read is given up (rule 20). */
@@ -602,6 +612,13 @@ export class Primary implements LinkOwner {
         )
         .catch(() => {});
     }
+  }
+
+  /** A disk holds data of this PG and is not on its record: all that counts is on others once it is clean. */
+  discardLeftOver(session: Session): void {
+    if (!this.isServing || !isClean(this.#record, this.layout)) return;
+    if (slotOf(this.#record, session.peer.uuid) !== undefined) return;
+    session.notify({ message: { kind: 'discard', pg: this.pg, version: this.#record.version } });
   }
 
   /**
@@ -937,7 +954,10 @@ export class Primary implements LinkOwner {
       throw new OsdError('bad-request', 'the blob is not what its checksum says');
     this.#requireActiveLayout();
     this.#requireWritable(payload.length);
+    this.#requireServing();
+    // First: what was done must not be answered as if a full disk had refused it.
     if ((await this.#answered(message.request)) !== undefined) return { message: { kind: 'ok' } };
+    this.#requireWritable(payload.length);
     const { geometry } = this.layout;
     const facts: BlobFacts = {
       blob: message.blob,
@@ -964,8 +984,9 @@ export class Primary implements LinkOwner {
 
   deleteBlob(message: MessageOf<'delete-blob'>): Promise<Outgoing> {
     return this.#once(message.request, async () => {
-      this.#requireWritable(0);
+      this.#requireServing();
       if ((await this.#answered(message.request)) !== undefined) return { message: { kind: 'ok' } };
+      this.#requireWritable(0);
       const sequence = await this.#order.run(async () => {
         this.#requireWritable(0);
         return this.#submit(

@@ -2,7 +2,7 @@
 // often each comes, and how often any. What it may do is bounded by what promise P1 says:
 //
 // - crashes, power cuts, pauses, cuts and slowness may hit anybody at any time: nothing is lost by them
-// - a disk is wiped, or its bytes are spoilt, only while everything is clean, one disk at a time, and only
+// - a disk is wiped, or its bytes are spoilt, or its writes lost, only while everything is clean, one disk at a time, and only
 //   where every pool survives the loss of one; until all is repaired nobody else is hurt
 //
 // Messages are not doubled within a connection: the network's contract is an ordered stream. Requests are
@@ -11,6 +11,8 @@
 import type { OsdId } from '../base/ids.ts';
 import type { Random } from '../env/random.ts';
 import { MonError } from '../mon/monitor.ts';
+import { parseStoreKey } from '../store/keys.ts';
+import { wireVersionMax } from '../wire/messages.ts';
 import type { SimulatedCluster, SimulatedOsd } from './simulated-cluster.ts';
 
 /** A fault, what it weighs where a run has it, and what it does; false when it does not apply now. */
@@ -36,6 +38,8 @@ export class Nemesis {
   readonly counts: Record<string, number> = {};
   /** Some disk has failed a read without having lost anything. */
   hasFailedReads = false;
+  /** Some disk was full. */
+  hasFilledDisks = false;
   readonly #random: Random;
   readonly #cluster: SimulatedCluster;
   readonly #faults: readonly { fault: Fault; weight: number }[];
@@ -207,6 +211,12 @@ export class Nemesis {
       { name: 'scrub', weight: 3, apply: () => this.#scrub(this.#random.below(2) === 0) },
       { name: 'wiped disk', weight: 3, apply: (osd) => this.#wipe(osd) },
       { name: 'bit flips in data', weight: 3, apply: (osd) => this.#spoil(osd, 'data') },
+      { name: 'bit flips in rows', weight: 3, apply: (osd) => this.#spoil(osd, 'rows') },
+      { name: 'lost writes', weight: 2, apply: (osd) => this.#spoil(osd, 'lost') },
+      { name: 'misdirected writes', weight: 2, apply: (osd) => this.#spoil(osd, 'misdirected') },
+      { name: 'full disk', weight: 3, apply: (osd) => this.#fill(osd) },
+      { name: 'suspended machine', weight: 4, apply: (osd) => this.#suspend(osd) },
+      { name: 'other version', weight: 4, apply: (osd) => this.#changeVersion(osd) },
     ];
   }
 
@@ -232,6 +242,35 @@ export class Nemesis {
     process.pause();
     this.#later(100, [1500, 4000, 20_000][this.#random.below(3)] as number, () => process.resume());
     return true;
+  }
+
+  /** Its monotonic clock does not count what it slept. */
+  #suspend(osd: SimulatedOsd): boolean {
+    const { process } = osd;
+    if (process === undefined || process.isPaused) return false;
+    process.suspend();
+    this.#later(500, [1500, 4000, 20_000][this.#random.below(3)] as number, () => process.resume());
+    return true;
+  }
+
+  /** Somebody else fills the file system that the disk is on. */
+  #fill(osd: SimulatedOsd): boolean {
+    const { files } = osd;
+    if (osd.process === undefined) return false;
+    const free = files.freeBytes;
+    this.hasFilledDisks = true;
+    files.freeBytes = this.#random.below(20_000_000);
+    this.#later(2000, 10_000, () => {
+      osd.files.freeBytes = free;
+    });
+    return true;
+  }
+
+  /** Comes back as a build of the version before or after, with the same disk. */
+  async #changeVersion(osd: SimulatedOsd): Promise<boolean> {
+    this.#kill(osd, false);
+    osd.versionMax = 1 + this.#random.below(wireVersionMax + 1);
+    return this.#restart(osd);
   }
 
   #slowDisk(osd: SimulatedOsd): boolean {
@@ -367,21 +406,46 @@ export class Nemesis {
   }
 
   /**
-   * Flips bits of one disk while everything is whole, lets clients run into them, then asks for deep scrubs
+   * Spoils bytes of one disk while everything is whole, lets clients run into them, then asks for deep scrubs
    * until every PG was scrubbed without an error.
    */
-  async #spoil(osd: SimulatedOsd, what: 'data'): Promise<boolean> {
+  async #spoil(osd: SimulatedOsd, how: 'data' | 'rows' | 'lost' | 'misdirected'): Promise<boolean> {
     const cluster = this.#cluster;
+    // A build of the first version can't tell its rows.
+    if (how === 'rows' && cluster.osds.some(({ versionMax }) => versionMax < 2)) return false;
     if (!(await this.#becomeWhole())) return false;
-    const path = 'block';
-    const pages = osd.files.writtenPages(path);
-    if (pages.length === 0 || what !== 'data') return false;
+    if (how === 'data' && !this.#flipData(osd)) return false;
+    if (how === 'rows' && !this.#flipRows(osd)) return false;
+    if (how === 'lost' || how === 'misdirected')
+      osd.files.fault = ({ kind }) =>
+        kind === 'block-write' && this.#random.below(3) === 0 ? how : undefined;
+    await cluster.scheduler.run(this.#random.below(5000));
+    osd.files.fault = () => undefined;
+    if (!(await this.#scrubUntilClean())) this.#isSpent = true;
+    return true;
+  }
+
+  #flipData(osd: SimulatedOsd): boolean {
+    const pages = osd.files.writtenPages('block');
+    if (pages.length === 0) return false;
     for (let count = 1 + this.#random.below(20); count > 0; count--) {
       const page = pages[this.#random.below(pages.length)] as number;
-      osd.files.flipBit(path, page + this.#random.below(4096), this.#random.below(8));
+      osd.files.flipBit('block', page + this.#random.below(4096), this.#random.below(8));
     }
-    await cluster.scheduler.run(this.#random.below(5000));
-    if (!(await this.#scrubUntilClean())) this.#isSpent = true;
+    return true;
+  }
+
+  /**
+   * In rows of objects, in answers to requests and in descriptions of blobs: what its group can have repaired
+   * from its other members. A log or the record that do not verify stop the group on this disk.
+   */
+  #flipRows(osd: SimulatedOsd): boolean {
+    const keys = osd.files.rows('meta').filter(([key]) => isRepairable(key));
+    if (keys.length === 0) return false;
+    for (let count = 1 + this.#random.below(10); count > 0; count--) {
+      const [key, value] = keys[this.#random.below(keys.length)] as (typeof keys)[number];
+      osd.files.flipRowBit('meta', key, this.#random.below(value.length), this.#random.below(8));
+    }
     return true;
   }
 
@@ -405,4 +469,11 @@ export class Nemesis {
     cluster.onScrub = listen;
     return clean.size === pgs.length;
   }
+}
+
+/** A blob's description, or a row that every member has. */
+function isRepairable(key: Uint8Array): boolean {
+  const parsed = parseStoreKey(key);
+  if (parsed?.collection.startsWith('pg/') !== true) return false;
+  return parsed.kind === 'object' || ((parsed.key[0] as number) >= 0x10 && parsed.key.length > 1);
 }

@@ -196,6 +196,7 @@ class Run {
     await cluster.settle(Promise.all(work), 'the clients to end', answersMs);
     await cluster.untilClean(convergeMs);
     this.#workload.mayBeDamaged = false;
+    this.#workload.mayBeFull = false;
     await cluster.settle(
       this.#workload.verify(await cluster.client()),
       'the last reads',
@@ -270,6 +271,7 @@ class Run {
   async #work(client: ClusterClient): Promise<void> {
     while (!this.#isOver) {
       this.#workload.mayBeDamaged = this.#nemesis.hasFailedReads;
+      this.#workload.mayBeFull = this.#nemesis.hasFilledDisks;
       await this.#workload.step(client);
       await sleep(this.#clock, this.#random.below(pauseMsMax), 'client pause');
     }

@@ -22,6 +22,7 @@ import { SeededRandom } from '../testing/seeded-random.ts';
 import { SimulatedFiles } from '../testing/simulated-files.ts';
 import { SimulatedNetwork } from '../testing/simulated-network.ts';
 import { type LogLine, SimulatedProcess } from '../testing/simulated-process.ts';
+import { wireVersionMax } from '../wire/messages.ts';
 
 export interface ClusterShape {
   readonly seed: number;
@@ -31,6 +32,8 @@ export interface ClusterShape {
   readonly pools: readonly InitialPool[];
   readonly methods: Methods;
   readonly capacityBytes?: number;
+  /** Of the messages, that the disks' daemons speak at first; default: the newest. */
+  readonly versionMax?: number;
   /** Each daemon's clock runs up to 0.5 % fast or slow; default: all run alike. */
   readonly clocksDiffer?: boolean;
   /** How long a gateway that is not heard of counts as alive; default: the monitor's. */
@@ -50,6 +53,8 @@ export interface SimulatedOsd {
   uuid: Uuid;
   /** Its disk was told to fail writes: the daemon is expected to stop. */
   mayFail: boolean;
+  /** The highest version of the messages that its build speaks. */
+  versionMax: number;
   files: SimulatedFiles;
   process: SimulatedProcess | undefined;
   osd: Osd | undefined;
@@ -184,6 +189,7 @@ export class SimulatedCluster {
         process: undefined,
         osd: undefined,
         mayFail: false,
+        versionMax: this.#shape.versionMax ?? wireVersionMax,
       });
     const disks = this.osds.map((osd) => ({
       uuid: osd.uuid,
@@ -263,7 +269,7 @@ export class SimulatedCluster {
     const daemon = this.#newProcess(`osd.${id}`, osd.files);
     osd.process = daemon;
     const start = startOsd(daemon.env, {
-      identity: { fsid: this.#fsid, role: 'osd', uuid: osd.uuid },
+      identity: { fsid: this.#fsid, role: 'osd', uuid: osd.uuid, versionMax: osd.versionMax },
       osdId: osd.id,
       key: daemonKey(this.#masterKey, 'osd', osd.uuid),
       mon: { address: 'mon:6789', uuid: this.#monUuid },

@@ -73,6 +73,8 @@ export class Workload {
   refused = 0;
   /** More than one disk fails reads: an object may be out of reach for a while, and the answer says so. */
   mayBeDamaged = false;
+  /** A disk was full a moment ago. */
+  mayBeFull = false;
   #values = 0;
 
   constructor(random: Random, now: () => number) {
@@ -219,6 +221,8 @@ export class Workload {
         // A gateway would put it elsewhere; here it may be stored or not, as after any refusal.
         (error.code === 'superseded' && what === 'put') ||
         (error.code === 'damaged' && this.mayBeDamaged));
+        (error.code === 'damaged' && this.mayBeDamaged) ||
+        (error.code === 'no-space' && this.mayBeFull));
     if (isExpected) {
       this.refused++;
       return;

@@ -235,6 +235,7 @@ export class ObjectStore {
   #retiringBytes = 0;
   #diskFreeBytes: number;
   #bytesSinceSpacePoll = 0;
+  #isLooking = false;
 
   private constructor(parts: {
     files: Files;
@@ -948,6 +949,14 @@ export class ObjectStore {
       }
       for (const extent of freed) this.#allocator.release(extent);
     });
+  }
+
+  /** Looks how much the file system has left: others may have filled it. Once at a time. */
+  async lookForSpace(): Promise<void> {
+    if (this.#isLooking || this.#closing || this.#state.kind === 'failed') return;
+    this.#isLooking = true;
+    await this.#pollSpace();
+    this.#isLooking = false;
   }
 
   async #pollSpace(): Promise<void> {

@@ -8,6 +8,8 @@ import type { SimulatedOperations } from './simulated-operations.ts';
 /** What a real disk writes whole or not at all. */
 const sectorBytes = 512;
 const pageBytes = 4096;
+/** How far off a misdirected write lands. */
+const misdirectedBytes = 16 * pageBytes;
 
 interface UnsyncedWrite {
   readonly offsetBytes: number;
@@ -163,7 +165,13 @@ export class SimulatedBlockDevice implements BlockDevice {
     const write = this.#blocks.begin(offsetBytes, views);
     const operation = { kind: 'block-write', path: this.#path, offsetBytes } as const;
     try {
-      await this.#operations.run(operation, () => this.#blocks.resolve(write));
+      await this.#operations.run(operation, (fate) => {
+        if (fate === 'stored') this.#blocks.resolve(write);
+        else this.#blocks.abandon(write);
+        // As a disk does whose firmware wrote to another place: what was there before is gone.
+        if (fate === 'misdirected')
+          this.#blocks.resolve(this.#blocks.begin(offsetBytes + misdirectedBytes, views));
+      });
     } catch (error) {
       this.#blocks.abandon(write);
       throw error;

@@ -2,7 +2,7 @@
 // with an error, and not at all after the power is cut.
 
 import type { Clock } from '../env/clock.ts';
-import { EnvError } from '../env/errors.ts';
+import { EnvError, type EnvErrorCode } from '../env/errors.ts';
 import type { Random } from '../env/random.ts';
 
 export interface SimulatedOperation {
@@ -25,8 +25,21 @@ export interface SimulatedOperation {
   readonly offsetBytes?: number;
 }
 
-/** `hang`: it never ends. The others reject with the `EnvError` of that code and change nothing. */
-export type SimulatedFault = 'hang' | 'io' | 'no-space' | 'denied' | 'corrupt';
+/**
+ * `hang`: it never ends. `lost`: a write ends well and changes nothing. `misdirected`: it ends well and changes
+ * other bytes. The others reject with the `EnvError` of that code and change nothing.
+ */
+export type SimulatedFault =
+  | 'hang'
+  | 'lost'
+  | 'misdirected'
+  | 'io'
+  | 'no-space'
+  | 'denied'
+  | 'corrupt';
+
+/** What became of a write that ended well. */
+export type WriteFate = 'stored' | 'lost' | 'misdirected';
 
 /** A change that has begun is on its way to the medium and may survive a crash or not. */
 export type ChangeMoment = 'begun' | 'ended';
@@ -97,7 +110,7 @@ export class SimulatedOperations {
   }
 
   /** Runs `effect` at the moment the operation ends; its result is the operation's. */
-  run<T>(operation: SimulatedOperation, effect: () => T): Promise<T> {
+  run<T>(operation: SimulatedOperation, effect: (fate: WriteFate) => T): Promise<T> {
     this.beganCount++;
     const changes = changing.has(operation.kind);
     if (changes && !this.#isCut) this.#countChange('begun');
@@ -106,12 +119,18 @@ export class SimulatedOperations {
       if (fault === 'hang') return;
       this.#later(() => {
         if (this.#isCut) return;
-        if (fault !== undefined) {
-          reject(new EnvError(fault, `simulated, ${operation.kind} of ${operation.path}`));
+        const fate = fault === 'lost' || fault === 'misdirected' ? fault : 'stored';
+        if (fault !== undefined && fate === 'stored') {
+          reject(
+            new EnvError(
+              fault as EnvErrorCode,
+              `simulated, ${operation.kind} of ${operation.path}`,
+            ),
+          );
           return;
         }
         try {
-          resolve(effect());
+          resolve(effect(fate));
         } catch (error) {
           reject(error);
           return;

@@ -42,6 +42,9 @@ export class SimulatedProcess {
   readonly http: SimulatedHttp;
   #alive = true;
   #isPaused = false;
+  /** By how much its monotonic clock is behind: what it did not count. */
+  #uncountedMs = 0;
+  #suspendedAt: number | undefined;
   /** What happened to it while it was paused. */
   #held: (() => void)[] = [];
 
@@ -103,9 +106,19 @@ export class SimulatedProcess {
     this.#isPaused = true;
   }
 
+  /** Stops it as a machine that sleeps, under a system whose monotonic clock does not count that. */
+  suspend(): void {
+    if (this.#isPaused) return;
+    this.#suspendedAt = this.#parts.scheduler.now();
+    this.pause();
+  }
+
   resume(): void {
     if (!this.#isPaused) return;
     this.#isPaused = false;
+    if (this.#suspendedAt !== undefined)
+      this.#uncountedMs += this.#parts.scheduler.now() - this.#suspendedAt;
+    this.#suspendedAt = undefined;
     const held = this.#held;
     this.#held = [];
     for (const each of held)
@@ -124,7 +137,7 @@ export class SimulatedProcess {
     const { scheduler } = this.#parts;
     const rate = this.#parts.rate ?? 1;
     return {
-      now: () => (scheduler.now() * rate) as Instant,
+      now: () => (((this.#suspendedAt ?? scheduler.now()) - this.#uncountedMs) * rate) as Instant,
       after: (delayMs, name, callback) =>
         scheduler.after(Math.max(0, delayMs) / rate, `${this.name} ${name}`, () => {
           this.run(callback);

@@ -4,7 +4,7 @@
 //
 //   tags   1-9    answers that any request may get
 //   tags  10-39   with the monitor
-//   tags  40-59, 80-85 between OSDs
+//   tags  40-59, 80-86 between OSDs
 //   tags  60-79   from clients to a primary
 
 import {
@@ -47,7 +47,7 @@ import {
 /** Versions of the messages as a whole. A line a version, the newest last. */
 export const wireVersions = [
   { version: 1, since: '0.1.0', change: 'the first' },
-  { version: 2, since: '0.1.0', change: 'cannot-lead, read-rows, rows and release' },
+  { version: 2, since: '0.1.0', change: 'cannot-lead, read-rows, rows, release, left-over' },
 ] as const;
 export const wireVersionMin = 1;
 export const wireVersionMax = 2;
@@ -351,6 +351,8 @@ export type Message =
   | { readonly kind: 'rows'; readonly rows: readonly BackfillRow[] }
   /** A primary that ended its tenure on purpose needs none of the promises it was given. */
   | { readonly kind: 'release'; readonly pg: PgId; readonly tenure: number }
+  /** The sender holds data of a PG and is not on its record: the primary may tell it to discard that. */
+  | { readonly kind: 'left-over'; readonly pg: PgId }
   // 60-79: from clients to a primary
   | {
       readonly kind: 'call';
@@ -517,6 +519,7 @@ export const messageCodec: Codec<Message> = union({
   'read-rows': c(83, struct({ ...pgTenure, begin: bytes, end: bytes })),
   rows: c(84, struct({ rows: list(rowCodec) })),
   release: c(85, struct(pgTenure)),
+  'left-over': c(86, struct({ pg: pgId })),
   call: c(
     60,
     struct({ pg: pgId, request: liveRequestCodec, object: text, method: text, argument: bytes }),
