@@ -39,6 +39,8 @@ export interface MethodOutcome {
   readonly effects: readonly RowEffect[];
   /** At most 4 MiB. Given to the caller once everything it depends on is committed. */
   readonly result: Uint8Array;
+  /** It notes what is to be collected, or who is not to write any more: a full disk must take that too. */
+  readonly reclaims?: true;
 }
 
 export type Method = (

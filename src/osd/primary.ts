@@ -913,7 +913,8 @@ export class Primary implements LinkOwner {
       if (outcome.effects.length > 0) {
         checkOutcome(outcome);
         // What removes a row may note, in another, what is to be collected: a full disk must take that.
-        const frees = outcome.effects.some((effect) => effect.kind === 'delete');
+        const frees =
+          outcome.reclaims === true || outcome.effects.some((effect) => effect.kind === 'delete');
         this.#requireWritable(frees ? 0 : 1);
         sequence = this.#submit(
           { kind: 'rows', object: message.object, effects: outcome.effects },

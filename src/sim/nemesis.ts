@@ -256,7 +256,7 @@ export class Nemesis {
   /** Somebody else fills the file system that the disk is on. */
   #fill(osd: SimulatedOsd): boolean {
     const { files } = osd;
-    if (osd.process === undefined) return false;
+    if (osd.process === undefined || files.freeBytes < 2 ** 30) return false;
     const free = files.freeBytes;
     this.hasFilledDisks = true;
     files.freeBytes = this.#random.below(20_000_000);

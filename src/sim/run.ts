@@ -138,6 +138,8 @@ class Run {
       ),
       killGateway: () => this.#replaceGateway(),
     });
+    this.#workload.excuses = this.#nemesis;
+    this.#s3.excuses = this.#nemesis;
     this.#invariants = new Invariants(this.#cluster);
     this.#cluster.scheduler.afterEach = () => this.#invariants.check();
   }
@@ -195,8 +197,7 @@ class Run {
     await cluster.settle(Promise.all(this.#starting), 'gateways to start', answersMs);
     await cluster.settle(Promise.all(work), 'the clients to end', answersMs);
     await cluster.untilClean(convergeMs);
-    this.#workload.mayBeDamaged = false;
-    this.#workload.mayBeFull = false;
+    this.#workload.excuses = undefined;
     await cluster.settle(
       this.#workload.verify(await cluster.client()),
       'the last reads',
@@ -216,7 +217,7 @@ class Run {
     const cluster = this.#cluster;
     const [gateway] = this.#gateways;
     if (gateway === undefined) return;
-    this.#s3.mayBeDamaged = false;
+    this.#s3.excuses = undefined;
     await cluster.settle(this.#s3.readAll(gateway), 'the last S3 reads', answersMs);
     for (const each of this.#gateways) each.process.kill();
     cluster.killMonitor({ power: false });
@@ -243,7 +244,6 @@ class Run {
 
   async #workS3(index: number): Promise<void> {
     while (!this.#isOver) {
-      this.#s3.mayBeDamaged = this.#nemesis.hasFailedReads;
       await this.#s3.step(this.#gateways[index] as SimulatedGateway);
       await sleep(this.#clock, this.#random.below(s3PauseMsMax), 's3 client pause');
     }
@@ -270,8 +270,6 @@ class Run {
 
   async #work(client: ClusterClient): Promise<void> {
     while (!this.#isOver) {
-      this.#workload.mayBeDamaged = this.#nemesis.hasFailedReads;
-      this.#workload.mayBeFull = this.#nemesis.hasFilledDisks;
       await this.#workload.step(client);
       await sleep(this.#clock, this.#random.below(pauseMsMax), 'client pause');
     }

@@ -9,6 +9,7 @@ import type { WholeResponse } from '../testing/simulated-http.ts';
 import { isLinearizable, type Model, type Operation } from './linearizability.ts';
 import { md5Hex, type S3Call, signedRequest } from './s3-request.ts';
 import type { SimulatedGateway } from './simulated-cluster.ts';
+import type { Excuses } from './workload.ts';
 
 /** States are ETags; empty text: there is no such key. */
 export type KeyCall =
@@ -66,8 +67,8 @@ export class S3Workload {
   refused = 0;
   /** Histories too tangled to be checked to the end. */
   undecided = 0;
-  /** A disk may fail reads without having lost anything; then an answer may say so. */
-  mayBeDamaged = false;
+  /** What refusals there may be beside those of any moment; undefined: none. */
+  excuses: Excuses | undefined;
   readonly #random: Random;
   readonly #now: () => number;
   readonly #histories = new Map<string, OpenOperation[]>();
@@ -190,7 +191,7 @@ export class S3Workload {
     const wallMs = gateway.process.env.wall.nowMs();
     try {
       const answer = await gateway.process.http.request(signedRequest(call, wallMs));
-      if (answer.status >= 500 && answer.status !== 503 && answer.status !== 507)
+      if (answer.status >= 500 && answer.status !== 503 && !this.#isFull(answer))
         this.#problem(call, answer);
       if (answer.status >= 500) this.refused++;
       return answer;
@@ -200,9 +201,13 @@ export class S3Workload {
     }
   }
 
+  #isFull(answer: WholeResponse): boolean {
+    return answer.status === 507 && this.excuses?.hasFilledDisks === true;
+  }
+
   #problem(call: S3Call, answer: WholeResponse): void {
     const words = decodeUtf8(answer.body);
-    if (this.mayBeDamaged && words.includes('damaged')) return;
+    if (this.excuses?.hasFailedReads === true && words.includes('damaged')) return;
     this.problems.push(`${call.method} ${call.path} got ${answer.status}: ${words}`);
   }
 

@@ -63,6 +63,13 @@ function drawBlobBytes(random: Random): number {
   return blobSizes[random.below(among)] as number;
 }
 
+/** What a run has done so far that explains refusals. */
+export interface Excuses {
+  /** A disk has failed reads without having lost anything: an object may be out of reach for a while. */
+  readonly hasFailedReads: boolean;
+  readonly hasFilledDisks: boolean;
+}
+
 export class Workload {
   readonly #random: Random;
   readonly #now: () => number;
@@ -71,10 +78,8 @@ export class Workload {
   readonly problems: string[] = [];
   operations = 0;
   refused = 0;
-  /** More than one disk fails reads: an object may be out of reach for a while, and the answer says so. */
-  mayBeDamaged = false;
-  /** A disk was full a moment ago. */
-  mayBeFull = false;
+  /** What refusals there may be beside those of any moment; undefined: none. */
+  excuses: Excuses | undefined;
   #values = 0;
 
   constructor(random: Random, now: () => number) {
@@ -223,6 +228,8 @@ export class Workload {
         (error.code === 'damaged' && this.mayBeDamaged));
         (error.code === 'damaged' && this.mayBeDamaged) ||
         (error.code === 'no-space' && this.mayBeFull));
+        (error.code === 'damaged' && this.excuses?.hasFailedReads === true) ||
+        (error.code === 'no-space' && this.excuses?.hasFilledDisks === true));
     if (isExpected) {
       this.refused++;
       return;

@@ -1054,6 +1054,17 @@ const forgetBucketMethod = define(messages.forgetBucket, async (_view, { bucketI
   result: {},
 }));
 
+/** What it writes is needed to give space back: a full disk takes it. */
+function reclaiming([name, method]: readonly [string, Method]): readonly [string, Method] {
+  return [
+    name,
+    async (view, argument, context) => ({
+      ...(await method(view, argument, context)),
+      reclaims: true,
+    }),
+  ];
+}
+
 export const s3Methods: Methods = new Map([
   putEntryMethod,
   getEntryMethod,
@@ -1068,10 +1079,10 @@ export const s3Methods: Methods = new Map([
   completeUploadMethod,
   abortUploadMethod,
   listUploadsMethod,
-  addGarbageMethod,
+  reclaiming(addGarbageMethod),
   listGarbageMethod,
   removeGarbageMethod,
-  cancelWritersMethod,
+  reclaiming(cancelWritersMethod),
   listReferencesMethod,
   listLocatedMethod,
   relocateEntryMethod,
@@ -1086,6 +1097,6 @@ export const s3Methods: Methods = new Map([
   removeBucketMethod,
   listShardsMethod,
   getWritersMethod,
-  addWritersMethod,
+  reclaiming(addWritersMethod),
   forgetBucketMethod,
 ]);
