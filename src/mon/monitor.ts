@@ -65,7 +65,6 @@ import {
 } from './layouts.ts';
 import type { MapStore } from './map-store.ts';
 import { judgeOut, type OutVerdict } from './out-policy.ts';
-import { layoutOf, newRecords, plan, retarget, withPool } from './planner.ts';
 import { layoutOf, newRecords, otherLead, plan, retarget, withPool } from './planner.ts';
 import { mergeKnown } from './restore.ts';
 import { loadState, type MonState, putsFor, type User } from './state.ts';

@@ -8,6 +8,7 @@ import type { PgId } from '../base/ids.ts';
 import type { ObjectStore } from '../store/object-store.ts';
 import { Transaction } from '../store/transaction.ts';
 import type { Member } from './member.ts';
+import { PgDisk } from './pg-disk.ts';
 
 /** How long what is not empty stays, in milliseconds of wall time. */
 export const leftoverMs = 24 * 3600 * 1000;
@@ -39,7 +40,7 @@ export async function removeLeftOver(
     }
     if (wallMs - decode(markCodec, stored).sinceWallMs < leftoverMs) return false;
   }
-  await member.alone(() => disk.discard());
+  await member.alone(() => PgDisk.discard(store, pg));
   const transaction = new Transaction();
   transaction.delete(collection, key);
   await store.commit(transaction);

@@ -954,7 +954,6 @@ export class Primary implements LinkOwner {
     if (incoming.payloadCrc !== message.blobCrc)
       throw new OsdError('bad-request', 'the blob is not what its checksum says');
     this.#requireActiveLayout();
-    this.#requireWritable(payload.length);
     this.#requireServing();
     // First: what was done must not be answered as if a full disk had refused it.
     if ((await this.#answered(message.request)) !== undefined) return { message: { kind: 'ok' } };

@@ -225,9 +225,6 @@ export class Workload {
       (error.code === 'unavailable' ||
         // A gateway would put it elsewhere; here it may be stored or not, as after any refusal.
         (error.code === 'superseded' && what === 'put') ||
-        (error.code === 'damaged' && this.mayBeDamaged));
-        (error.code === 'damaged' && this.mayBeDamaged) ||
-        (error.code === 'no-space' && this.mayBeFull));
         (error.code === 'damaged' && this.excuses?.hasFailedReads === true) ||
         (error.code === 'no-space' && this.excuses?.hasFilledDisks === true));
     if (isExpected) {
