@@ -453,7 +453,7 @@ export const messageCodec: Codec<Message> = union({
     36,
     struct({ pool: text, movedBytes: uint, movedBlobs: uint, cleanPasses: uint, trouble: text }),
   ),
-  'cannot-lead': c(35, struct(pgTenure)),
+  'cannot-lead': c(37, struct(pgTenure)),
   ping: c(40, empty),
   promise: c(41, leaseItems),
   promised: c(42, struct({ items: list(struct(pgTenure)), usedPermille: uint })),
