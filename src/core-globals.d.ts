@@ -1,5 +1,5 @@
 // What core code may name beyond the language: text coding, synchronous WebAssembly, and the
-// synchronous hash and HMAC functions. Compiled only with tsconfig.core.json; @types/node declares
+// synchronous hash, HMAC and counter-mode cipher functions. Compiled only with tsconfig.core.json; @types/node declares
 // the same names for everything else.
 
 declare class TextEncoder {
@@ -39,6 +39,14 @@ declare module 'node:crypto' {
     digest(): Uint8Array<ArrayBuffer>;
     digest(encoding: 'hex' | 'base64'): string;
   }
+  interface Cipher {
+    update(bytes: Uint8Array): Uint8Array<ArrayBuffer>;
+  }
+  export function createCipheriv(
+    algorithm: 'aes-256-ctr',
+    key: Uint8Array,
+    counter: Uint8Array,
+  ): Cipher;
   export function createHash(algorithm: 'md5' | 'sha1' | 'sha256'): Hash;
   export function createHmac(algorithm: 'sha1' | 'sha256', key: Uint8Array | string): Hmac;
   export type { Hash, Hmac };

@@ -6,6 +6,7 @@ import { assert } from '../base/assert.ts';
 import { parseHex } from '../base/bytes.ts';
 import type { Uuid } from '../base/ids.ts';
 import type { Address } from '../env/network.ts';
+import type { GatewaySettings } from './gateway-settings.ts';
 
 interface CommonOptions {
   /** The cluster's directory. */
@@ -40,6 +41,7 @@ export interface S3DaemonOptions extends CommonOptions {
   readonly role: 's3';
   readonly keyHex: string;
   readonly mon: MonLocation;
+  readonly settings: GatewaySettings;
 }
 
 export type DaemonOptions = MonDaemonOptions | OsdDaemonOptions | S3DaemonOptions;

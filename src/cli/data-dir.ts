@@ -20,6 +20,7 @@ import { parseHostPort } from '../host/addresses.ts';
 import { HostFiles } from '../host/host-files.ts';
 import { systemCode } from '../host/system-errors.ts';
 import { CliError, wordsOf } from './errors.ts';
+import { type GatewaySettings, parseGatewaySettings } from './gateway-settings.ts';
 import { nearestWord } from './nearest.ts';
 
 export const defaults = {
@@ -46,6 +47,7 @@ export interface Config {
   readonly admin: string;
   /** Of each OSD; undefined: what the first start found fitting. */
   readonly osdCapacityBytes: number | undefined;
+  readonly gateway: GatewaySettings;
 }
 
 export interface Daemons {
@@ -139,11 +141,15 @@ export class DataDir {
     return parseConfig(readText(path), path);
   }
 
+  /** A new one, before anybody wrote settings of the gateway into it. */
   async writeConfig(config: Config): Promise<void> {
-    const { osdCapacityBytes, ...rest } = config;
+    const { fsid, osds, s3, admin, osdCapacityBytes } = config;
     const body = stringify({
       format: formatVersion,
-      ...rest,
+      fsid,
+      osds,
+      s3,
+      admin,
       ...(osdCapacityBytes === undefined ? {} : { osdCapacityBytes }),
     });
     const text = `# A Holdfast cluster. Flags of \`holdfast up\` go over what stands here.\n${body}`;
@@ -193,7 +199,15 @@ export class DataDir {
   }
 }
 
-const configKeys = ['format', 'fsid', 'osds', 's3', 'admin', 'osdCapacityBytes'] as const;
+const configKeys = [
+  'format',
+  'fsid',
+  'osds',
+  's3',
+  'admin',
+  'osdCapacityBytes',
+  'gateway',
+] as const;
 
 /** Throws `CliError` naming the key that is wrong. */
 export function parseConfig(text: string, path: string): Config {
@@ -226,6 +240,7 @@ export function parseConfig(text: string, path: string): Config {
     s3: addressField(s3 ?? defaults.s3, `${path}: s3`),
     admin: addressField(admin ?? defaults.admin, `${path}: admin`),
     osdCapacityBytes,
+    gateway: parseGatewaySettings(fields.gateway, path),
   };
 }
 

@@ -13,7 +13,11 @@ export async function startS3Daemon(
     key: keyFromHex(options.keyHex),
     mon: options.mon,
   });
-  const gateway = await startS3(env, { address: options.listen, cluster });
+  const gateway = await startS3(env, {
+    ...options.settings,
+    address: options.listen,
+    cluster,
+  });
   await cluster.ready();
   return {
     report: { address: gateway.address },

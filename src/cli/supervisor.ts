@@ -342,6 +342,7 @@ export class Supervisor {
       listen: this.#s3Address,
       keyHex: formatHex(daemonKey(keys.master, 's3', uuid)),
       mon: { address: this.#monAddress, uuid: this.#kept.mon },
+      settings: config.gateway,
     };
   }
 

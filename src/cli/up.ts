@@ -62,6 +62,7 @@ function effectiveConfig(options: UpOptions, config: Config | undefined): Omit<C
     s3: options.s3 ?? config?.s3 ?? defaults.s3,
     admin: options.admin ?? config?.admin ?? defaults.admin,
     osdCapacityBytes: config?.osdCapacityBytes,
+    gateway: config?.gateway ?? {},
   };
 }
 

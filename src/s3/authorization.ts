@@ -35,6 +35,8 @@ export interface Question {
   readonly key: string | undefined;
   /** Default: what the request names. */
   readonly versionId?: string | undefined;
+  /** Of a listing that would show it. Default: what the request names. */
+  readonly prefix?: string;
 }
 
 export interface Asker {
@@ -130,6 +132,7 @@ function contextOf(asker: Asker, question: Question, entry: Entry | undefined): 
       case 'aws:principaltype':
         return [user.name === '' ? 'Anonymous' : 'User'];
       case 's3:prefix':
+        return one(question.prefix ?? query.get('prefix'));
       case 's3:delimiter':
       case 's3:max-keys':
         return one(query.get(key.slice(3)));

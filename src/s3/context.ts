@@ -8,6 +8,7 @@ import { type Action, judgeOf } from './authorization.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import type { BucketAccess, IndexClient } from './index/index-client.ts';
 import { parseVersionId, versionIdOf } from './index/version-id.ts';
+import type { MasterKeys } from './master-keys.ts';
 import { checkBucketName } from './protocol/bucket-name.ts';
 import { S3Error } from './protocol/errors.ts';
 import { xmlBytesMax } from './protocol/limits.ts';
@@ -40,6 +41,7 @@ export interface GatewayParts {
   readonly env: Env;
   readonly cluster: Cluster;
   readonly index: IndexClient;
+  readonly masterKeys: MasterKeys;
   readonly budget: ByteBudget;
   readonly reads: ActiveReads;
   /** What GetBucketLocation and bucket creation go by. */

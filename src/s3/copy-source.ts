@@ -9,10 +9,12 @@ import { BlobStream, loadExtents, PieceCursor } from './blob-reader.ts';
 import { checkExpectedOwner, type OperationContext, wholeNowMs } from './context.ts';
 import type { Entry } from './index/format.ts';
 import type { BucketAccess } from './index/index-client.ts';
+import { cipherBytes, decryptBody, openCipher } from './object-cipher.ts';
 import { checkBucketName } from './protocol/bucket-name.ts';
 import type { ChecksumAlgorithm } from './protocol/checksum-names.ts';
 import { startChecksum } from './protocol/checksums.ts';
 import { copyConditionNames, judgeRead } from './protocol/conditions.ts';
+import { copySourceKeyPrefix, parseCustomerKey } from './protocol/encryption.ts';
 import { S3Error } from './protocol/errors.ts';
 import { putBytesMax } from './protocol/limits.ts';
 import type { PayloadDigests } from './protocol/payload.ts';
@@ -60,7 +62,8 @@ export async function findCopySource(context: OperationContext): Promise<CopySou
   return { access, wanted, entry };
 }
 
-export interface CopyOrder extends Pick<StoreOrder<unknown>, 'access' | 'key' | 'small'> {
+export interface CopyOrder
+  extends Pick<StoreOrder<unknown>, 'access' | 'key' | 'small' | 'cipher' | 'nonce'> {
   readonly beginBytes: number;
   readonly endBytes: number;
   readonly algorithm: ChecksumAlgorithm | undefined;
@@ -118,16 +121,20 @@ async function openSource(
   range: { readonly beginBytes: number; readonly endBytes: number },
 ): Promise<BodySource> {
   const { cluster, env } = context.parts;
+  const customer = parseCustomerKey(context.request.headers, copySourceKeyPrefix);
+  const cipher = await openCipher(context.parts, entry.encryption, customer);
   if (entry.content.kind === 'inline') {
-    const views = [entry.content.bytes.subarray(range.beginBytes, range.endBytes)];
+    const bytes = entry.content.bytes.subarray(range.beginBytes, range.endBytes);
+    const views = [cipherBytes(cipher, bytes, range.beginBytes)];
     return { next: async () => views.pop() };
   }
   const extents = await loadExtents(cluster, entry.content);
   const runs = extents.flatMap((extent) => extent.runs);
-  return new BlobStream(
+  const stream = new BlobStream(
     { cluster, clock: env.clock, budget: undefined },
     new PieceCursor(runs, range.beginBytes, range.endBytes),
   );
+  return decryptBody(stream, cipher, extents, range.beginBytes);
 }
 
 /**

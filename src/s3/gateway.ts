@@ -14,6 +14,7 @@ import { ActiveReads, type GatewayParts } from './context.ts';
 import { errorResponse } from './error-response.ts';
 import { GarbageCollector } from './garbage-collector.ts';
 import { IndexClient } from './index/index-client.ts';
+import { MasterKeys } from './master-keys.ts';
 import { Migrator } from './migrator.ts';
 import { corsHeaders, preflight } from './operations/bucket-cors.ts';
 import { OrphanCollector } from './orphan-collector.ts';
@@ -32,6 +33,12 @@ export interface GatewayOptions {
   readonly region?: string;
   /** Names of storage classes to accept. Default `STANDARD` alone. */
   readonly storageClasses?: readonly string[];
+  /** Ids of keys for SSE-KMS; each is made when it is first named. Default: none. */
+  readonly kmsKeys?: readonly string[];
+  /** What lifecycle rules take for a day. Default 86,400,000; less only to see rules work. */
+  readonly lifecycleDayMs?: number;
+  /** Between two rounds of lifecycle rules. Default one hour. */
+  readonly lifecycleIntervalMs?: number;
   /** For all requests together. Default 80 MiB: ten 4 MiB streams each way. At least 16 MiB. */
   readonly budgetBytes?: number;
   /** How long replaced blobs wait for readers that began before. Default 15 minutes. */
@@ -55,6 +62,9 @@ export interface Gateway {
 const defaults = {
   region: 'us-east-1',
   storageClasses: ['STANDARD'],
+  kmsKeys: [],
+  lifecycleDayMs: 24 * 60 * 60 * 1000,
+  lifecycleIntervalMs: 60 * 60 * 1000,
   budgetBytes: 80 * 1024 * 1024,
   garbageGraceMs: 15 * 60 * 1000,
   garbageIntervalMs: 60_000,
@@ -167,10 +177,12 @@ class S3Gateway {
 export async function startS3(env: Env, options: GatewayOptions): Promise<Gateway> {
   const { cluster } = options;
   const settings = { ...defaults, ...options };
+  const index = new IndexClient(env, cluster);
   const parts: GatewayParts = {
     env,
     cluster,
-    index: new IndexClient(env, cluster),
+    index,
+    masterKeys: new MasterKeys(env, index, settings.kmsKeys),
     budget: new ByteBudget(Math.max(budgetBytesMin, settings.budgetBytes)),
     reads: new ActiveReads(),
     region: settings.region,

@@ -4,7 +4,9 @@ import { checkAclAllowed } from './authorization.ts';
 import { type OperationContext, wholeNowMs } from './context.ts';
 import { type Attributes, type EntrySummary, plainAttributes } from './index/format.ts';
 import type { BucketAccess } from './index/index-client.ts';
+import { newCipher, type ObjectCipher } from './object-cipher.ts';
 import { type Acl, aclGrants, aclOfHeaders } from './protocol/acl.ts';
+import { defaultEncryptionOf, parseEncryptionHeaders } from './protocol/encryption.ts';
 import { S3Error } from './protocol/errors.ts';
 import { lockOfHeaders } from './protocol/object-lock.ts';
 import { type Ownership, ownershipOf } from './protocol/ownership.ts';
@@ -28,8 +30,7 @@ export function checkAclHeaders(headers: HeaderMap, ownership: Ownership): void 
   if (ownership !== 'BucketOwnerEnforced') return;
   const asked = aclHeaders.filter((name) => headers.has(name));
   if (asked.length === 0) return;
-  const canned = headers.get('x-amz-acl');
-  const harmless = canned === 'bucket-owner-full-control' || canned === 'private';
+  const harmless = headers.get('x-amz-acl') === 'bucket-owner-full-control';
   if (asked.length > 1 || !harmless) throw new S3Error('AccessControlListNotSupported');
 }
 
@@ -39,6 +40,16 @@ function ownerOf(context: OperationContext, access: BucketAccess, ownership: Own
   if (name === '' || ownership === 'BucketOwnerEnforced') return bucketOwner;
   const given = context.request.headers.get('x-amz-acl') === 'bucket-owner-full-control';
   return ownership === 'BucketOwnerPreferred' && given ? bucketOwner : name;
+}
+
+/** How the request, or else the bucket, wants it encrypted. Undefined: not at all. */
+export async function newObjectCipher(
+  context: OperationContext,
+  access: BucketAccess,
+): Promise<ObjectCipher | undefined> {
+  const wanted =
+    parseEncryptionHeaders(context.request.headers) ?? defaultEncryptionOf(access.configuration);
+  return wanted === undefined ? undefined : newCipher(context.parts, wanted);
 }
 
 /** Throws `NotImplemented` by name, `InvalidArgument`, `InvalidStorageClass`, `AccessDenied`. */

@@ -21,6 +21,7 @@ import {
 import { IndexClient } from './index/index-client.ts';
 import type { Call } from './index/messages.ts';
 import * as messages from './index/messages.ts';
+import { MasterKeys } from './master-keys.ts';
 import { OrphanCollector } from './orphan-collector.ts';
 import {
   bodyBytes,
@@ -452,14 +453,16 @@ test('two gateways at once, and more blobs than fit in memory, come to the same 
     { first: 7, count: 1 },
   ];
   const collectors = [1, 2].map(() => {
+    const index = new IndexClient(env, cluster);
     const parts = {
       env,
       cluster,
-      index: new IndexClient(env, cluster),
+      index,
       budget: new ByteBudget(16 * mebibyte),
       reads: new ActiveReads(),
       region: 'here',
       storageClasses: [],
+      masterKeys: new MasterKeys(env, index, []),
       hostId: 'host',
     };
     return new OrphanCollector(parts, { intervalMs: hourMs, blobsPerSecond: 1000, pagesMax: 1 });

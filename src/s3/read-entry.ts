@@ -33,7 +33,7 @@ export async function readEntry(
   });
   if (answer.kind === 'refused') throw refusalError(answer.reason, access.name, key);
   if (answer.entry === undefined) {
-    await checkMayMiss(context, access);
+    await checkMayMiss(context, access, key);
     throw refusalError(versionId === undefined ? 'no-key' : 'no-version', access.name, key);
   }
   const entry = decodeEntry(answer.entry);
@@ -42,7 +42,7 @@ export async function readEntry(
       ['x-amz-delete-marker', 'true'],
       ['x-amz-version-id', versionIdOf(entry)],
     ];
-    await checkMayMiss(context, access);
+    await checkMayMiss(context, access, key);
     if (versionId === undefined)
       throw new S3Error('NoSuchKey', undefined, { detail: { Key: key }, headers });
     headers.push(['last-modified', formatHttpDate(entry.wallMs)]);
@@ -53,9 +53,13 @@ export async function readEntry(
 }
 
 /** Only who may list a bucket is told that it lacks a key. Throws `AccessDenied`. */
-async function checkMayMiss(context: OperationContext, access: BucketAccess): Promise<void> {
+async function checkMayMiss(
+  context: OperationContext,
+  access: BucketAccess,
+  key: string,
+): Promise<void> {
   if (access.record.owner === context.user.name) return;
-  const question = { action: 's3:ListBucket', key: undefined } as const;
+  const question = { action: 's3:ListBucket', key: undefined, prefix: key } as const;
   if (!(await isAllowed(context, access, question))) throw new S3Error('AccessDenied');
 }
 

@@ -6,6 +6,11 @@ import { abortMultipartUpload } from './operations/abort-multipart-upload.ts';
 import { getBucketAcl, getObjectAcl, putBucketAcl, putObjectAcl } from './operations/bucket-acl.ts';
 import { deleteBucketCors, getBucketCors, putBucketCors } from './operations/bucket-cors.ts';
 import {
+  deleteBucketEncryption,
+  getBucketEncryption,
+  putBucketEncryption,
+} from './operations/bucket-encryption.ts';
+import {
   deleteBucketOwnershipControls,
   deletePublicAccessBlock,
   getBucketOwnershipControls,
@@ -119,6 +124,9 @@ const bucketRoutes: Routes = {
     context.request.query.get('list-type') === '2' ? listObjectsV2(context) : listObjects(context),
   'GET location': getBucketLocation,
   'GET versioning': getBucketVersioning,
+  'GET encryption': getBucketEncryption,
+  'PUT encryption': putBucketEncryption,
+  'DELETE encryption': deleteBucketEncryption,
   'PUT versioning': putBucketVersioning,
   'GET versions': listObjectVersions,
   'GET acl': getBucketAcl,

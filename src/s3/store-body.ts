@@ -12,6 +12,7 @@ import type { GatewayParts } from './context.ts';
 import type { BlobRun } from './index/format.ts';
 import type { BucketAccess } from './index/index-client.ts';
 import { addGarbage } from './index/messages.ts';
+import { cipherBytes, encryptBody, type ObjectCipher, soleNonce } from './object-cipher.ts';
 import { S3Error } from './protocol/errors.ts';
 import { inlineBytesMax } from './protocol/limits.ts';
 
@@ -21,6 +22,9 @@ export interface StoreOrder<T> {
   readonly source: BodySource;
   readonly sizeBytes: number;
   readonly small: 'inline' | 'in-blobs';
+  readonly cipher?: ObjectCipher | undefined;
+  /** Of the cipher's key stream. Default: that of what is put in one piece. */
+  readonly nonce?: Uint8Array;
   /** Called when the source has ended; throws when the body is not what was announced. */
   readonly prove: () => Promise<T>;
 }
@@ -40,12 +44,12 @@ export async function storeBody<T>(
     const proof = await order.prove();
     return sizeBytes === 0 && order.small === 'in-blobs'
       ? { kind: 'blobs', runs: [], proof }
-      : { kind: 'inline', bytes, proof };
+      : { kind: 'inline', bytes: cipherBytes(order.cipher, bytes), proof };
   }
   const { cluster, budget, env } = parts;
   const writer = new BlobWriter({ cluster, budget, clock: env.clock }, sizeBytes);
   try {
-    const runs = await writer.write(source);
+    const runs = await writer.write(encryptBody(source, order.cipher, order.nonce ?? soleNonce));
     const proof = await order.prove();
     abandon(parts, order, writer.leftRuns);
     return { kind: 'blobs', runs, proof };

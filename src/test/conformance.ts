@@ -2,7 +2,15 @@
 // in a temporary folder. Prints what does not pass, and writes docs/reference/s3-tests.md after a whole run. By hand only.
 
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -32,6 +40,16 @@ if (suite === undefined || !existsSync(join(suite, 's3tests', 'functional'))) {
   console.error(`--suite names no copy of ceph/s3-tests\n${usage}`);
   process.exit(2);
 }
+
+/** What the suite expects of a server that it tests: its own clock for lifecycle rules, two keys, two more classes. */
+const lifecycleDaySeconds = 10;
+const gatewaySettings = `
+gateway:
+  lifecycleDaySeconds: ${lifecycleDaySeconds}
+  lifecycleIntervalSeconds: 2
+  kmsKeys: [testkey-1, testkey-2]
+  storageClasses: [LUKEWARM, FROZEN]
+`;
 
 interface Keys {
   readonly accessKey: string;
@@ -73,7 +91,14 @@ async function configuration(cluster: ClusterProcess): Promise<string> {
       `access_key = ${accessKey}`,
       `secret_key = ${secretKey}`,
     );
-    if (section === 's3 main') lines.push('api_name = us-east-1');
+    if (section === 's3 main')
+      lines.push(
+        'api_name = us-east-1',
+        `lc_debug_interval = ${lifecycleDaySeconds}`,
+        'storage_classes = LUKEWARM, FROZEN',
+        'kms_keyid = testkey-1',
+        'kms_keyid2 = testkey-2',
+      );
     if (section === 's3 tenant') lines.push('tenant =');
   }
   return `${lines.join('\n')}\n`;
@@ -81,7 +106,11 @@ async function configuration(cluster: ClusterProcess): Promise<string> {
 
 const folder = mkdtempSync(join(tmpdir(), 'holdfast-conformance-'));
 process.once('exit', () => rmSync(folder, { recursive: true, force: true, maxRetries: 3 }));
-const cluster = await ClusterProcess.start(join(folder, 'data'));
+const dataDir = join(folder, 'data');
+// Made first, so that there is a holdfast.yaml to write into.
+await (await ClusterProcess.start(dataDir)).stop();
+appendFileSync(join(dataDir, 'holdfast.yaml'), gatewaySettings);
+const cluster = await ClusterProcess.start(dataDir);
 const results = join(folder, 'results');
 const home = join(folder, 'home');
 try {

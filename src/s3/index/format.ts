@@ -465,6 +465,9 @@ const bucketRecord = struct({
 export type BucketRecord = Carried<typeof bucketRecord>;
 export const bucketFormat = sealed('bucket', 0x42, bucketRecord);
 
+/** A key that objects' keys are derived from. Never changed: what it encrypted needs it. */
+export const masterKeyFormat = sealed('master key', 0x4b, struct({ key: bytes, wallMs: uint }));
+
 /** What `index/bucket-documents.ts` describes; no row when there are none. */
 export const configurationFormat = sealed(
   'configuration',

@@ -472,6 +472,13 @@ export const putBucketDocument = call(
   }),
 );
 
+/** A key that objects' keys are derived from; one that is proposed is kept unless there is one. */
+export const masterKey = call(
+  's3.master-key',
+  struct({ name: text, proposed: option(bytes) }),
+  struct({ key: option(bytes) }),
+);
+
 export const listBuckets = call(
   's3.list-buckets',
   struct({ owner: text, prefix: text, after: text, limit: uint }),

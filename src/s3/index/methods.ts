@@ -37,6 +37,7 @@ import {
   type Entry,
   type EntryBody,
   encodeEntryDraft,
+  masterKeyFormat,
   type Part,
   partFormat,
   type Retention,
@@ -65,6 +66,7 @@ import {
   firstBucketRow,
   garbageRowsFrom,
   keyOfEntryRow,
+  masterKeyRow,
   olderPrefixRow,
   olderRow,
   parseUploadRow,
@@ -1004,6 +1006,15 @@ const removeBucketMethod = define(messages.removeBucket, async (view, { name, bu
   };
 });
 
+const masterKeyMethod = define(messages.masterKey, async (view, { name, proposed }, context) => {
+  const row = masterKeyRow(name);
+  const old = await view.get(row);
+  if (old !== undefined) return { result: { key: masterKeyFormat.decode(old).key } };
+  if (proposed === undefined) return { result: { key: undefined } };
+  const value = masterKeyFormat.encode({ key: proposed, wallMs: Math.floor(context.wallMs) });
+  return { effects: [put(row, value)], result: { key: proposed } };
+});
+
 const listShardsMethod = define(messages.listShards, async (view, argument) => {
   const limit = Math.max(1, Math.min(argument.limit, bucketsPerScan));
   const { after } = argument;
@@ -1095,6 +1106,7 @@ export const s3Methods: Methods = new Map([
   putBucketDocumentMethod,
   listBucketsMethod,
   removeBucketMethod,
+  masterKeyMethod,
   listShardsMethod,
   getWritersMethod,
   reclaiming(addWritersMethod),

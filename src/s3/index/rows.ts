@@ -184,5 +184,9 @@ export function configurationRow(bucketId: string): Uint8Array {
   return encodeUtf8(`\x03${bucketId}`);
 }
 
+export function masterKeyRow(name: string): Uint8Array {
+  return encodeUtf8(`\x04${name}`);
+}
+
 /** Names begin with a letter or digit. */
 export const firstBucketRow: Uint8Array = Uint8Array.of(0x20);

@@ -33,6 +33,7 @@ import { completeUpload, getEntry, listParts } from '../index/messages.ts';
 import { checksumAlgorithms } from '../protocol/checksum-names.ts';
 import { checksumElement, checksumHeader, combineChecksums } from '../protocol/checksums.ts';
 import { parseWriteConditions } from '../protocol/conditions.ts';
+import { encryptionHeaders } from '../protocol/encryption.ts';
 import { S3Error } from '../protocol/errors.ts';
 import { multipartEtag, quoteEtag, unquoteEtag } from '../protocol/etag.ts';
 import {
@@ -191,9 +192,12 @@ async function placeExtents(
 
 function answerOf(
   context: OperationContext,
-  entry: Pick<Entry, 'etag' | 'checksum' | 'version' | 'isNull'>,
+  entry: Pick<Entry, 'etag' | 'checksum' | 'version' | 'isNull' | 'encryption'>,
 ): SlowAnswer {
-  return { document: resultDocument(context, entry), headers: newVersionHeader(entry) };
+  return {
+    document: resultDocument(context, entry),
+    headers: [...newVersionHeader(entry), ...encryptionHeaders(entry.encryption, undefined)],
+  };
 }
 
 function resultDocument(

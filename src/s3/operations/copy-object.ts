@@ -11,10 +11,11 @@ import {
 } from '../context.ts';
 import { type CopySource, copyBytes, withCopySource } from '../copy-source.ts';
 import type { BucketAccess } from '../index/index-client.ts';
-import { newObject } from '../new-object.ts';
+import { newObject, newObjectCipher } from '../new-object.ts';
 import { checksumElement, parseChecksumAlgorithm } from '../protocol/checksums.ts';
 import { parseWriteConditions } from '../protocol/conditions.ts';
 import { formatIsoDate } from '../protocol/dates.ts';
+import { customerKeyPrefix, encryptionHeaders, parseCustomerKey } from '../protocol/encryption.ts';
 import { S3Error } from '../protocol/errors.ts';
 import { quoteEtag } from '../protocol/etag.ts';
 import {
@@ -75,7 +76,9 @@ async function copy(
       : { headers: collectContentHeaders(headers), metadata: collectMetadata(headers) };
   const tags =
     taggingDirective === 'COPY' ? entry.tags : parseTaggingHeader(headers.get('x-amz-tagging'));
+  const cipher = await newObjectCipher(context, access);
   const stored = await copyBytes(context, source, {
+    cipher,
     access,
     key,
     small: 'inline',
@@ -92,6 +95,7 @@ async function copy(
     checksum: checksum === undefined ? undefined : { ...checksum, type: 'FULL_OBJECT' },
     ...described,
     ...newObject(context, access),
+    encryption: cipher?.encryption,
     tags,
     uploadId: undefined,
     partCount: 0,
@@ -108,7 +112,11 @@ async function copy(
   );
   return {
     document,
-    headers: [...newVersionHeader(committed), ...sourceVersionHeader(source)],
+    headers: [
+      ...newVersionHeader(committed),
+      ...sourceVersionHeader(source),
+      ...encryptionHeaders(cipher?.encryption, parseCustomerKey(headers, customerKeyPrefix)),
+    ],
   };
 }
 

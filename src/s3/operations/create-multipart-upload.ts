@@ -6,8 +6,9 @@ import { accessBucket, keyOf, type OperationContext, wholeNowMs, xmlResponse } f
 import { uploadFormat } from '../index/format.ts';
 import { refusalError } from '../index/index-client.ts';
 import { createUpload } from '../index/messages.ts';
-import { newObject } from '../new-object.ts';
+import { newObject, newObjectCipher } from '../new-object.ts';
 import { multipartChecksumType, parseChecksumAlgorithm } from '../protocol/checksums.ts';
+import { customerKeyPrefix, encryptionHeaders, parseCustomerKey } from '../protocol/encryption.ts';
 import { S3Error } from '../protocol/errors.ts';
 import {
   collectContentHeaders,
@@ -62,7 +63,12 @@ export async function createMultipartUpload(context: OperationContext): Promise<
     ...parseChecksum(headers),
   };
   const access = await accessBucket(context, 's3:PutObject');
-  const upload = { ...described, ...newObject(context, access) };
+  const cipher = await newObjectCipher(context, access);
+  const upload = {
+    ...described,
+    ...newObject(context, access),
+    encryption: cipher?.encryption,
+  };
   const uploadId = newUploadId(context);
   const answer = await parts.index.callKey(access, key, createUpload, {
     key: encodeUtf8(key),
@@ -70,7 +76,10 @@ export async function createMultipartUpload(context: OperationContext): Promise<
     upload: uploadFormat.encode(upload),
   });
   if (answer.kind === 'refused') throw refusalError(answer.reason, access.name, key);
-  const answerHeaders: [string, string][] = [];
+  const answerHeaders: [string, string][] = encryptionHeaders(
+    cipher?.encryption,
+    parseCustomerKey(headers, customerKeyPrefix),
+  );
   if (upload.checksumAlgorithm !== undefined && upload.checksumType !== undefined)
     answerHeaders.push(
       ['x-amz-checksum-algorithm', upload.checksumAlgorithm],

@@ -13,9 +13,16 @@ import {
   wholeNowMs,
 } from '../context.ts';
 import type { Entry } from '../index/format.ts';
+import { cipherBytes, decryptBody, type ObjectCipher, openCipher } from '../object-cipher.ts';
 import { checksumHeader } from '../protocol/checksums.ts';
 import { judgeIfRange, judgeRead, readConditionNames } from '../protocol/conditions.ts';
 import { formatHttpDate } from '../protocol/dates.ts';
+import {
+  customerKeyPrefix,
+  encryptionHeaders,
+  parseCustomerKey,
+  refuseEncryptionHeaders,
+} from '../protocol/encryption.ts';
 import { S3Error } from '../protocol/errors.ts';
 import { quoteEtag } from '../protocol/etag.ts';
 import { partNumberMax } from '../protocol/limits.ts';
@@ -155,9 +162,13 @@ async function openBody(
   parts: GatewayParts,
   entry: Entry,
   part: Part,
+  cipher: ObjectCipher | undefined,
 ): Promise<NonNullable<HttpResponse['body']>> {
   const { content } = entry;
-  if (content.kind === 'inline') return content.bytes.subarray(part.beginBytes, part.endBytes);
+  if (content.kind === 'inline') {
+    const bytes = content.bytes.subarray(part.beginBytes, part.endBytes);
+    return cipherBytes(cipher, bytes, part.beginBytes);
+  }
   if (part.beginBytes === part.endBytes) return new Uint8Array(0);
   const endRead = parts.reads.begin(wholeNowMs(parts));
   let stream: BlobStream | undefined;
@@ -169,13 +180,14 @@ async function openBody(
         cluster: parts.cluster,
         clock: parts.env.clock,
         budget: parts.budget,
-        memory: 'pooled',
+        // What is decrypted is a copy, and nobody would give the piece back.
+        ...(cipher === undefined ? { memory: 'pooled' as const } : {}),
         onClose: endRead,
       },
       new PieceCursor(runs, part.beginBytes, part.endBytes),
     );
     await stream.start();
-    return stream;
+    return decryptBody(stream, cipher, extents, part.beginBytes);
   } catch (error) {
     if (stream === undefined) endRead();
     else stream.close();
@@ -191,9 +203,12 @@ async function serve(
   const wanted = wantedOf(context, keyOf(context));
   const isVersion = request.query.has('versionId');
   const access = await accessBucket(context, isVersion ? 's3:GetObjectVersion' : 's3:GetObject');
+  refuseEncryptionHeaders(request.headers);
+  const customer = parseCustomerKey(request.headers, customerKeyPrefix);
   let entry = await readEntry(context, access, wanted);
   while (true) {
     try {
+      const cipher = await openCipher(parts, entry.encryption, customer);
       checkConditions(context, entry);
       const part = await choosePart(context, entry);
       const headers = answerHeaders(context, entry, part);
@@ -201,8 +216,9 @@ async function serve(
       if (entry.storageClass !== 'STANDARD')
         headers.push(['x-amz-storage-class', entry.storageClass]);
       headers.push(...lockHeaders(entry));
+      headers.push(...encryptionHeaders(entry.encryption, customer));
       if (body === 'without-body') return { status: part.status, headers };
-      return { status: part.status, headers, body: await openBody(parts, entry, part) };
+      return { status: part.status, headers, body: await openBody(parts, entry, part, cipher) };
     } catch (error) {
       // Replaced and collected between our two looks: the new entry is the answer. The same entry without
       // its blobs is a loss, and said so.

@@ -1,6 +1,6 @@
 // PutObject: body first, proved, then one call on the index.
 
-import { emptyBytes, encodeUtf8 } from '../../base/bytes.ts';
+import { encodeUtf8 } from '../../base/bytes.ts';
 import type { Version } from '../../base/method.ts';
 import type { HttpResponse } from '../../env/http.ts';
 import {
@@ -14,9 +14,11 @@ import {
 import { type Content, type EntryBody, encodeEntryDraft } from '../index/format.ts';
 import { type BucketAccess, refusalError } from '../index/index-client.ts';
 import { putEntry } from '../index/messages.ts';
-import { newObject } from '../new-object.ts';
+import { newObject, newObjectCipher } from '../new-object.ts';
+import { soleNonce } from '../object-cipher.ts';
 import { checksumHeader } from '../protocol/checksums.ts';
 import { parseWriteConditions, type WriteConditions } from '../protocol/conditions.ts';
+import { customerKeyPrefix, encryptionHeaders, parseCustomerKey } from '../protocol/encryption.ts';
 import { S3Error } from '../protocol/errors.ts';
 import { quoteEtag } from '../protocol/etag.ts';
 import { putBytesMax } from '../protocol/limits.ts';
@@ -48,12 +50,14 @@ export async function putObject(context: OperationContext): Promise<HttpResponse
     });
   const access = await accessBucket(context, 's3:PutObject');
   const object = newObject(context, access);
+  const cipher = await newObjectCipher(context, access);
   const stored = await storeBody(parts, {
     access,
     key,
     source: payload,
     sizeBytes: payload.sizeBytes,
     small: 'inline',
+    cipher,
     prove: () => payload.finish(),
   });
   const { md5, checksum } = stored.proof;
@@ -64,11 +68,16 @@ export async function putObject(context: OperationContext): Promise<HttpResponse
     checksum: checksum === undefined ? undefined : { ...checksum, type: 'FULL_OBJECT' },
     ...described,
     ...object,
+    encryption: cipher?.encryption,
     uploadId: undefined,
     partCount: 0,
     content: contentOf(stored, payload.sizeBytes),
   });
-  const answer: [string, string][] = [['etag', quoteEtag(md5)], ...newVersionHeader(committed)];
+  const answer: [string, string][] = [
+    ['etag', quoteEtag(md5)],
+    ...newVersionHeader(committed),
+    ...encryptionHeaders(cipher?.encryption, parseCustomerKey(headers, customerKeyPrefix)),
+  ];
   if (checksum !== undefined)
     answer.push(
       [checksumHeader(checksum.algorithm), checksum.value],
@@ -82,7 +91,7 @@ export function contentOf(stored: StoredBody<unknown>, sizeBytes: number): Conte
   return {
     kind: 'direct',
     extents: [
-      { sizeBytes, runs: stored.runs, checksum: undefined, partNumber: 0, nonce: emptyBytes },
+      { sizeBytes, runs: stored.runs, checksum: undefined, partNumber: 0, nonce: soleNonce },
     ],
   };
 }

@@ -14,8 +14,10 @@ import { type Upload, uploadFormat } from '../index/format.ts';
 import { type BucketAccess, refusalError } from '../index/index-client.ts';
 import { getUpload, putPart } from '../index/messages.ts';
 import { isUploadId } from '../index/rows.ts';
+import { nonceBytes, openCipher } from '../object-cipher.ts';
 import { checksumElement, checksumHeader } from '../protocol/checksums.ts';
 import { formatIsoDate } from '../protocol/dates.ts';
+import { customerKeyPrefix, encryptionHeaders, parseCustomerKey } from '../protocol/encryption.ts';
 import { S3Error } from '../protocol/errors.ts';
 import { quoteEtag } from '../protocol/etag.ts';
 import { partNumberMax, putBytesMax } from '../protocol/limits.ts';
@@ -73,6 +75,7 @@ async function commitPart(
   place: PartPlace,
   sizeBytes: number,
   stored: StoredBody<PayloadDigests>,
+  nonce: Uint8Array,
 ): Promise<number> {
   const key = keyOf(context);
   const { checksum, md5 } = stored.proof;
@@ -86,11 +89,23 @@ async function commitPart(
     wallMs,
     // Only in the upload's own algorithm can parts be joined.
     checksum: checksum?.algorithm === place.upload.checksumAlgorithm ? checksum?.value : undefined,
-    nonce: emptyBytes,
+    nonce,
     runs: stored.kind === 'blobs' ? stored.runs : [],
   });
   if (answer.kind === 'refused') throw refusalError(answer.reason, place.access.name, key);
   return wallMs;
+}
+
+/** The upload's cipher, and a nonce of this part's own. */
+async function partCipher(context: OperationContext, upload: Upload) {
+  const { parts, request } = context;
+  const customer = parseCustomerKey(request.headers, customerKeyPrefix);
+  const cipher = await openCipher(parts, upload.encryption, customer);
+  return {
+    cipher,
+    nonce: cipher === undefined ? emptyBytes : parts.env.secrets.bytes(nonceBytes),
+    headers: encryptionHeaders(upload.encryption, customer),
+  };
 }
 
 export async function uploadPart(context: OperationContext): Promise<HttpResponse> {
@@ -115,7 +130,10 @@ export async function uploadPart(context: OperationContext): Promise<HttpRespons
       'InvalidRequest',
       `Checksum Type mismatch occurred, expected checksum Type: ${upload.checksumAlgorithm.toLowerCase()}, actual checksum Type: ${claimed.toLowerCase()}`,
     );
+  const { cipher, nonce, headers: cipherHeaders } = await partCipher(context, upload);
   const stored = await storeBody(parts, {
+    cipher,
+    nonce,
     access,
     key: keyOf(context),
     source: payload,
@@ -123,9 +141,15 @@ export async function uploadPart(context: OperationContext): Promise<HttpRespons
     small: 'in-blobs',
     prove: () => payload.finish(),
   });
-  await commitPart(context, { access, uploadId, partNumber, upload }, payload.sizeBytes, stored);
+  await commitPart(
+    context,
+    { access, uploadId, partNumber, upload },
+    payload.sizeBytes,
+    stored,
+    nonce,
+  );
   const { md5, checksum } = stored.proof;
-  const headers: [string, string][] = [['etag', quoteEtag(md5)]];
+  const headers: [string, string][] = [['etag', quoteEtag(md5)], ...cipherHeaders];
   if (checksum !== undefined) headers.push([checksumHeader(checksum.algorithm), checksum.value]);
   return emptyResponse(200, headers);
 }
@@ -163,14 +187,23 @@ export async function uploadPartCopy(context: OperationContext): Promise<HttpRes
   const work = withCopySource(context, async (source) => {
     const { headers } = context.request;
     const range = copyRange(headers.get('x-amz-copy-source-range'), source.entry.sizeBytes);
+    const { cipher, nonce, headers: cipherHeaders } = await partCipher(context, upload);
     const stored = await copyBytes(context, source, {
+      cipher,
+      nonce,
       access,
       key: keyOf(context),
       small: 'in-blobs',
       ...range,
       algorithm: upload.checksumAlgorithm,
     });
-    const wallMs = await commitPart(context, place, range.endBytes - range.beginBytes, stored);
+    const wallMs = await commitPart(
+      context,
+      place,
+      range.endBytes - range.beginBytes,
+      stored,
+      nonce,
+    );
     const { md5, checksum } = stored.proof;
     const document = xmlDocument(
       'CopyPartResult',
@@ -180,7 +213,7 @@ export async function uploadPartCopy(context: OperationContext): Promise<HttpRes
         ? ''
         : textElement(checksumElement(checksum.algorithm), checksum.value),
     );
-    return { document, headers: sourceVersionHeader(source) };
+    return { document, headers: [...sourceVersionHeader(source), ...cipherHeaders] };
   });
   return answerWhenDone(context, work);
 }

@@ -43,6 +43,10 @@ const table = {
   InvalidBucketName: [400, 'The specified bucket is not valid.'],
   InvalidBucketState: [409, 'The request is not valid with the current state of the bucket.'],
   InvalidDigest: [400, 'The Content-MD5 or checksum value that you specified is not valid.'],
+  InvalidEncryptionAlgorithmError: [
+    400,
+    'The encryption request you specified is not valid. The valid value is AES256.',
+  ],
   InvalidPart: [
     400,
     "One or more of the specified parts could not be found. The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.",
@@ -58,6 +62,8 @@ const table = {
   InvalidTag: [400, 'The tag provided was not a valid tag.'],
   InvalidURI: [400, "Couldn't parse the specified URI."],
   InvalidRetentionPeriod: [400, 'The retention period specified is not valid'],
+  'KMS.DisabledException': [400, 'The key is not usable'],
+  'KMS.NotFoundException': [400, 'The key does not exist'],
   KeyTooLongError: [400, 'Your key is too long'],
   MalformedACLError: [
     400,
@@ -118,6 +124,10 @@ const table = {
   RequestTimeTooSkewed: [
     403,
     "The difference between the request time and the server's time is too large.",
+  ],
+  ServerSideEncryptionConfigurationNotFoundError: [
+    404,
+    'The server side encryption configuration was not found',
   ],
   ServiceUnavailable: [503, 'Please reduce your request rate.'],
   SignatureDoesNotMatch: [

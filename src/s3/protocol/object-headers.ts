@@ -112,15 +112,7 @@ export function formatTagSet(tags: NamedValues): string {
 }
 
 /** Headers that ask for what is not there. Half obeying them would be worse than refusing. */
-const refusedHeaders = [
-  'x-amz-server-side-encryption',
-  'x-amz-server-side-encryption-aws-kms-key-id',
-  'x-amz-server-side-encryption-customer-algorithm',
-  'x-amz-server-side-encryption-customer-key',
-  'x-amz-copy-source-server-side-encryption-customer-algorithm',
-  'x-amz-website-redirect-location',
-  'x-amz-write-offset-bytes',
-] as const;
+const refusedHeaders = ['x-amz-website-redirect-location', 'x-amz-write-offset-bytes'] as const;
 
 /** Throws `NotImplemented` by name. */
 export function refuseUnsupportedHeaders(headers: HeaderMap): void {

@@ -268,6 +268,8 @@ function parseStatement(value: unknown): Statement {
   const principal = oneOf(statement, 'Principal');
   const action = oneOf(statement, 'Action');
   const resource = oneOf(statement, 'Resource');
+  if (principal.not && effect === 'Allow')
+    throw malformed('Allow with NotPrincipal is not allowed');
   const actions = textsOf(action.value, 'Action');
   for (const each of actions)
     if (each !== '*' && !/^[a-z0-9-]+:[A-Za-z0-9*?]+$/i.test(each))

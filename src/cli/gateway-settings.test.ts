@@ -1,0 +1,22 @@
+import { deepEqual, throws } from 'node:assert/strict';
+import { test } from 'node:test';
+import { parseGatewaySettings } from './gateway-settings.ts';
+
+test('settings of the gateway are read, and what is not one is named', () => {
+  deepEqual(parseGatewaySettings(undefined, 'f'), {});
+  deepEqual(
+    parseGatewaySettings(
+      { storageClasses: ['COLD'], kmsKeys: ['photos'], lifecycleDaySeconds: 10 },
+      'f',
+    ),
+    { storageClasses: ['STANDARD', 'COLD'], kmsKeys: ['photos'], lifecycleDayMs: 10_000 },
+  );
+  for (const [value, words] of [
+    [[], /keys are needed/],
+    [{ kmsKey: [] }, /did you mean "kmsKeys"/],
+    [{ kmsKeys: 'photos' }, /a list/],
+    [{ kmsKeys: ['a b'] }, /is no name/],
+    [{ lifecycleDaySeconds: 0 }, /seconds from 1/],
+  ] as const)
+    throws(() => parseGatewaySettings(value, 'f'), words);
+});

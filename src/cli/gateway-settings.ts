@@ -1,0 +1,72 @@
+// The key `gateway` of holdfast.yaml: what an operator may say about S3. Times are seconds.
+
+import { CliError } from './errors.ts';
+import { nearestWord } from './nearest.ts';
+
+export interface GatewaySettings {
+  /** Names of storage classes to accept beside `STANDARD`; all mean the same here. */
+  readonly storageClasses?: readonly string[];
+  /** Ids of keys for SSE-KMS; each is made when it is first named. */
+  readonly kmsKeys?: readonly string[];
+  /** What lifecycle rules take for a day: less than 86,400 only to see rules work. */
+  readonly lifecycleDayMs?: number;
+  /** Between two rounds of lifecycle rules. */
+  readonly lifecycleIntervalMs?: number;
+}
+
+const keys = [
+  'storageClasses',
+  'kmsKeys',
+  'lifecycleDaySeconds',
+  'lifecycleIntervalSeconds',
+] as const;
+
+const namePattern = /^[A-Za-z0-9][A-Za-z0-9_/.:-]{0,127}$/;
+
+function namesOf(value: unknown, place: string): readonly string[] {
+  if (!Array.isArray(value) || value.length > 100)
+    throw new CliError(1, `${place}: a list of at most 100 names is needed`);
+  return value.map((name: unknown) => {
+    if (typeof name !== 'string' || !namePattern.test(name))
+      throw new CliError(1, `${place}: "${String(name)}" is no name`);
+    return name;
+  });
+}
+
+function millisecondsOf(value: unknown, place: string): number {
+  if (typeof value !== 'number' || !(value >= 1 && value <= 86_400))
+    throw new CliError(1, `${place}: seconds from 1 to 86400 are needed`);
+  return Math.floor(value * 1000);
+}
+
+/** Throws `CliError` naming the key that is wrong. */
+export function parseGatewaySettings(value: unknown, path: string): GatewaySettings {
+  if (value === undefined) return {};
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new CliError(1, `${path}: gateway: keys are needed`);
+  let settings: GatewaySettings = {};
+  for (const [key, field] of Object.entries(value)) {
+    const place = `${path}: gateway.${key}`;
+    switch (key) {
+      case 'storageClasses':
+        settings = { ...settings, storageClasses: ['STANDARD', ...namesOf(field, place)] };
+        break;
+      case 'kmsKeys':
+        settings = { ...settings, kmsKeys: namesOf(field, place) };
+        break;
+      case 'lifecycleDaySeconds':
+        settings = { ...settings, lifecycleDayMs: millisecondsOf(field, place) };
+        break;
+      case 'lifecycleIntervalSeconds':
+        settings = { ...settings, lifecycleIntervalMs: millisecondsOf(field, place) };
+        break;
+      default: {
+        const near = nearestWord(key, keys);
+        const hint =
+          near === undefined ? `known are ${keys.join(', ')}` : `did you mean "${near}"?`;
+        throw new CliError(1, `${place} is not known; ${hint}`);
+      }
+    }
+  }
+  return settings;
+}
