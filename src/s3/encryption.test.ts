@@ -106,7 +106,9 @@ test('parts are encrypted each with its own stream, and read over their borders'
     listed += `<Part><PartNumber>${i + 1}</PartNumber><ETag>${headerOf(put, 'etag')}</ETag></Part>`;
   }
   const body = `<CompleteMultipartUpload>${listed}</CompleteMultipartUpload>`;
-  equal((await send('POST', '/bucket/k', { query: { uploadId }, body })).status, 200);
+  const bare = await send('POST', '/bucket/k', { query: { uploadId }, body });
+  equal(await errorCode(bare), 'InvalidRequest');
+  equal((await send('POST', '/bucket/k', { query: { uploadId }, headers: sse, body })).status, 200);
   const headers = { ...sse, range: 'bytes=5242870-5242899' };
   equal((await bodyBytes(await send('GET', '/bucket/k', { headers }))).toString(), 'A'.repeat(30));
 });

@@ -30,10 +30,11 @@ import {
 } from '../index/format.ts';
 import { type BucketAccess, refusalError } from '../index/index-client.ts';
 import { completeUpload, getEntry, listParts } from '../index/messages.ts';
+import { openCipher } from '../object-cipher.ts';
 import { checksumAlgorithms } from '../protocol/checksum-names.ts';
 import { checksumElement, checksumHeader, combineChecksums } from '../protocol/checksums.ts';
 import { parseWriteConditions } from '../protocol/conditions.ts';
-import { encryptionHeaders } from '../protocol/encryption.ts';
+import { customerKeyPrefix, encryptionHeaders, parseCustomerKey } from '../protocol/encryption.ts';
 import { S3Error } from '../protocol/errors.ts';
 import { multipartEtag, quoteEtag, unquoteEtag } from '../protocol/etag.ts';
 import {
@@ -196,7 +197,13 @@ function answerOf(
 ): SlowAnswer {
   return {
     document: resultDocument(context, entry),
-    headers: [...newVersionHeader(entry), ...encryptionHeaders(entry.encryption, undefined)],
+    headers: [
+      ...newVersionHeader(entry),
+      ...encryptionHeaders(
+        entry.encryption,
+        parseCustomerKey(context.request.headers, customerKeyPrefix),
+      ),
+    ],
   };
 }
 
@@ -247,10 +254,13 @@ async function complete(
   const key = keyOf(context);
   const conditions = parseWriteConditions(request.headers);
   const versioning = versioningOf(access.configuration);
+  const customer = parseCustomerKey(request.headers, customerKeyPrefix);
   for (let attempt = 0; attempt < attemptsMax; attempt++) {
     const found = await readParts(context, access, uploadId);
     if (found === undefined) return completedBefore(context, access, uploadId);
     const { upload } = found;
+    // Who completes what a customer's key encrypts shows that key, as who put the parts did.
+    await openCipher(gateway, upload.encryption, customer);
     const chosen = chooseParts(wanted, found.parts, upload);
     let sizeBytes = 0;
     for (const { part } of chosen) sizeBytes += part.sizeBytes;
