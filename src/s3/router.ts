@@ -66,6 +66,7 @@ import {
   getObjectTagging,
   putObjectTagging,
 } from './operations/object-tagging.ts';
+import { postObject } from './operations/post-object.ts';
 import { putObject } from './operations/put-object.ts';
 import { uploadPart, uploadPartCopy } from './operations/upload-part.ts';
 import { S3Error } from './protocol/errors.ts';
@@ -143,6 +144,7 @@ const bucketRoutes: Routes = {
   'GET object-lock': getObjectLockConfiguration,
   'PUT object-lock': putObjectLockConfiguration,
   'GET uploads': listMultipartUploads,
+  POST: postObject,
   'POST delete': deleteObjects,
   'GET accelerate': getBucketAccelerate,
   'GET cors': getBucketCors,
@@ -204,6 +206,5 @@ export function route(request: S3Request): Operation {
   if (operation !== undefined) return operation;
   if (subresource !== undefined)
     throw new S3Error('NotImplemented', `${method} ?${subresource} is not implemented`);
-  if (method === 'POST') throw new S3Error('NotImplemented', 'POST uploads are not implemented');
   throw new S3Error('MethodNotAllowed');
 }

@@ -2,7 +2,7 @@
 
 import { encodeUtf8 } from '../../base/bytes.ts';
 import type { Version } from '../../base/method.ts';
-import type { HttpResponse } from '../../env/http.ts';
+import type { BodySource, HttpResponse } from '../../env/http.ts';
 import {
   accessBucket,
   emptyResponse,
@@ -28,11 +28,26 @@ import {
   parseTaggingHeader,
   refuseUnsupportedHeaders,
 } from '../protocol/object-headers.ts';
-import { Payload } from '../protocol/payload.ts';
+import { Payload, type PayloadDigests } from '../protocol/payload.ts';
 import { versioningOf } from '../protocol/versioning.ts';
 import { type StoredBody, storeBody } from '../store-body.ts';
 
+/** A body of known length that says what it was once it has been read. */
+export interface ProvedBody extends BodySource {
+  readonly sizeBytes: number;
+  finish(): Promise<PayloadDigests>;
+}
+
 export async function putObject(context: OperationContext): Promise<HttpResponse> {
+  const { clock } = context.parts.env;
+  return putBody(context, new Payload(context.request, context.payload, { clock }));
+}
+
+/** Stores the body under the key of the request, described by its headers. */
+export async function putBody(
+  context: OperationContext,
+  payload: ProvedBody,
+): Promise<HttpResponse> {
   const { parts, request } = context;
   const { headers } = request;
   const key = keyOf(context);
@@ -43,7 +58,6 @@ export async function putObject(context: OperationContext): Promise<HttpResponse
     metadata: collectMetadata(headers),
     tags: parseTaggingHeader(headers.get('x-amz-tagging')),
   };
-  const payload = new Payload(request, context.payload, { clock: parts.env.clock });
   if (payload.sizeBytes > putBytesMax)
     throw new S3Error('EntityTooLarge', undefined, {
       detail: { ProposedSize: String(payload.sizeBytes), MaxSizeAllowed: String(putBytesMax) },

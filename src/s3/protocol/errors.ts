@@ -56,6 +56,10 @@ const table = {
     400,
     'The list of parts was not in ascending order. The parts list must be specified in order by part number.',
   ],
+  InvalidPolicyDocument: [
+    400,
+    'The content of the form does not meet the conditions specified in the policy document.',
+  ],
   InvalidRange: [416, 'The requested range is not satisfiable'],
   InvalidRequest: [400, 'Invalid Request'],
   InvalidStorageClass: [400, 'The storage class you specified is not valid'],
@@ -69,10 +73,18 @@ const table = {
     400,
     'The ACL you provided was not well-formed or did not validate against our published schema',
   ],
+  MalformedPOSTRequest: [
+    400,
+    'The body of your POST request is not well-formed multipart/form-data.',
+  ],
   MalformedPolicy: [400, 'The policy is not well-formed'],
   MalformedXML: [
     400,
     'The XML you provided was not well-formed or did not validate against our published schema',
+  ],
+  MaxPostPreDataLengthExceededError: [
+    400,
+    'Your POST request fields preceding the upload file were too large.',
   ],
   MetadataTooLarge: [400, 'Your metadata headers exceed the maximum allowed metadata size'],
   MethodNotAllowed: [405, 'The specified method is not allowed against this resource.'],
