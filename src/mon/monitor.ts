@@ -512,7 +512,9 @@ export class Monitor {
   async #callUp(osd: OsdEntry, sight: OsdSight, reason: 'boot' | 'beacon'): Promise<void> {
     const now = this.#env.clock.now();
     const until = this.#flaps.mayReturnAt(osd.id, now);
-    if (until !== undefined && !this.#isNeeded(osd)) {
+    // Who comes back before it was missed is up in the map, under the address it had: others wait for it.
+    const isMissed = findOsd(this.#state.map, osd.id)?.up !== true;
+    if (until !== undefined && isMissed && !this.#isNeeded(osd)) {
       if (!this.#isDamped.has(osd.id))
         this.#env.log.write('warn', 'flapping osd waits', { osd: osd.id, waitMs: until - now });
       this.#isDamped.add(osd.id);
@@ -830,8 +832,13 @@ export class Monitor {
   async #markDown(id: OsdId): Promise<void> {
     const now = this.#env.clock.now();
     this.#downSince.set(id, now);
-    this.#flaps.wentDown(id, now);
-    await this.#editOsd(id, (entry) => (entry.up ? { ...entry, up: false } : entry));
+    let wasUp = false;
+    await this.#editOsd(id, (entry) => {
+      wasUp = entry.up;
+      return entry.up ? { ...entry, up: false } : entry;
+    });
+    // Only what was done: while the store is frozen it is tried again and again.
+    if (wasUp) this.#flaps.wentDown(id, now);
     this.#env.log.write('warn', 'osd down', { osd: id });
   }
 

@@ -46,8 +46,11 @@ export interface RunResult {
 const pauseMsMax = 40;
 const s3PauseMsMax = 120;
 
-/** How long a healed cluster may take to become clean, in virtual milliseconds. */
-const convergeMs = 180_000;
+/**
+ * How long a healed cluster may take to become clean, in virtual milliseconds: disks that were killed often wait
+ * up to two minutes before they take part again.
+ */
+const convergeMs = 300_000;
 
 /** Seven disks at most in two runs of three: more of them cost more and show little that fewer do not. */
 function drawOsdCount(random: SeededRandom): number {
