@@ -16,7 +16,8 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { unreached } from '../sim/marks.ts';
 import type { RunResult } from '../sim/run.ts';
-import { loggedInScenarios, scenarios } from '../sim/scenarios.ts';
+import { scenarios } from '../sim/scenarios.ts';
+import { loggedInScenarios } from '../sim/stage.ts';
 
 const { values } = parseArgs({
   options: {

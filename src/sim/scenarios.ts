@@ -1,126 +1,27 @@
 // Directed scenarios: one schedule each that once lost something, or that a rule of the protocol exists
 // for. They run before the seeds of the smoke run, and a planted bug may name one that must catch it.
 
-import { decodeUtf8, encodeUtf8, equalBytes } from '../base/bytes.ts';
+import { equalBytes } from '../base/bytes.ts';
 import type { PgId } from '../base/ids.ts';
 import type { ClusterClient } from '../client/cluster-client.ts';
-import { copies, erasure, type Geometry, slotCount } from '../map/geometry.ts';
-import { slotsIn } from '../map/pg-record.ts';
+import { copies, erasure, slotCount } from '../map/geometry.ts';
 import { headKeysBegin, headKeysEnd, headSlots } from '../store/format.ts';
 import { compareMembers } from './end-state.ts';
-import { Invariants } from './invariants.ts';
-import { SimulatedCluster, type SimulatedOsd } from './simulated-cluster.ts';
-import { workloadMethods } from './workload.ts';
-
-/** How often each thing was logged in all scenarios that ran; marks are counted in it. */
-export const loggedInScenarios: Record<string, number> = {};
-
-class Stage {
-  readonly cluster: SimulatedCluster;
-  readonly #invariants: Invariants;
-
-  constructor(osdCount: number, geometry: Geometry, clocksDiffer = false, data?: Geometry) {
-    this.cluster = new SimulatedCluster({
-      seed: 7,
-      osdCount,
-      pools: [
-        { name: '.index', geometry, failureDomain: 'host', pgCount: 1 },
-        ...(data === undefined
-          ? []
-          : [{ name: 'data', geometry: data, failureDomain: 'host', pgCount: 1 } as const]),
-      ],
-      methods: workloadMethods,
-      clocksDiffer,
-    });
-    this.cluster.onLog = ({ event }) => {
-      loggedInScenarios[event] = (loggedInScenarios[event] ?? 0) + 1;
-    };
-    this.#invariants = new Invariants(this.cluster);
-    this.cluster.scheduler.afterEach = () => this.#invariants.check();
-  }
-
-  async start(): Promise<ClusterClient> {
-    await this.cluster.start();
-    await this.cluster.untilClean();
-    return this.cluster.client();
-  }
-
-  /** Sets, or reads, a row; the answer is what was there before. */
-  async row(client: ClusterClient, argument: string): Promise<string> {
-    return decodeUtf8(await client.call('.index', 'object', 'sim.swap', encodeUtf8(argument)));
-  }
-
-  set(client: ClusterClient, argument: string): Promise<string> {
-    return this.cluster.settle(this.row(client, argument), argument);
-  }
-
-  get pg(): PgId {
-    return [...this.cluster.monitor.records.keys()][0] as PgId;
-  }
-
-  get primary(): SimulatedOsd {
-    const record = this.cluster.monitor.records.get(this.pg);
-    return this.cluster.osdOf(record?.primary) as SimulatedOsd;
-  }
-
-  get members(): readonly SimulatedOsd[] {
-    const record = this.cluster.monitor.records.get(this.pg);
-    if (record === undefined) return [];
-    return slotsIn(record, 'in-sync')
-      .filter((slot) => slot.uuid !== record.primary)
-      .map((slot) => this.cluster.osdOf(slot.uuid) as SimulatedOsd);
-  }
-
-  /** Cuts the primary off from everybody but clients. */
-  cutOff(): SimulatedOsd {
-    const old = this.primary;
-    this.part(`osd.${old.id}`, ['mon', ...this.members.map(({ id }) => `osd.${id}`)]);
-    return old;
-  }
-
-  /** Has the monitor take it for dead, now. */
-  depose(osd: SimulatedOsd): Promise<void> {
-    return this.cluster.settle(
-      this.cluster.monitor.markDownByOperator(osd.id),
-      `marking osd.${osd.id} down`,
-    );
-  }
-
-  run(ms: number): Promise<void> {
-    return this.cluster.scheduler.run(ms);
-  }
-
-  /** Cuts one process off from others, both ways. */
-  part(name: string, others: readonly string[]): void {
-    for (const other of others) {
-      this.cluster.network.cut(name, other);
-      this.cluster.network.cut(other, name);
-    }
-  }
-
-  end(): void {
-    this.expect(this.cluster.failures.length === 0, this.cluster.failures.join('\n'));
-    this.expect(this.#invariants.problems.length === 0, this.#invariants.problems.join('\n'));
-  }
-
-  expect(isTrue: boolean, what: string): void {
-    if (!isTrue) throw new Error(what);
-  }
-}
-
-/** Where a promise has settled yet. */
-function watched<T>(work: Promise<T>): { isDone: () => boolean; isRefused: () => boolean } {
-  let state: 'open' | 'done' | 'refused' = 'open';
-  work.then(
-    () => {
-      state = 'done';
-    },
-    () => {
-      state = 'refused';
-    },
-  );
-  return { isDone: () => state === 'done', isRefused: () => state === 'refused' };
-}
+import { answerLostByCatchingUp } from './regressions/answer-lost-by-catching-up.ts';
+import { putLostAtATakeover } from './regressions/put-lost-at-a-takeover.ts';
+import { shardsOfAnOldPlace } from './regressions/shards-of-an-old-place.ts';
+import { takeoverWaitsForEver } from './regressions/takeover-waits-for-ever.ts';
+import type { SimulatedOsd } from './simulated-cluster.ts';
+import { Stage, watched } from './stage.ts';
+import { firstToBoot } from './stories/first-to-boot.ts';
+import { joiningDoesNotCount } from './stories/joining-does-not-count.ts';
+import { logTooOldToLead } from './stories/log-too-old-to-lead.ts';
+import { plannedHandOver } from './stories/planned-hand-over.ts';
+import { pushOvertakenByADelete } from './stories/push-overtaken-by-a-delete.ts';
+import { requestHeldBack } from './stories/request-held-back.ts';
+import { rottenPrimary } from './stories/rotten-primary.ts';
+import { suspendedMachine } from './stories/suspended-machine.ts';
+import { trashComesBack } from './stories/trash-comes-back.ts';
 
 /** Rule 1: only what is durable is acknowledged, also when a connection breaks and comes back. */
 async function headInMemory(): Promise<void> {
@@ -700,4 +601,17 @@ export const scenarios: ReadonlyMap<string, () => Promise<void>> = new Map([
   ['all-disks-of-yesterday', allDisksOfYesterday],
   ['older-map-store', olderMapStore],
   ['lost-group', lostGroup],
+  ['joining-does-not-count', joiningDoesNotCount],
+  ['first-to-boot', firstToBoot],
+  ['push-overtaken-by-a-delete', pushOvertakenByADelete],
+  ['request-held-back', requestHeldBack],
+  ['suspended-machine', suspendedMachine],
+  ['trash-comes-back', trashComesBack],
+  ['rotten-primary', rottenPrimary],
+  ['log-too-old-to-lead', logTooOldToLead],
+  ['planned-hand-over', plannedHandOver],
+  ['answer-lost-by-catching-up', answerLostByCatchingUp],
+  ['put-lost-at-a-takeover', putLostAtATakeover],
+  ['shards-of-an-old-place', shardsOfAnOldPlace],
+  ['takeover-waits-for-ever', takeoverWaitsForEver],
 ]);

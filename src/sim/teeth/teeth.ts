@@ -315,6 +315,153 @@ export const teeth: readonly Tooth[] = [
         replace: 'before.index > 100 &&',
       },
     ],
+    scenario: 'shards-of-an-old-place',
+  },
+  {
+    name: 'what a client has ended is not known after a backfill',
+    breaks: 'rule 5',
+    patches: [
+      {
+        file: disk,
+        find: '    if (row.key[0] === endedPrefix)\n      this.#memoryOf',
+        replace: '    if (row.key[0] === 0xff)\n      this.#memoryOf',
+      },
+    ],
+    scenario: 'request-held-back',
+  },
+  {
+    name: 'a step of the clock does not end leases',
+    breaks: 'rule 11',
+    patches: [
+      {
+        file: 'src/osd/promises.ts',
+        find: 'export const clockStepMsMax = 250;',
+        replace: 'export const clockStepMsMax = 1e15;',
+      },
+    ],
+    scenario: 'suspended-machine',
+  },
+  {
+    name: 'what left a record is removed at once',
+    breaks: 'rule 16',
+    patches: [
+      {
+        file: 'src/osd/trash.ts',
+        find: 'const isOld = this.#env.wall.nowMs() - sinceWallMs > trashMsMax;',
+        replace: 'const isOld = this.#env.wall.nowMs() - sinceWallMs >= 0 || trashMsMax < 0;',
+      },
+    ],
+    scenario: 'trash-comes-back',
+  },
+  {
+    name: "a primary's own bad rows stay bad",
+    breaks: 'rule 26',
+    patches: [
+      {
+        file: primary,
+        find: 'if (answer === undefined) continue;\n      await this.member.alone',
+        replace:
+          'if (answer === undefined || answer.kind === "rows") continue;\n      await this.member.alone',
+      },
+    ],
+    scenario: 'rotten-primary',
+  },
+  {
+    name: 'a backfill leaves out blobs whose description is bad',
+    breaks: 'rule 26, promise P1',
+    patches: [
+      {
+        file: link,
+        find: 'if (unreadable.length > 0) return slice.end;',
+        replace: 'unreadable = [];',
+      },
+    ],
+    scenario: 'rotten-primary',
+  },
+  {
+    name: 'a primary whose log is too old stays',
+    breaks: 'convergence',
+    patches: [
+      {
+        file: 'src/mon/monitor.ts',
+        find: 'const next = isCurrent ? otherLead(state.map, record) : undefined;',
+        replace:
+          'const next = isCurrent && this.#closed ? otherLead(state.map, record) : undefined;',
+      },
+    ],
+    scenario: 'log-too-old-to-lead',
+  },
+  {
+    name: 'a takeover waits for a connection that has ended',
+    breaks: 'convergence',
+    patches: [
+      {
+        file: link,
+        find: 'new Promise<void>((resolve) => session.onClose(() => resolve())),',
+        replace: 'new Promise<void>(() => {}),',
+      },
+    ],
+    scenario: 'takeover-waits-for-ever',
+  },
+  {
+    name: 'a put that can not be read at a takeover is called done',
+    breaks: 'rule 20, promise P1',
+    patches: [
+      {
+        file: primary,
+        find: '?? lastSequence;\n    }\n    throw this.#tooFewShards(blob);',
+        replace: "?? lastSequence;\n    }\n    return 'deleted';",
+      },
+    ],
+    scenario: 'put-lost-at-a-takeover',
+  },
+  {
+    name: 'an answer is lost where the blob is gone already',
+    breaks: 'rule 5, no resurrected delete',
+    patches: [
+      {
+        file: disk,
+        find: "shard !== undefined || entry.effect.kind !== 'put-blob',",
+        replace: "typeof shard === 'object' || entry.effect.kind !== 'put-blob',",
+      },
+    ],
+    scenario: 'answer-lost-by-catching-up',
+  },
+  {
+    name: 'joining disks count for the write floor',
+    breaks: 'rule 2',
+    patches: [
+      {
+        file: 'src/map/pg-record.ts',
+        find: "return distinctCount(slotsIn(record, 'in-sync'), layout, map) >= writeFloor(layout.geometry);",
+        replace:
+          "return (\n    distinctCount(\n      record.slots.filter((slot) => slot.state === 'in-sync' || slot.state === 'joining'),\n      layout,\n      map,\n    ) >= writeFloor(layout.geometry)\n  );",
+      },
+    ],
+    scenario: 'joining-does-not-count',
+  },
+  {
+    name: 'a push is taken for what was deleted meanwhile',
+    breaks: 'rule 24',
+    patches: [
+      {
+        file: member,
+        find: '      if (!wanted) return;\n',
+        replace: '      if (!wanted && blob.counter < 0) return;\n',
+      },
+    ],
+    scenario: 'push-overtaken-by-a-delete',
+  },
+  {
+    name: 'a full disk takes no garbage',
+    breaks: 'rule 26: deletes and recovery work on a full disk',
+    patches: [
+      {
+        file: primary,
+        find: 'outcome.reclaims === true ||',
+        replace: 'outcome.effects.length < 0 ||',
+      },
+    ],
   },
   {
     name: 'disks that swap shards wait for each other',

@@ -1,0 +1,153 @@
+// Where scenarios are played: a small cluster whose invariants are looked at after every event, and words for
+// what is done to it.
+
+import { decodeUtf8, encodeUtf8 } from '../base/bytes.ts';
+import type { PgId } from '../base/ids.ts';
+import type { ClusterClient } from '../client/cluster-client.ts';
+import type { Geometry } from '../map/geometry.ts';
+import { slotsIn } from '../map/pg-record.ts';
+import { compareMembers } from './end-state.ts';
+import { Invariants } from './invariants.ts';
+import { SimulatedCluster, type SimulatedOsd } from './simulated-cluster.ts';
+import { workloadMethods } from './workload.ts';
+
+/** How often each thing was logged in all scenarios that ran; marks are counted in it. */
+export const loggedInScenarios: Record<string, number> = {};
+
+export class Stage {
+  readonly cluster: SimulatedCluster;
+  readonly #invariants: Invariants;
+
+  constructor(osdCount: number, geometry: Geometry, clocksDiffer = false, data?: Geometry) {
+    this.cluster = new SimulatedCluster({
+      seed: 7,
+      osdCount,
+      pools: [
+        { name: '.index', geometry, failureDomain: 'host', pgCount: 1 },
+        ...(data === undefined
+          ? []
+          : [{ name: 'data', geometry: data, failureDomain: 'host', pgCount: 1 } as const]),
+      ],
+      methods: workloadMethods,
+      clocksDiffer,
+    });
+    this.cluster.onLog = ({ event }) => {
+      loggedInScenarios[event] = (loggedInScenarios[event] ?? 0) + 1;
+    };
+    this.#invariants = new Invariants(this.cluster);
+    this.cluster.scheduler.afterEach = () => this.#invariants.check();
+  }
+
+  async start(): Promise<ClusterClient> {
+    await this.cluster.start();
+    await this.cluster.untilClean();
+    return this.cluster.client();
+  }
+
+  /** Sets, or reads, a row; the answer is what was there before. */
+  async row(client: ClusterClient, argument: string): Promise<string> {
+    return decodeUtf8(await client.call('.index', 'object', 'sim.swap', encodeUtf8(argument)));
+  }
+
+  set(client: ClusterClient, argument: string): Promise<string> {
+    return this.cluster.settle(this.row(client, argument), argument);
+  }
+
+  get pg(): PgId {
+    return [...this.cluster.monitor.records.keys()][0] as PgId;
+  }
+
+  get primary(): SimulatedOsd {
+    const record = this.cluster.monitor.records.get(this.pg);
+    return this.cluster.osdOf(record?.primary) as SimulatedOsd;
+  }
+
+  get members(): readonly SimulatedOsd[] {
+    const record = this.cluster.monitor.records.get(this.pg);
+    if (record === undefined) return [];
+    return slotsIn(record, 'in-sync')
+      .filter((slot) => slot.uuid !== record.primary)
+      .map((slot) => this.cluster.osdOf(slot.uuid) as SimulatedOsd);
+  }
+
+  /** Cuts the primary off from everybody but clients. */
+  cutOff(): SimulatedOsd {
+    const old = this.primary;
+    this.part(`osd.${old.id}`, ['mon', ...this.members.map(({ id }) => `osd.${id}`)]);
+    return old;
+  }
+
+  /** Has the monitor take it for dead, now. */
+  depose(osd: SimulatedOsd): Promise<void> {
+    return this.cluster.settle(
+      this.cluster.monitor.markDownByOperator(osd.id),
+      `marking osd.${osd.id} down`,
+    );
+  }
+
+  run(ms: number): Promise<void> {
+    return this.cluster.scheduler.run(ms);
+  }
+
+  /** Cuts one process off from others, both ways. */
+  part(name: string, others: readonly string[]): void {
+    for (const other of others) {
+      this.cluster.network.cut(name, other);
+      this.cluster.network.cut(other, name);
+    }
+  }
+
+  /** Of the last pool: `data` where there is one. */
+  get dataPg(): PgId {
+    return [...this.cluster.monitor.records.keys()].at(-1) as PgId;
+  }
+
+  leadOf(pg: PgId): SimulatedOsd {
+    return this.cluster.osdOf(this.cluster.monitor.records.get(pg)?.primary) as SimulatedOsd;
+  }
+
+  /** Has the monitor take every other leader for dead until this one leads. */
+  async makeLead(pg: PgId, osd: SimulatedOsd): Promise<void> {
+    for (let attempt = 0; attempt < 12 && this.leadOf(pg) !== osd; attempt++) {
+      await this.depose(this.leadOf(pg));
+      await this.run(5000);
+    }
+    this.expect(this.leadOf(pg) === osd, `osd.${osd.id} leads ${pg}`);
+  }
+
+  /** All members hold the same, each byte verified. */
+  async compare(): Promise<void> {
+    const problems: string[] = [];
+    await compareMembers(this.cluster, problems);
+    this.expect(problems.length === 0, problems.join('\n'));
+  }
+
+  /** Starts a daemon again, with nothing in its memory. */
+  async restart(osd: SimulatedOsd): Promise<void> {
+    this.cluster.killOsd(osd.id);
+    await this.cluster.startOsd(osd.id);
+  }
+
+  end(): void {
+    this.expect(this.cluster.failures.length === 0, this.cluster.failures.join('\n'));
+    this.expect(this.#invariants.problems.length === 0, this.#invariants.problems.join('\n'));
+  }
+
+  expect(isTrue: boolean, what: string): void {
+    if (!isTrue) throw new Error(what);
+  }
+}
+
+/** Where a promise has settled yet. */
+export function watched<T>(work: Promise<T>): { isDone: () => boolean; isRefused: () => boolean } {
+  let state: 'open' | 'done' | 'refused' = 'open';
+  work.then(
+    () => {
+      state = 'done';
+    },
+    () => {
+      state = 'refused';
+    },
+  );
+  return { isDone: () => state === 'done', isRefused: () => state === 'refused' };
+}
