@@ -31,8 +31,14 @@ export const teeth: readonly Tooth[] = [
     patches: [
       {
         file: osd,
-        find: 'primary.promised(uuid, until,',
-        replace: 'primary.promised(uuid, (this.#env.clock.now() + holderLeaseMs) as typeof until,',
+        find: 'const until = (this.#env.clock.now() + holderLeaseMs) as Instant;\n    const aheadMs',
+        replace: 'let until = this.#env.clock.now();\n    const aheadMs',
+      },
+      {
+        file: osd,
+        find: 'for (const { pg, tenure } of answer.message.items) {',
+        replace:
+          'until = (this.#env.clock.now() + holderLeaseMs) as Instant;\n        for (const { pg, tenure } of answer.message.items) {',
       },
     ],
     scenario: 'late-answer-of-a-member',
@@ -43,8 +49,8 @@ export const teeth: readonly Tooth[] = [
     patches: [
       {
         file: primary,
-        find: '.every((link) => link.promisedUntil > now)',
-        replace: '.every((link) => link.promisedUntil > now || now > 0)',
+        find: 'link.promisedUntil > now && Math.abs',
+        replace: '(link.promisedUntil > now || now > 0) && Math.abs',
       },
     ],
   },
@@ -233,13 +239,13 @@ export const teeth: readonly Tooth[] = [
     patches: [
       {
         file: 'src/map/pg-record.ts',
-        find: 'if (!hasRecordFloor(left, layout)) return undefined;',
+        find: "if (!hasRecordFloor([...left, ...slotsIn(before, 'rolled-back')], layout)) return undefined;",
         replace: 'if (left.length === 0) return undefined;',
       },
       {
         file: 'src/map/pg-record.ts',
-        find: "if (!hasRecordFloor(inSync, layout)) return 'in-sync would fall below the record floor';",
-        replace: "if (inSync.length === 0) return 'in-sync would fall below the record floor';",
+        find: "if (!hasRecordFloor([...inSync, ...slotsIn(after, 'rolled-back')], layout))",
+        replace: 'if (inSync.length === 0)',
       },
     ],
   },
@@ -299,8 +305,8 @@ export const teeth: readonly Tooth[] = [
       },
       {
         file: disk,
-        find: 'if (!wantedRows.has(nameOf(key))) transaction',
-        replace: 'if (wantedRows.size > 1e9) transaction',
+        find: 'if (!wantedRows.has(nameOf(key))) this.#removeRow(transaction, key);',
+        replace: 'if (wantedRows.size > 1e9) this.#removeRow(transaction, key);',
       },
     ],
     scenario: 'deleted-while-away',
