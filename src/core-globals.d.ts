@@ -47,6 +47,16 @@ declare module 'node:crypto' {
     key: Uint8Array,
     counter: Uint8Array,
   ): Cipher;
+  export function hash(
+    algorithm: 'md5' | 'sha256',
+    input: Uint8Array | string,
+    encoding: 'hex',
+  ): string;
+  export function hash(
+    algorithm: 'md5' | 'sha256',
+    input: Uint8Array | string,
+    encoding: 'buffer',
+  ): Uint8Array<ArrayBuffer>;
   export function createHash(algorithm: 'md5' | 'sha1' | 'sha256'): Hash;
   export function createHmac(algorithm: 'sha1' | 'sha256', key: Uint8Array | string): Hmac;
   export type { Hash, Hmac };

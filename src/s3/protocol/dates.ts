@@ -126,7 +126,19 @@ export function formatAmzDate(ms: number): string {
   return `${pad(t.year, 4)}${pad(t.month, 2)}${pad(t.day, 2)}T${pad(t.hour, 2)}${pad(t.minute, 2)}${pad(t.second, 2)}Z`;
 }
 
+let lastAmzDate = '';
+let lastAmzMs: number | undefined;
+
+/** The last one is remembered: all requests of a second carry the same. */
 export function parseAmzDate(text: string): number | undefined {
+  if (text !== lastAmzDate) {
+    lastAmzMs = readAmzDate(text);
+    lastAmzDate = text;
+  }
+  return lastAmzMs;
+}
+
+function readAmzDate(text: string): number | undefined {
   const m = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(text);
   if (m === null) return undefined;
   return msOf(Number(m[1]), Number(m[2]), Number(m[3]), Number(m[4]), Number(m[5]), Number(m[6]));

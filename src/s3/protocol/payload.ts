@@ -2,7 +2,7 @@
 // additional checksum. Nothing may be committed before `finish` has returned: only then are all claims
 // of the client proved.
 
-import { createHash, type Hash } from 'node:crypto';
+import { createHash, type Hash, hash } from 'node:crypto';
 import { formatHex } from '../../base/bytes.ts';
 import type { Clock, Timer } from '../../env/clock.ts';
 import { BodyError, type BodySource } from '../../env/http.ts';
@@ -90,15 +90,38 @@ export interface PayloadOptions {
   readonly checksumHeaders?: 'of-body' | 'of-object';
 }
 
+/** A digest of a body: in one call when the body comes as one piece, which a small one does. */
+class BodyDigest {
+  readonly #algorithm: 'md5' | 'sha256';
+  #hash: Hash | undefined;
+  #hex: string | undefined;
+
+  constructor(algorithm: 'md5' | 'sha256') {
+    this.#algorithm = algorithm;
+  }
+
+  update(chunk: Uint8Array, isWhole: boolean): void {
+    if (isWhole) this.#hex = hash(this.#algorithm, chunk, 'hex');
+    else {
+      this.#hash ??= createHash(this.#algorithm);
+      this.#hash.update(chunk);
+    }
+  }
+
+  hex(): string {
+    return this.#hex ?? (this.#hash ?? createHash(this.#algorithm)).digest('hex');
+  }
+}
+
 export class Payload implements BodySource {
   /** Of the decoded body. */
   readonly sizeBytes: number;
   readonly #source: BodySource;
   readonly #chunked: ChunkedBody | undefined;
   readonly #guard: StallGuard;
-  readonly #md5: Hash | undefined;
+  readonly #md5: BodyDigest | undefined;
   readonly #md5Expected: string | undefined;
-  readonly #sha256: Hash | undefined;
+  readonly #sha256: BodyDigest | undefined;
   readonly #sha256Expected: string | undefined;
   readonly #claim: ChecksumClaim | undefined;
   readonly #checksum: ChecksumState | undefined;
@@ -124,10 +147,10 @@ export class Payload implements BodySource {
     }
     this.#md5Expected = parseContentMd5(headers.get('content-md5'));
     if (options.computeMd5 !== false || this.#md5Expected !== undefined)
-      this.#md5 = createHash('md5');
+      this.#md5 = new BodyDigest('md5');
     if (signature.kind === 'sha256') {
       this.#sha256Expected = signature.hex;
-      this.#sha256 = createHash('sha256');
+      this.#sha256 = new BodyDigest('sha256');
     }
     this.#claim = options.checksumHeaders === 'of-object' ? undefined : parseChecksumClaim(headers);
     if (this.#claim?.inTrailer === true && !(signature.kind === 'chunked' && signature.trailer))
@@ -152,8 +175,9 @@ export class Payload implements BodySource {
     this.#received += chunk.length;
     if (this.#received > this.sizeBytes)
       throw new S3Error('IncompleteBody', 'The body is longer than announced');
-    this.#md5?.update(chunk);
-    this.#sha256?.update(chunk);
+    const isWhole = chunk.length === this.sizeBytes;
+    this.#md5?.update(chunk, isWhole);
+    this.#sha256?.update(chunk, isWhole);
     this.#checksum?.update(chunk);
     return chunk;
   }
@@ -173,7 +197,7 @@ export class Payload implements BodySource {
   async finish(): Promise<PayloadDigests> {
     while ((await this.next()) !== undefined);
     if (this.#received !== this.sizeBytes) throw new S3Error('IncompleteBody');
-    const md5 = this.#md5?.digest('hex') ?? '';
+    const md5 = this.#md5?.hex() ?? '';
     if (this.#md5Expected !== undefined && md5 !== this.#md5Expected)
       throw new S3Error(
         'BadDigest',
@@ -182,7 +206,7 @@ export class Payload implements BodySource {
           detail: { ExpectedDigest: this.#md5Expected, CalculatedDigest: md5 },
         },
       );
-    if (this.#sha256 !== undefined && this.#sha256.digest('hex') !== this.#sha256Expected)
+    if (this.#sha256 !== undefined && this.#sha256.hex() !== this.#sha256Expected)
       throw new S3Error('XAmzContentSHA256Mismatch');
     return { md5, checksum: this.#finishChecksum() };
   }

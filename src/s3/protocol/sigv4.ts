@@ -5,7 +5,7 @@
 // signed; the date's skew or the URL's expiry; the credential scope. The body's hash is only *named*
 // here, `payload.ts` verifies it while the body streams.
 
-import { createHash, type Hash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { User } from '../../client/cluster.ts';
 import { formatAmzDate, formatIsoDate, parseAmzDate, parseHttpDate } from './dates.ts';
 import { S3Error } from './errors.ts';
@@ -56,38 +56,59 @@ export class ChunkChain {
   }
 }
 
-export const emptySha256Hex = createHash('sha256').update('').digest('hex');
+export const emptySha256Hex = hash('sha256', '', 'hex');
+
+const encoder = new TextEncoder();
+
+const blockBytes = 64;
+const digestBytes = 32;
+
+/** What is signed is about 150 bytes; longer texts get memory of their own. */
+const scratchBytes = 1024;
 
 /**
- * HMAC-SHA256 with the key's two padded blocks hashed once: `createHmac` costs 2 to 7 µs a call to set
- * the same key up again.
+ * HMAC-SHA256 over memory that already holds the key's padded blocks, each half one call of the hash function:
+ * half of what a copied hash object costs, a quarter of `createHmac`.
  */
 class SigningKey {
-  readonly #inner: Hash;
-  readonly #outer: Hash;
+  readonly #inner: Uint8Array = new Uint8Array(scratchBytes);
+  readonly #outer: Uint8Array = new Uint8Array(blockBytes + digestBytes);
 
   constructor(key: Uint8Array) {
-    const inner = new Uint8Array(64).fill(0x36);
-    const outer = new Uint8Array(64).fill(0x5c);
-    const short = key.length > 64 ? createHash('sha256').update(key).digest() : key;
+    const short = key.length > blockBytes ? hash('sha256', key, 'buffer') : key;
+    this.#inner.fill(0x36, 0, blockBytes);
+    this.#outer.fill(0x5c, 0, blockBytes);
     for (const [i, byte] of short.entries()) {
-      inner[i] = byte ^ 0x36;
-      outer[i] = byte ^ 0x5c;
+      this.#inner[i] = byte ^ 0x36;
+      this.#outer[i] = byte ^ 0x5c;
     }
-    this.#inner = createHash('sha256').update(inner);
-    this.#outer = createHash('sha256').update(outer);
   }
 
   digest(text: string): Uint8Array {
-    return this.#outer.copy().update(this.#inner.copy().update(text).digest()).digest();
+    this.#hashInner(text);
+    return hash('sha256', this.#outer, 'buffer');
   }
 
   sign(text: string): string {
-    return this.#outer.copy().update(this.#inner.copy().update(text).digest()).digest('hex');
+    this.#hashInner(text);
+    return hash('sha256', this.#outer, 'hex');
+  }
+
+  #hashInner(text: string): void {
+    let input: Uint8Array;
+    // A UTF-16 unit is at most three bytes.
+    if (text.length * 3 <= scratchBytes - blockBytes) {
+      const { written } = encoder.encodeInto(text, this.#inner.subarray(blockBytes));
+      input = this.#inner.subarray(0, blockBytes + written);
+    } else {
+      const bytes = encoder.encode(text);
+      input = new Uint8Array(blockBytes + bytes.length);
+      input.set(this.#inner.subarray(0, blockBytes));
+      input.set(bytes, blockBytes);
+    }
+    this.#outer.set(hash('sha256', input, 'buffer'), blockBytes);
   }
 }
-
-const encoder = new TextEncoder();
 
 export function deriveSigningKey(
   secretKey: string,
@@ -149,6 +170,20 @@ function parseCredential(text: string): Credential | undefined {
   return { accessKey: parts.slice(0, -4).join('/'), scope };
 }
 
+/** What an `Authorization` header says before its signature. */
+interface Terms {
+  readonly credential: Credential;
+  readonly signedHeaders: readonly string[];
+  readonly signedHeadersText: string;
+}
+
+/**
+ * Terms by the header's text up to the signature: a client says the same all day. About 500 bytes each;
+ * beyond this many they are read anew.
+ */
+const rememberedTermsMax = 1024;
+const rememberedTerms = new Map<string, Terms>();
+
 interface Claim {
   readonly credential: Credential;
   /** Names in lower case, in the order given, joined as sent. */
@@ -171,6 +206,24 @@ function parseSignedHeaders(text: string, presigned: boolean): readonly string[]
 }
 
 function parseAuthorization(request: S3Request, authorization: string): Claim {
+  const beforeSignature = authorization.slice(0, authorization.lastIndexOf('=') + 1);
+  const signature = authorization.slice(beforeSignature.length);
+  const known = rememberedTerms.get(beforeSignature);
+  if (known !== undefined && /^[0-9a-f]{64}$/.test(signature))
+    return claimOfHeaders(request, known, signature);
+  const { terms, signature: found } = parseTerms(authorization);
+  if (found === signature && beforeSignature.endsWith('Signature=')) {
+    if (rememberedTerms.size >= rememberedTermsMax) rememberedTerms.clear();
+    rememberedTerms.set(beforeSignature, terms);
+  }
+  return claimOfHeaders(request, terms, found);
+}
+
+/** Throws what is wrong with the header. */
+function parseTerms(authorization: string): {
+  readonly terms: Terms;
+  readonly signature: string;
+} {
   if (authorization.startsWith('AWS '))
     throw new S3Error(
       'InvalidRequest',
@@ -207,6 +260,11 @@ function parseAuthorization(request: S3Request, authorization: string): Claim {
   const credential = credentialText === undefined ? undefined : parseCredential(credentialText);
   if (credential === undefined || signedHeadersText === undefined || signature === undefined)
     throw new S3Error('AuthorizationHeaderMalformed');
+  const signedHeaders = parseSignedHeaders(signedHeadersText, false);
+  return { terms: { credential, signedHeaders, signedHeadersText }, signature };
+}
+
+function claimOfHeaders(request: S3Request, terms: Terms, signature: string): Claim {
   const payloadHash = request.headers.get('x-amz-content-sha256');
   if (payloadHash === undefined)
     throw new S3Error(
@@ -214,9 +272,7 @@ function parseAuthorization(request: S3Request, authorization: string): Claim {
       'Missing required header for this request: x-amz-content-sha256',
     );
   return {
-    credential,
-    signedHeaders: parseSignedHeaders(signedHeadersText, false),
-    signedHeadersText,
+    ...terms,
     signature,
     amzDate: dateOfHeaders(request.headers),
     payloadHash,
@@ -309,10 +365,10 @@ function checkTime(claim: Claim, request: S3Request, nowMs: number): void {
 }
 
 function checkSignedHeaders(claim: Claim, headers: HeaderMap): void {
-  const signed = new Set(claim.signedHeaders);
-  if (!signed.has('host')) throw new S3Error('AccessDenied', 'The header host must be signed');
+  const signed = claim.signedHeaders;
+  if (!signed.includes('host')) throw new S3Error('AccessDenied', 'The header host must be signed');
   for (const name of headers.keys()) {
-    if (!name.startsWith('x-amz-') || signed.has(name)) continue;
+    if (!name.startsWith('x-amz-') || signed.includes(name)) continue;
     if (claim.presigned && name === 'x-amz-content-sha256') continue;
     throw new S3Error(
       'AccessDenied',
@@ -373,10 +429,10 @@ export function canonicalRequest(
 /** Headers go on the wire as latin-1, and are signed as the bytes they are. */
 function hashText(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: ASCII is what is asked.
-  if (/^[\x00-\x7f]*$/.test(text)) return createHash('sha256').update(text).digest('hex');
+  if (/^[\x00-\x7f]*$/.test(text)) return hash('sha256', text, 'hex');
   const bytes = new Uint8Array(text.length);
   for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
-  return createHash('sha256').update(bytes).digest('hex');
+  return hash('sha256', bytes, 'hex');
 }
 
 function payloadSignature(claim: Claim, key: SigningKey, signature: string): PayloadSignature {
