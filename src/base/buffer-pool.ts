@@ -39,10 +39,15 @@ export class BufferPool {
 
   /** Exactly `bytes`, with anything in them. */
   acquire(bytes: number): Uint8Array {
+    return this.tryAcquire(bytes) ?? new Uint8Array(bytes);
+  }
+
+  /** Memory of the pool or nothing. */
+  tryAcquire(bytes: number): Uint8Array | undefined {
     const size = bytes < pooledBytesMin ? undefined : classes.find((each) => each >= bytes);
-    if (size === undefined) return new Uint8Array(bytes);
+    if (size === undefined) return undefined;
     const free = this.#free.get(size)?.pop() ?? this.#cut(size);
-    return free === undefined ? new Uint8Array(bytes) : free.subarray(0, bytes);
+    return free?.subarray(0, bytes);
   }
 
   /** A buffer of a new slab; undefined when there may be no more. */

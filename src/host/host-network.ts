@@ -11,6 +11,7 @@ import {
   connect as tcpConnect,
 } from 'node:net';
 import { assert } from '../base/assert.ts';
+import { buffers } from '../base/buffer-pool.ts';
 import type { Address, Connection, ConnectionEvents, Listener, Network } from '../env/network.ts';
 import { formatHostPort, requireHostPort } from './addresses.ts';
 import { asSocketError } from './socket-errors.ts';
@@ -118,11 +119,16 @@ function readInto(
   return true;
 }
 
-/** Small frames are copied into one piece: cheaper than a request per view. */
+/**
+ * Small frames are copied into one piece: cheaper than a request per view. Beyond what Node's own pool
+ * gives, that piece is memory of ours which is used again.
+ */
 const joinedBytesMax = 64 * 1024;
+const ownMemoryBytesMin = 4 * 1024;
 
 function joined(views: readonly Uint8Array[], bytes: number): Uint8Array {
-  const whole = Buffer.allocUnsafe(bytes);
+  const ours = bytes < ownMemoryBytesMin ? undefined : buffers.tryAcquire(joinedBytesMax);
+  const whole = ours?.subarray(0, bytes) ?? Buffer.allocUnsafe(bytes);
   let at = 0;
   for (const view of views) {
     whole.set(view, at);
@@ -213,7 +219,11 @@ class HostConnection implements Connection {
     const socket = this.#socket;
     const last = views.length - 1;
     if (last > 0 && bytes <= joinedBytesMax) {
-      socket.write(joined(views, bytes), () => this.#wrote(bytes, sent));
+      const whole = joined(views, bytes);
+      socket.write(whole, () => {
+        buffers.release(whole);
+        this.#wrote(bytes, sent);
+      });
       return;
     }
     socket.cork();

@@ -110,6 +110,8 @@ const metaCodec: Codec<Meta> = {
 };
 
 const logRowCodec = struct({ committed: uint, blobs: uint, bytes: uint, entry: bytes });
+/** What stands before the entry's own bytes. */
+const logRowHeadCodec = struct({ committed: uint, blobs: uint, bytes: uint, entryBytes: uint });
 
 function entryOf(row: { readonly entry: Uint8Array }): LogEntry {
   return decode(logEntryCodec, row.entry);
@@ -501,7 +503,12 @@ export class PgDisk {
     transaction.put(
       this.#collection,
       logKey(entry.version.sequence),
-      encode(logRowCodec, { committed: this.#meta.committed, ...this.#counts, entry: encoded }),
+      encode(logRowHeadCodec, {
+        committed: this.#meta.committed,
+        ...this.#counts,
+        entryBytes: encoded.length,
+      }),
+      encoded,
     );
     this.#trim(transaction, entry.version.sequence);
     this.#head = entry.version;

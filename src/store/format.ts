@@ -123,11 +123,18 @@ export function decodeSuperblock(source: Uint8Array): SuperblockRead {
 
 const frameBytes = 4;
 
-/** Puts the checksum over key and payload before the payload. */
-export function frameValue(key: Uint8Array, payload: Uint8Array): Uint8Array {
-  const framed = new Uint8Array(frameBytes + payload.length);
-  framed.set(payload, frameBytes);
-  const crc = crc32c(payload, crc32c(key));
+/** Puts the checksum over key and payload, given in one piece or several, before the payload. */
+export function frameValue(key: Uint8Array, ...payload: readonly Uint8Array[]): Uint8Array {
+  let length = frameBytes;
+  for (const piece of payload) length += piece.length;
+  const framed = new Uint8Array(length);
+  let at = frameBytes;
+  let crc = crc32c(key);
+  for (const piece of payload) {
+    framed.set(piece, at);
+    at += piece.length;
+    crc = crc32c(piece, crc);
+  }
   framed[0] = crc & 0xff;
   framed[1] = (crc >>> 8) & 0xff;
   framed[2] = (crc >>> 16) & 0xff;

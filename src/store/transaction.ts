@@ -38,10 +38,13 @@ export class Transaction {
     return this.#steps;
   }
 
-  put(collection: string, key: Uint8Array, value: Uint8Array): void {
-    check('value', value.length, valueBytesMax);
+  /** A value may come in pieces: it is their concatenation. */
+  put(collection: string, key: Uint8Array, ...value: readonly Uint8Array[]): void {
+    let bytes = 0;
+    for (const piece of value) bytes += piece.length;
+    check('value', bytes, valueBytesMax);
     const at = storeKey(collection, 'row', key);
-    this.#add({ kind: 'put', key: at, framed: frameValue(at.bytes, value) }, value.length);
+    this.#add({ kind: 'put', key: at, framed: frameValue(at.bytes, ...value) }, bytes);
   }
 
   delete(collection: string, key: Uint8Array): void {
