@@ -271,8 +271,11 @@ function claimOfHeaders(request: S3Request, terms: Terms, signature: string): Cl
       'InvalidRequest',
       'Missing required header for this request: x-amz-content-sha256',
     );
+  const { credential, signedHeaders, signedHeadersText } = terms;
   return {
-    ...terms,
+    credential,
+    signedHeaders,
+    signedHeadersText,
     signature,
     amzDate: dateOfHeaders(request.headers),
     payloadHash,
