@@ -1,18 +1,36 @@
 // `npm run bench`: the cluster as `holdfast up` starts it, driven over S3 from this process on the same
 // machine. Prints rates, latencies, and the CPU and peak memory of each daemon; the disk's own 4 KiB sync
 // latency stands beside them, because it bounds every small write.
+//
+//   --seconds N      of each measurement (8)
+//   --only WORDS     phases whose names hold these words: `--only '4 KiB'`
+//   --data DIR       where the cluster's data goes (the system's folder for temporary files)
+//   --against URL    another S3 server instead, with the keys in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY:
+//                    the same load beside ours, in turns on one machine, is what a comparison takes
 
 import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { benchErasure } from '../erasure/erasure.bench.ts';
-import { ClusterProcess, cpuSecondsOf, memoryOf } from './cluster-process.ts';
+import { ClusterProcess, cpuSecondsOf, type Daemon, memoryOf } from './cluster-process.ts';
 import { LoadConnection } from './s3-load.ts';
 
 const { values } = parseArgs({
-  options: { seconds: { type: 'string', default: '8' }, data: { type: 'string' } },
+  options: {
+    seconds: { type: 'string', default: '8' },
+    only: { type: 'string', default: '' },
+    data: { type: 'string' },
+    against: { type: 'string' },
+  },
 });
+
+/** Who is measured: a cluster of ours, or a server that nothing but its address is known of. */
+interface Target {
+  readonly endpoint: string;
+  readonly credentials: { readonly accessKey: string; readonly secretKey: string };
+  daemons(): Promise<readonly Daemon[]>;
+}
 const secondsPerPhase = Number(values.seconds);
 const folder = mkdtempSync(join(values.data ?? tmpdir(), 'holdfast-bench-'));
 
@@ -45,18 +63,20 @@ function percentile(sorted: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
 }
 
+function open(target: Target): Promise<LoadConnection> {
+  return LoadConnection.open(target.endpoint, target.credentials);
+}
+
 async function measure(
-  cluster: ClusterProcess,
+  target: Target,
   phase: Phase,
   durationMs: number,
 ): Promise<{ rate: number; p50: number; p99: number; line: string }> {
   const connections = await Promise.all(
-    Array.from({ length: phase.connections }, () =>
-      LoadConnection.open(cluster.ready.s3, cluster.ready),
-    ),
+    Array.from({ length: phase.connections }, () => open(target)),
   );
   const latencies: number[] = [];
-  const pids = await daemonPids(cluster);
+  const pids = await daemonPids(target);
   const cpuBefore = new Map([...pids].map(([name, pid]) => [name, cpuSecondsOf(pid)]));
   const ownBefore = process.cpuUsage();
   const begun = performance.now();
@@ -90,12 +110,16 @@ async function measure(
     phase.bytes >= 1 << 20
       ? `${((rate * phase.bytes) / 2 ** 20).toFixed(0)} MiB/s`
       : `${rate.toFixed(0)}/s`;
-  const line = `${phase.name.padEnd(26)} ${size.padStart(12)}   p50 ${percentile(latencies, 0.5).toFixed(2)} ms  p99 ${percentile(latencies, 0.99).toFixed(2)} ms   CPU: osds ${osds.toFixed(2)}  s3 ${(cpu.get('s3.0') ?? 0).toFixed(2)}  mon ${(cpu.get('mon.0') ?? 0).toFixed(2)}  load ${((own.user + own.system) / 1e6 / seconds).toFixed(2)}`;
+  const ours =
+    pids.size === 0
+      ? ''
+      : ` osds ${osds.toFixed(2)}  s3 ${(cpu.get('s3.0') ?? 0).toFixed(2)}  mon ${(cpu.get('mon.0') ?? 0).toFixed(2)} `;
+  const line = `${phase.name.padEnd(26)} ${size.padStart(12)}   p50 ${percentile(latencies, 0.5).toFixed(2)} ms  p99 ${percentile(latencies, 0.99).toFixed(2)} ms   CPU:${ours} load ${((own.user + own.system) / 1e6 / seconds).toFixed(2)}`;
   return { rate, p50: percentile(latencies, 0.5), p99: percentile(latencies, 0.99), line };
 }
 
-async function daemonPids(cluster: ClusterProcess): Promise<Map<string, number>> {
-  const daemons = await cluster.daemons();
+async function daemonPids(target: Target): Promise<Map<string, number>> {
+  const daemons = await target.daemons();
   return new Map(daemons.map((daemon) => [daemon.name, daemon.pid]));
 }
 
@@ -144,13 +168,11 @@ function phases(): Phase[] {
   ];
 }
 
-async function listPhase(cluster: ClusterProcess): Promise<void> {
-  const connection = await LoadConnection.open(cluster.ready.s3, cluster.ready);
+async function listPhase(target: Target): Promise<void> {
+  const connection = await open(target);
   await connection.request('PUT', '/list');
   connection.close();
-  const writers = await Promise.all(
-    Array.from({ length: 16 }, () => LoadConnection.open(cluster.ready.s3, cluster.ready)),
-  );
+  const writers = await Promise.all(Array.from({ length: 16 }, () => open(target)));
   let next = 0;
   const body = Buffer.alloc(16, 1);
   await Promise.all(
@@ -162,7 +184,7 @@ async function listPhase(cluster: ClusterProcess): Promise<void> {
   for (const writer of writers) writer.close();
   for (const connections of [1, 8]) {
     const result = await measure(
-      cluster,
+      target,
       {
         name: `LIST 1,000 of 10,000, ${connections}`,
         connections,
@@ -181,27 +203,36 @@ async function listPhase(cluster: ClusterProcess): Promise<void> {
   }
 }
 
-async function main(): Promise<void> {
-  console.log(`disk: 4 KiB write + fdatasync ${diskSyncMs().toFixed(3)} ms (median)`);
+async function runPhases(target: Target): Promise<void> {
+  const setup = await open(target);
+  await setup.request('PUT', '/bench');
+  setup.close();
+  for (const phase of phases()) {
+    if (!phase.name.includes(values.only)) continue;
+    // Six processes compile their hot paths on the same cores meanwhile.
+    await measure(target, phase, Math.min(4000, secondsPerPhase * 500));
+    const result = await measure(target, phase, secondsPerPhase * 1000);
+    console.log(result.line);
+  }
+  if ('LIST'.includes(values.only)) await listPhase(target);
+}
+
+async function benchCluster(): Promise<void> {
   const cluster = await ClusterProcess.start(join(folder, 'data'));
   try {
     console.log(
       `cluster ready in ${(cluster.startedMs / 1000).toFixed(2)} s; node ${process.version}; 5 OSDs, data erasure 3+2, index 3 copies`,
     );
-    const setup = await LoadConnection.open(cluster.ready.s3, cluster.ready);
-    await setup.request('PUT', '/bench');
-    setup.close();
-    for (const phase of phases()) {
-      // Six processes compile their hot paths on the same cores meanwhile.
-      await measure(cluster, phase, Math.min(4000, secondsPerPhase * 500));
-      const result = await measure(cluster, phase, secondsPerPhase * 1000);
-      console.log(result.line);
-    }
-    await listPhase(cluster);
-    for (const row of benchErasure())
-      console.log(
-        `erasure ${row.k}+${row.m}: encode ${row.encodeGBps.toFixed(1)} GB/s, decode ${row.m} lost ${row.decodeGBps.toFixed(1)} GB/s, one core`,
-      );
+    await runPhases({
+      endpoint: cluster.ready.s3,
+      credentials: cluster.ready,
+      daemons: () => cluster.daemons(),
+    });
+    if ('erasure'.includes(values.only))
+      for (const row of benchErasure())
+        console.log(
+          `erasure ${row.k}+${row.m}: encode ${row.encodeGBps.toFixed(1)} GB/s, decode ${row.m} lost ${row.decodeGBps.toFixed(1)} GB/s, one core`,
+        );
     console.log('memory (peak resident / anonymous now):');
     for (const { name, pid } of await cluster.daemons()) {
       const memory = memoryOf(pid);
@@ -212,6 +243,23 @@ async function main(): Promise<void> {
     }
   } finally {
     await cluster.stop();
+  }
+}
+
+async function main(): Promise<void> {
+  try {
+    console.log(`disk: 4 KiB write + fdatasync ${diskSyncMs().toFixed(3)} ms (median)`);
+    if (values.against === undefined) await benchCluster();
+    else
+      await runPhases({
+        endpoint: values.against,
+        credentials: {
+          accessKey: process.env.AWS_ACCESS_KEY_ID ?? '',
+          secretKey: process.env.AWS_SECRET_ACCESS_KEY ?? '',
+        },
+        daemons: async () => [],
+      });
+  } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
