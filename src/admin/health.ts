@@ -283,7 +283,8 @@ function poolFindings(map: ClusterMap): Finding[] {
 }
 
 function layoutFindings(pools: readonly PoolView[]): Finding[] {
-  const changing = pools.filter(({ layouts }) => layouts.some((each) => each.state === 'draining'));
+  // What is moved has what the pool promises; that its old places wait to be collected is nobody's concern.
+  const changing = pools.filter(({ migration }) => migration !== null && !migration.isMoved);
   const interim = pools.filter(({ layouts }) => layouts.at(-1)?.purpose === 'interim');
   return [
     {

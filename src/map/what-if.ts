@@ -115,24 +115,33 @@ function fateOf(question: Question): PgFate | undefined {
 }
 
 /**
- * A line a PG that destroying the disks would make worse, always in the same order and without counts that
- * change by themselves: the list is what the operator names.
+ * What destroying the disks would make worse: a line for each PG that would be lost or can't be proven safe, the
+ * worst first, and one a pool for those that only lose redundancy. Always in the same order and without counts
+ * that change by themselves: the list is what the operator names.
  */
 export function lossesOfDestroying(
   state: { readonly map: ClusterMap; readonly records: ReadonlyMap<PgId, PgRecord> },
   ids: ReadonlySet<OsdId>,
 ): readonly string[] {
-  const found = fatesOf(state.map, state.records.values(), ids, 'destroyed');
+  const found = [...fatesOf(state.map, state.records.values(), ids, 'destroyed')].sort(
+    (a, b) => fates.indexOf(b.fate) - fates.indexOf(a.fate) || comparePgs(a.pg, b.pg),
+  );
   const poolOf = new Map(state.map.pools.map((pool) => [String(pool.id), pool.name]));
-  return [...found]
-    .sort((a, b) => severity(b.fate) - severity(a.fate) || comparePgs(a.pg, b.pg))
-    .map(
-      (each) => `pg ${each.pg} (pool ${poolOf.get(each.pg.split('.')[0] ?? '')}): ${words(each)}`,
+  const nameOf = (each: PgFate): string => poolOf.get(each.pg.split('.')[0] ?? '') ?? '';
+  const lines = found
+    .filter(({ fate }) => fate === 'lost' || fate === 'unproven')
+    .map((each) => `pg ${each.pg} (pool ${nameOf(each)}): ${describeFate(each)}`);
+  const kept = new Map<string, PgFate[]>();
+  for (const each of found)
+    if (each.fate === 'less-redundancy')
+      kept.set(nameOf(each), [...(kept.get(nameOf(each)) ?? []), each]);
+  for (const [pool, pgs] of kept) {
+    const worst = Math.min(...pgs.map(({ left, needed }) => left - needed));
+    lines.push(
+      `pool ${pool}: ${pgs.length} placement groups keep everything, with less redundancy: the worst could take ${worst} more failures`,
     );
-}
-
-function severity(fate: Fate): number {
-  return fates.indexOf(fate);
+  }
+  return lines;
 }
 
 function comparePgs(a: PgId, b: PgId): number {
@@ -145,17 +154,10 @@ function comparePgs(a: PgId, b: PgId): number {
   return 0;
 }
 
-function words({ fate, left, needed, awaited }: PgFate): string {
-  switch (fate) {
-    case 'lost':
-      return `LOST: everything in it; ${left} of the ${needed} disks that reading needs would be left`;
-    case 'unproven':
-      return `can't be proven safe: what is left needs ${awaited.map((id) => `osd.${id}`).join(', ')}, which is down`;
-    case 'unavailable':
-    case 'writes-wait':
-    case 'less-redundancy':
-      return `kept, with room for ${left - needed} more failures`;
-  }
+function describeFate({ fate, left, needed, awaited }: PgFate): string {
+  return fate === 'lost'
+    ? `LOST: everything in it; ${left} of the ${needed} disks that reading needs would be left`
+    : `can't be proven safe: what is left needs ${awaited.map((id) => `osd.${id}`).join(', ')}, which is down`;
 }
 
 /** OSDs that a word names: `3`, `osd.3`, or `host:NAME`; undefined when it names none. */

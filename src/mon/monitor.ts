@@ -125,6 +125,9 @@ const bootGraceMs = 5000;
 
 const tickMs = 500;
 
+/** After its start, the monitor waits so long for disks before it works around those that are not there. */
+const settleMs = 15_000;
+
 /** Moving a pool may fill disks up to where health begins to warn. */
 const roomShare = 0.85;
 
@@ -165,6 +168,7 @@ export class Monitor {
   /** Waiting before they take part again. */
   readonly #isDamped = new Set<OsdId>();
   #heldIn: OutVerdict['held'] = [];
+  #hasSettled = false;
   readonly #jobs = new Map<string, { holder: Uuid; until: Instant }>();
   readonly #writers = new Map<number, WriterSight>();
   readonly #downSince = new Map<OsdId, Instant>();
@@ -339,7 +343,8 @@ export class Monitor {
   /** The state with the leader's elections and joining slots applied. */
   #planned(state: MonState): MonState {
     const nonce = (): string => this.#nonce();
-    let records = retarget(state.map, state.records, nonce);
+    const standIns = this.#isSettled();
+    let records = retarget(state.map, state.records, nonce, { standIns });
     const changed = plan(state.map, records, nonce);
     if (changed.length > 0) {
       const next = new Map(records);
@@ -892,9 +897,17 @@ export class Monitor {
       );
   }
 
+  /** Disks of a cluster that has just been started are not coming any more. */
+  #isSettled(): boolean {
+    return this.#env.clock.now() - this.#startedAt >= settleMs;
+  }
+
   #tendLayouts(now: Instant): void {
-    // Disks of a cluster that has just been started are still coming.
-    if (now - this.#startedAt < 3 * bootGraceMs) return;
+    if (!this.#isSettled()) return;
+    if (!this.#hasSettled) {
+      this.#hasSettled = true;
+      this.#spawn('settled', () => this.#change((state) => this.#planned(state)));
+    }
     const world = {
       wordOf: (pg: PgId) => this.#emptinessOf(pg),
       askScrub: (pgs: readonly PgId[]) => this.scrub(pgs, false),

@@ -73,8 +73,16 @@ function countLeads(map: ClusterMap, records: Records): Map<OsdId, number> {
   return leads;
 }
 
-/** Recomputes every layout's targets; records whose target is unchanged stay the same values. */
-export function retarget(map: ClusterMap, records: Records, nonce: () => string): Records {
+/**
+ * Recomputes every layout's targets; records whose target is unchanged stay the same values. Without stand-ins while
+ * disks are still expected: the cluster has just been started.
+ */
+export function retarget(
+  map: ClusterMap,
+  records: Records,
+  nonce: () => string,
+  options: { readonly standIns: boolean },
+): Records {
   const next = new Map(records);
   for (const pool of map.pools)
     for (const layout of pool.layouts) {
@@ -84,7 +92,7 @@ export function retarget(map: ClusterMap, records: Records, nonce: () => string)
         records.get(pg)?.slots.find((slot) => slot.osd === osd)?.index;
       for (const [pg, wanted] of computeTargets(map, layout, pgs, before, held)) {
         const record = records.get(pg) as PgRecord;
-        const target = withStandIns(map, layout, record, wanted);
+        const target = options.standIns ? withStandIns(map, layout, record, wanted) : wanted;
         if (
           target.length === record.target.length &&
           target.every((osd, index) => osd === record.target[index])

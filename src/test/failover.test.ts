@@ -1,5 +1,5 @@
-// A primary that is killed is replaced within five seconds. Too few disks left for a safe write: reads go
-// on, and a write waits and then hears which PG it is and why.
+// A primary that is killed is replaced within five seconds. Too few disks for the pool's geometry: writes go on in
+// an interim layout. Too few for any: reads go on, and a write waits and then hears which PG it is and why.
 
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { test } from 'node:test';
@@ -49,33 +49,55 @@ test('a killed primary is replaced within five seconds', async (t) => {
   ok(tookMs < failoverMsMax, `${tookMs} ms`);
   await cluster.until('every PG serves', ({ pgs }) => pgs.serving === pgs.total, failoverMsMax);
 
-  await t.test(
-    'below the write floor reads go on and a write gets 503 with the reason',
-    async () => {
-      await cluster.kill(`osd.${second.id}`);
-      await readAll(session);
-      await cluster.until('health says that writes wait', ({ health }) =>
-        health.checks.some(({ code }) => code === 'PG_BELOW_FLOOR'),
-      );
-      const asked = performance.now();
-      const { status, message } = await refusedBy(session.put('no', bytesOf('no', bytesPerKey)));
-      const waitedMs = performance.now() - asked;
-      t.diagnostic(`refused after ${waitedMs} ms: ${message}`);
-      equal(status, 503);
-      match(message, /\b2\.1\.\d+\b.*osd\.\d/);
-      ok(waitedMs < giveUpMsMax, `refused after ${waitedMs} ms`);
-      equal(await session.digestOf('no'), undefined);
-      await readAll(session);
-    },
-  );
-
-  await t.test('a write that waits is done when a disk returns', async () => {
-    const waiting = session.put('waits', bytesOf('waits', bytesPerKey));
-    await cluster.command('osd', 'start', String(second.id));
-    await waiting;
-    equal(await session.digestOf('waits'), sha256(bytesOf('waits', bytesPerKey)));
-    await cluster.command('osd', 'start', String(first.id), '--wait', '--timeout', '60');
+  await t.test('with a second one killed reads and writes go on', async () => {
+    await cluster.kill(`osd.${second.id}`);
+    const asked = performance.now();
+    await session.put('on', bytesOf('on', bytesPerKey));
+    t.diagnostic(`written after ${performance.now() - asked} ms`);
     await readAll(session);
+    const { pools, health } = await cluster.status();
+    equal(pools.find(({ name }) => name === 'data')?.geometry, 'erasure 1+2');
+    ok(health.checks.some(({ code }) => code === 'POOL_INTERIM'));
+    await inParallel(keys, 8, (key) => session.put(`on-${key}`, bytesOf(key, bytesPerKey)));
+  });
+
+  await t.test('and back as before when both return, with what was written meanwhile', async () => {
+    await cluster.command('osd', 'start', String(first.id), String(second.id));
+    await cluster.untilClean();
+    const { pools } = await cluster.until('everything to be moved back', ({ pools }) =>
+      pools.every(
+        ({ layouts, migration }) => layouts.at(-1)?.id === 1 && migration?.isMoved !== false,
+      ),
+    );
+    equal(pools.find(({ name }) => name === 'data')?.geometry, 'erasure 3+2');
+    await readAll(session);
+    equal(await session.digestOf('on'), sha256(bytesOf('on', bytesPerKey)));
     deepEqual((await cluster.health()).checks, []);
   });
+});
+
+test('with one host left reads go on, and a write gets 503 with the reason in time', async (t) => {
+  const cluster = await startCluster(t, ['--no-restart', '--osds', '3']);
+  const session = await openBucket(t, cluster);
+  const small = keys.slice(0, 8);
+  await inParallel(small, 8, (key) => session.put(key, bytesOf(key, 1000)));
+  await cluster.kill('osd.0');
+  await cluster.kill('osd.1');
+  await cluster.until('health says that writes wait', ({ health }) =>
+    health.checks.some(({ code }) => code === 'PG_BELOW_FLOOR'),
+  );
+  const asked = performance.now();
+  const { status, message } = await refusedBy(session.put('no', bytesOf('no', 1000)));
+  const waitedMs = performance.now() - asked;
+  t.diagnostic(`refused after ${waitedMs} ms: ${message}`);
+  equal(status, 503);
+  match(message, /\b1\.1\.\d+\b.*osd\.\d/);
+  ok(waitedMs < giveUpMsMax, `refused after ${waitedMs} ms`);
+  await inParallel(small, 8, async (key) => {
+    equal(await session.digestOf(key), sha256(bytesOf(key, 1000)), key);
+  });
+  const waiting = session.put('waits', bytesOf('waits', 1000));
+  await cluster.command('osd', 'start', '0', '1', '--wait', '--timeout', '60');
+  await waiting;
+  equal(await session.digestOf('waits'), sha256(bytesOf('waits', 1000)));
 });
