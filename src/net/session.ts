@@ -137,6 +137,7 @@ export class Session {
   ): Promise<Incoming> {
     return new Promise((resolve, reject) => {
       if (this.#closedReason !== undefined) {
+        outgoing.release?.();
         reject(new NetError('closed', this.#closedReason));
         return;
       }
@@ -156,6 +157,7 @@ export class Session {
 
   notify(outgoing: Outgoing): void {
     if (this.#closedReason === undefined) this.#send(frameNotice, 0, outgoing);
+    else outgoing.release?.();
   }
 
   close(reason: string): void {

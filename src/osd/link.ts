@@ -9,6 +9,7 @@
 
 import { encode } from '../base/codec.ts';
 import type { BlobId, PgId } from '../base/ids.ts';
+import { Permits } from '../base/turnstile.ts';
 import { type Instant, sleep } from '../env/clock.ts';
 import type { PgRecord, Slot } from '../map/pg-record.ts';
 import { slotOf } from '../map/pg-record.ts';
@@ -27,7 +28,12 @@ import type { World } from './world.ts';
 export type Shard =
   | { readonly kind: 'none' }
   | { readonly kind: 'gone' }
-  | { readonly kind: 'beside'; readonly bytes: Uint8Array };
+  | {
+      readonly kind: 'beside';
+      readonly bytes: Uint8Array;
+      /** Called when nobody needs the bytes for this any more: they have left, or never will. */
+      readonly sent: () => void;
+    };
 
 /** An entry on its way to one member. */
 interface HeldEntry {
@@ -68,6 +74,12 @@ const answerMs = 10_000;
 /** Entries resent at once; bounds what catching up holds in memory together with their shards. */
 const catchUpEntries = 16;
 
+/** PGs that bring one member forward at once; each holds at most 8 MiB of shards. */
+const catchUpsAtOnce = 2;
+
+/** And bytes of shards: beyond it the member's answers are waited for. */
+const catchUpBytesMax = 4 * 1024 * 1024;
+
 /** Rows or blobs in one backfilled slice, and its bytes. */
 const sliceItems = 512;
 const sliceBytes = 1024 * 1024;
@@ -78,6 +90,9 @@ const pushesAtOnce = 2;
 /** Entries of one message. A frame takes 4 MiB; this much is one write to the socket, and one sync. */
 const batchBytesMax = 1024 * 1024;
 const batchEntriesMax = 256;
+
+/** Shards waiting here for one member that is joining; beyond that it catches up from the log. */
+const heldShardBytesMax = 16 * 1024 * 1024;
 
 /** After a failed attempt, in milliseconds. */
 const retryMs = 150;
@@ -105,6 +120,7 @@ export class Link {
   #session: Session | undefined;
   #isLive = false;
   #held: HeldEntry[] = [];
+  #heldBytes = 0;
   #batchesInFlight = 0;
   #ended = false;
   #needsReset = false;
@@ -133,7 +149,15 @@ export class Link {
   end(): void {
     this.#ended = true;
     this.#isLive = false;
+    this.#dropHeld();
     this.#wake();
+  }
+
+  /** They are in the log, from which the next attempt sends them. */
+  #dropHeld(): void {
+    for (const { shard } of this.#held) if (shard.kind === 'beside') shard.sent();
+    this.#held = [];
+    this.#heldBytes = 0;
   }
 
   get #isOver(): boolean {
@@ -144,14 +168,18 @@ export class Link {
     message: Message,
     expected: K,
     payload?: readonly Uint8Array[],
+    sent: () => void = () => {},
   ): Promise<MessageOf<K>> {
     const session = this.#session;
-    if (session === undefined) throw new NetError('closed', `no session to osd.${this.slot.osd}`);
+    if (session === undefined) {
+      sent();
+      throw new NetError('closed', `no session to osd.${this.slot.osd}`);
+    }
     // Whatever else is asked is asked behind the entries ordered before.
     if (message.kind !== 'append' && message.kind !== 'append-batch')
       this.#sendHeld(Number.POSITIVE_INFINITY);
     const answer = await session.request(
-      payload === undefined ? { message } : { message, payload },
+      payload === undefined ? { message } : { message, payload, release: sent },
       answerMs,
     );
     if (answer.message.kind === expected) return answer.message as MessageOf<K>;
@@ -169,6 +197,11 @@ export class Link {
   /** An entry just ordered, while live. It goes with those that begin with it. */
   send(sequence: number, encoded: Uint8Array, shard: Shard): void {
     this.#held.push({ sequence, encoded, shard });
+    if (shard.kind !== 'beside') return;
+    this.#heldBytes += shard.bytes.length;
+    // Nobody waits for a member that is joining: what it is behind is kept in the log, not here.
+    if (this.slot.state === 'joining' && !this.isPromoting && this.#heldBytes > heldShardBytesMax)
+      this.#fail(new OsdError('busy', `osd.${this.slot.osd} is too far behind`));
   }
 
   /** Sends what has begun, unless the member has yet to answer for what was sent before. */
@@ -182,6 +215,8 @@ export class Link {
     while (count < this.#held.length && (this.#held[count] as HeldEntry).sequence <= last) count++;
     if (count === 0) return;
     const held = this.#held.splice(0, count);
+    for (const { shard } of held)
+      if (shard.kind === 'beside') this.#heldBytes -= shard.bytes.length;
     this.#batchesInFlight++;
     const batches = batchesOf(held);
     let left = batches.length;
@@ -228,6 +263,7 @@ export class Link {
             },
             'appended',
             shard.kind === 'beside' ? [shard.bytes] : undefined,
+            shard.kind === 'beside' ? shard.sent : undefined,
           );
     if (answer.head <= this.acked || this.#isOver) return;
     this.acked = answer.head;
@@ -245,8 +281,7 @@ export class Link {
       });
     }
     this.#isLive = false;
-    // They are in the log, from which the next attempt sends them.
-    this.#held = [];
+    this.#dropHeld();
     this.#batchesInFlight = 0;
     this.promisedUntil = Number.NEGATIVE_INFINITY as Instant;
     this.#wake();
@@ -344,21 +379,51 @@ export class Link {
         this.#goLive();
         return;
       }
-      const entries = await disk.readLog(sent, catchUpEntries);
-      if (entries[0]?.version.sequence !== sent + 1)
-        throw new OsdError('failed', `the log no longer has ${sent + 1}`);
-      const replies: Promise<void>[] = [];
-      for (const entry of entries) {
-        const shard = await this.#owner.shardFor(entry, this.slot.index);
-        if (this.#isOver) return;
-        const { sequence } = entry.version;
-        const reply = this.#append([{ sequence, encoded: encode(logEntryCodec, entry), shard }]);
-        reply.catch(() => {});
-        replies.push(reply);
-        sent = sequence;
+      const permits = this.#catchUpPermits();
+      await permits.acquire();
+      try {
+        if (!this.#isOver) sent = await this.#resend(sent);
+      } finally {
+        permits.release();
       }
-      await Promise.all(replies);
     }
+  }
+
+  #catchUpPermits(): Permits {
+    const { catchUps } = this.#owner.world;
+    let permits = catchUps.get(this.slot.uuid);
+    if (permits === undefined) {
+      permits = new Permits(catchUpsAtOnce);
+      catchUps.set(this.slot.uuid, permits);
+    }
+    return permits;
+  }
+
+  /** A bounded number of entries, and of bytes, behind `after`; answers the last of them. */
+  async #resend(after: number): Promise<number> {
+    const { disk } = this.#owner;
+    const entries = await disk.readLog(after, catchUpEntries);
+    if (entries[0]?.version.sequence !== after + 1)
+      throw new OsdError('failed', `the log no longer has ${after + 1}`);
+    const replies: Promise<void>[] = [];
+    let last = after;
+    let shardBytes = 0;
+    for (const entry of entries) {
+      if (shardBytes > catchUpBytesMax) break;
+      const shard = await this.#owner.shardFor(entry, this.slot.index);
+      if (shard.kind === 'beside') shardBytes += shard.bytes.length;
+      if (this.#isOver) {
+        if (shard.kind === 'beside') shard.sent();
+        break;
+      }
+      const { sequence } = entry.version;
+      const reply = this.#append([{ sequence, encoded: encode(logEntryCodec, entry), shard }]);
+      reply.catch(() => {});
+      replies.push(reply);
+      last = sequence;
+    }
+    await Promise.all(replies);
+    return last;
   }
 
   async #reset(): Promise<void> {

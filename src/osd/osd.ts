@@ -140,6 +140,7 @@ export class Osd {
       methods: options.methods,
       quietUntil: env.clock.now(),
       recoveries: new Permits(recoveriesAtOnce),
+      catchUps: new Map(),
       scrubs: new Permits(1),
     };
   }

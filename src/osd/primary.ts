@@ -58,6 +58,7 @@ import {
   directReads,
   rebuild,
   type ShardSet,
+  SharedShards,
   shardLength,
   shardsNeeded,
   shardsOf,
@@ -71,17 +72,12 @@ type Phase = 'starting' | 'adopting' | 'serving' | 'ended';
 const dropAfterMs = 6000;
 
 interface PendingShards {
-  readonly shards: ShardSet;
-  readonly sentTo: readonly Link[];
-  /** Also sent by other means than `sentTo`. */
-  isShared: boolean;
+  readonly shards: SharedShards;
+  readonly release: () => void;
 }
 
 /** Entries with shards up to this size are gathered. */
 const gatheredBytesMax = 32 * 1024;
-
-/** By then any session that a frame was given to has sent it or ended. */
-const framesGoneMs = 60_000;
 
 /** Between attempts to repair this disk's own bad shards. */
 const repairRestMs = 5000;
@@ -192,7 +188,7 @@ export class Primary implements LinkOwner {
   end(reason: string): void {
     if (this.#phase === 'ended') return;
     this.#phase = 'ended';
-    for (const pending of this.#pendingShards.values()) this.#releaseLater(pending);
+    for (const pending of this.#pendingShards.values()) pending.release();
     this.#pendingShards.clear();
     this.#endedReason = reason;
     this.#resolveAdopted();
@@ -671,7 +667,7 @@ export class Primary implements LinkOwner {
     effect: Effect,
     request: LiveRequest | undefined,
     result: Uint8Array,
-    shards: ShardSet | undefined,
+    set: ShardSet | undefined,
   ): number {
     const sequence = this.disk.head.sequence + 1;
     const version: Version = { tenure: this.#tenure, sequence };
@@ -682,28 +678,29 @@ export class Primary implements LinkOwner {
     try {
       durable = this.disk.append(
         entry,
-        shards === undefined ? undefined : { index, views: [shards.of(index)] },
+        set === undefined ? undefined : { index, views: [set.of(index)] },
         encoded,
         'gathered',
       );
     } catch (error) {
       throw storeRefusal(error);
     }
-    const sentTo: Link[] = [];
+    const shards = set === undefined ? undefined : new SharedShards(set);
+    // The disk may still be writing from it when everybody else is done.
+    const written = shards?.hold();
+    if (written !== undefined) durable.then(written, written);
+    if (shards !== undefined) this.#pendingShards.set(sequence, { shards, release: shards.hold() });
     for (const link of this.#links.values()) {
       if (!link.isLive) continue;
-      sentTo.push(link);
       link.send(
         sequence,
         encoded,
         shards === undefined
           ? { kind: 'none' }
-          : { kind: 'beside', bytes: shards.of(link.slot.index) },
+          : { kind: 'beside', bytes: shards.of(link.slot.index), sent: shards.hold() },
       );
     }
     for (const name of namesOf(effect)) this.#pendingObjects.set(name, sequence);
-    if (shards !== undefined)
-      this.#pendingShards.set(sequence, { shards, sentTo, isShared: false });
     durable.then(
       () => {
         this.#durable = Math.max(this.#durable, sequence);
@@ -714,7 +711,7 @@ export class Primary implements LinkOwner {
       },
     );
     // A large shard is worth a write and a sync of its own.
-    if (shards !== undefined && shards.of(index).length > gatheredBytesMax) this.#begin();
+    if (set !== undefined && set.of(index).length > gatheredBytesMax) this.#begin();
     else this.#beginSoon();
     return sequence;
   }
@@ -757,9 +754,7 @@ export class Primary implements LinkOwner {
       for (const [sequence, pending] of this.#pendingShards) {
         if (sequence > stable) continue;
         this.#pendingShards.delete(sequence);
-        const hasArrived = pending.sentTo.every((link) => link.acked >= sequence);
-        if (hasArrived && !pending.isShared) pending.shards.release();
-        else this.#releaseLater(pending);
+        pending.release();
       }
       this.#readers.reached(stable);
       if (this.disk.head.sequence > this.#begun) this.#beginSoon();
@@ -773,11 +768,6 @@ export class Primary implements LinkOwner {
     this.#committed = this.#stable;
     this.disk.noteCommitted(this.#committed);
     this.#writers.reached(this.#committed);
-  }
-
-  /** Where it is not known that all frames with these bytes have left, they are left alone for long. */
-  #releaseLater(pending: PendingShards): void {
-    this.world.env.clock.after(framesGoneMs, 'shards', () => pending.shards.release());
   }
 
   onLinkProgress(): void {
@@ -1223,14 +1213,11 @@ export class Primary implements LinkOwner {
     const { blob } = entry.effect;
     if (this.#abandoned.has(formatBlobId(blob))) return { kind: 'gone' };
     const pending = this.#pendingShards.get(entry.version.sequence);
-    if (pending !== undefined) {
-      // Sent a second time: when that has left is not followed.
-      pending.isShared = true;
-      return { kind: 'beside', bytes: pending.shards.of(index) };
-    }
+    if (pending !== undefined)
+      return { kind: 'beside', bytes: pending.shards.of(index), sent: pending.shards.hold() };
     if ((await this.disk.listing(blob)) === undefined) return { kind: 'none' };
     const bytes = await this.#rebuildShard(entry.effect, index);
-    if (bytes !== undefined) return { kind: 'beside', bytes };
+    if (bytes !== undefined) return { kind: 'beside', bytes, sent: () => buffers.release(bytes) };
     if ((await this.disk.listing(blob)) === undefined) return { kind: 'none' };
     throw this.#tooFewShards(blob);
   }

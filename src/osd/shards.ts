@@ -1,5 +1,6 @@
 // From a blob to the bytes of each slot and back: one shape for copies and for erasure.
 
+import { assert } from '../base/assert.ts';
 import { buffers } from '../base/buffer-pool.ts';
 import {
   assembleRange,
@@ -31,6 +32,35 @@ export interface ShardSet {
   of(index: number): Uint8Array;
   /** Gives the memory back; nobody may use a shard afterwards. */
   release(): void;
+}
+
+/**
+ * A set that several hold: a disk that writes its shard, frames on their way, and whoever may have to send one again.
+ * The memory is given back when the last of them is done, not before and not much later.
+ */
+export class SharedShards {
+  readonly #set: ShardSet;
+  #uses = 0;
+
+  constructor(set: ShardSet) {
+    this.#set = set;
+  }
+
+  of(index: number): Uint8Array {
+    assert(this.#uses > 0, 'shards are used while somebody holds them');
+    return this.#set.of(index);
+  }
+
+  /** One more holds the set; call what it returns when that one is done. */
+  hold(): () => void {
+    this.#uses++;
+    let isHeld = true;
+    return () => {
+      if (!isHeld) return;
+      isHeld = false;
+      if (--this.#uses === 0) this.#set.release();
+    };
+  }
 }
 
 /** The blob's own bytes are what copies are made of: they must live as long as the set. */

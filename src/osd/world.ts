@@ -24,6 +24,11 @@ export interface World {
   quietUntil: Instant;
   /** Blobs being rebuilt for others at once. */
   readonly recoveries: Permits;
+  /**
+   * By member: who may bring it forward from the log now, a few entries at a time. One that hangs holds up nobody
+   * else's.
+   */
+  readonly catchUps: Map<Uuid, Permits>;
   /** Scrubs running at once. */
   readonly scrubs: Permits;
 }
