@@ -64,6 +64,7 @@ const objectPermissions: Readonly<Record<string, Permission>> = {
   's3:GetObject': 'READ',
   's3:GetObjectVersion': 'READ',
   's3:GetObjectAttributes': 'READ',
+  's3:GetObjectVersionAttributes': 'READ',
   's3:GetObjectAcl': 'READ_ACP',
   's3:PutObjectAcl': 'WRITE_ACP',
   's3:GetObjectTagging': 'FULL_CONTROL',

@@ -14,6 +14,7 @@ import { ActiveReads, type GatewayParts } from './context.ts';
 import { errorResponse } from './error-response.ts';
 import { GarbageCollector } from './garbage-collector.ts';
 import { IndexClient } from './index/index-client.ts';
+import { LifecycleJob } from './lifecycle-job.ts';
 import { MasterKeys } from './master-keys.ts';
 import { Migrator } from './migrator.ts';
 import { corsHeaders, preflight } from './operations/bucket-cors.ts';
@@ -202,6 +203,11 @@ export async function startS3(env: Env, options: GatewayOptions): Promise<Gatewa
     blobsPerSecond: settings.garbageBlobsPerSecond,
   });
   orphans.start();
+  const lifecycle = new LifecycleJob(parts, {
+    intervalMs: settings.lifecycleIntervalMs,
+    dayMs: settings.lifecycleDayMs,
+  });
+  lifecycle.start();
   const migrator = new Migrator(parts, { intervalMs: settings.migrateIntervalMs });
   migrator.start();
   return {
@@ -209,6 +215,7 @@ export async function startS3(env: Env, options: GatewayOptions): Promise<Gatewa
     close: async () => {
       collector.stop();
       orphans.stop();
+      lifecycle.stop();
       migrator.stop();
       await listener.close();
     },

@@ -11,6 +11,11 @@ import {
   putBucketEncryption,
 } from './operations/bucket-encryption.ts';
 import {
+  deleteBucketLifecycle,
+  getBucketLifecycle,
+  putBucketLifecycle,
+} from './operations/bucket-lifecycle.ts';
+import {
   deleteBucketOwnershipControls,
   deletePublicAccessBlock,
   getBucketOwnershipControls,
@@ -48,6 +53,7 @@ import { deleteBucket } from './operations/delete-bucket.ts';
 import { deleteObject } from './operations/delete-object.ts';
 import { deleteObjects } from './operations/delete-objects.ts';
 import { getObject, headObject } from './operations/get-object.ts';
+import { getObjectAttributes } from './operations/get-object-attributes.ts';
 import { listBuckets } from './operations/list-buckets.ts';
 import { listMultipartUploads } from './operations/list-multipart-uploads.ts';
 import { listObjectVersions } from './operations/list-object-versions.ts';
@@ -128,6 +134,9 @@ const bucketRoutes: Routes = {
   'GET encryption': getBucketEncryption,
   'PUT encryption': putBucketEncryption,
   'DELETE encryption': deleteBucketEncryption,
+  'GET lifecycle': getBucketLifecycle,
+  'PUT lifecycle': putBucketLifecycle,
+  'DELETE lifecycle': deleteBucketLifecycle,
   'PUT versioning': putBucketVersioning,
   'GET versions': listObjectVersions,
   'GET acl': getBucketAcl,
@@ -172,6 +181,7 @@ const objectRoutes: Routes = {
   'DELETE tagging': deleteObjectTagging,
   'GET acl': getObjectAcl,
   'PUT acl': putObjectAcl,
+  'GET attributes': getObjectAttributes,
   'GET retention': getObjectRetention,
   'PUT retention': putObjectRetention,
   'GET legal-hold': getObjectLegalHold,

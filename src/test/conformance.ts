@@ -42,11 +42,11 @@ if (suite === undefined || !existsSync(join(suite, 's3tests', 'functional'))) {
 }
 
 /** What the suite expects of a server that it tests: its own clock for lifecycle rules, two keys, two more classes. */
-const lifecycleDaySeconds = 10;
+const lifecycleDaySeconds = 6;
 const gatewaySettings = `
 gateway:
   lifecycleDaySeconds: ${lifecycleDaySeconds}
-  lifecycleIntervalSeconds: 2
+  lifecycleIntervalSeconds: 1
   kmsKeys: [testkey-1, testkey-2]
   storageClasses: [LUKEWARM, FROZEN]
 `;

@@ -69,8 +69,10 @@ function parseWanted(root: XmlNode): readonly WantedPart[] {
     if (partNumber < 1 || partNumber > partNumberMax)
       throw new S3Error('InvalidArgument', 'PartNumber must be an integer between 1 and 10000');
     const previous = wanted.at(-1);
-    if (previous !== undefined && partNumber <= previous.partNumber)
+    if (previous !== undefined && partNumber < previous.partNumber)
       throw new S3Error('InvalidPartOrder');
+    // A client that sent a part twice may name both; the later one counts.
+    if (partNumber === previous?.partNumber) wanted.pop();
     const checksums = new Map<string, string>();
     for (const algorithm of checksumAlgorithms) {
       const value = childText(node, checksumElement(algorithm));

@@ -25,6 +25,7 @@ import {
 } from '../protocol/encryption.ts';
 import { S3Error } from '../protocol/errors.ts';
 import { quoteEtag } from '../protocol/etag.ts';
+import { expirationHeader, lifecycleOf } from '../protocol/lifecycle.ts';
 import { partNumberMax } from '../protocol/limits.ts';
 import { defaultContentType, metadataHeader } from '../protocol/object-headers.ts';
 import { lockHeaders } from '../protocol/object-lock.ts';
@@ -216,6 +217,10 @@ async function serve(
       if (entry.storageClass !== 'STANDARD')
         headers.push(['x-amz-storage-class', entry.storageClass]);
       headers.push(...lockHeaders(entry));
+      if (!isVersion)
+        headers.push(
+          ...expirationHeader(lifecycleOf(access.configuration), { ...entry, key: wanted.key }),
+        );
       headers.push(...encryptionHeaders(entry.encryption, customer));
       if (body === 'without-body') return { status: part.status, headers };
       return { status: part.status, headers, body: await openBody(parts, entry, part, cipher) };

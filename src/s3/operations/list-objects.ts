@@ -179,7 +179,8 @@ export async function listObjectsV2(context: OperationContext): Promise<HttpResp
   const delimiter = query.get('delimiter') ?? '';
   const startAfter = query.get('start-after') ?? '';
   const token = query.get('continuation-token');
-  const after = token === undefined ? encodeUtf8(startAfter) : parseToken(token);
+  // An empty token is none, as S3 has it.
+  const after = token === undefined || token === '' ? encodeUtf8(startAfter) : parseToken(token);
   const access = await accessBucket(context, 's3:ListBucket');
   const page = await listPage(context.parts, access, { prefix, delimiter, after, limit: maxKeys });
   const last = page.items.at(-1);

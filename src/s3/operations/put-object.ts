@@ -21,6 +21,7 @@ import { parseWriteConditions, type WriteConditions } from '../protocol/conditio
 import { customerKeyPrefix, encryptionHeaders, parseCustomerKey } from '../protocol/encryption.ts';
 import { S3Error } from '../protocol/errors.ts';
 import { quoteEtag } from '../protocol/etag.ts';
+import { expirationHeader, lifecycleOf } from '../protocol/lifecycle.ts';
 import { putBytesMax } from '../protocol/limits.ts';
 import {
   collectContentHeaders,
@@ -75,10 +76,11 @@ export async function putBody(
     prove: () => payload.finish(),
   });
   const { md5, checksum } = stored.proof;
+  const wallMs = wholeNowMs(parts);
   const committed = await commitEntry(context, access, key, conditions, {
     sizeBytes: payload.sizeBytes,
     etag: md5,
-    wallMs: wholeNowMs(parts),
+    wallMs,
     checksum: checksum === undefined ? undefined : { ...checksum, type: 'FULL_OBJECT' },
     ...described,
     ...object,
@@ -92,6 +94,14 @@ export async function putBody(
     ...newVersionHeader(committed),
     ...encryptionHeaders(cipher?.encryption, parseCustomerKey(headers, customerKeyPrefix)),
   ];
+  answer.push(
+    ...expirationHeader(lifecycleOf(access.configuration), {
+      key,
+      sizeBytes: payload.sizeBytes,
+      wallMs,
+      tags: described.tags,
+    }),
+  );
   if (checksum !== undefined)
     answer.push(
       [checksumHeader(checksum.algorithm), checksum.value],

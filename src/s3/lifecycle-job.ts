@@ -1,0 +1,259 @@
+// The job that carries out lifecycle rules.
+//
+// 1. Only the gateway that holds the job `lifecycle` works; a round walks the buckets that have rules, page by page.
+// 2. What the rules say about a version is decided on what a page showed, and done by a call that names that version:
+//    whatever was put meanwhile stays, and so does what a lock keeps.
+// 3. Nothing is remembered between rounds: a crash, or another gateway, goes on with the next one.
+
+import type { Carried } from '../base/codec.ts';
+import type { GatewayParts } from './context.ts';
+import { type BucketRecord, bucketFormat, uploadFormat } from './index/format.ts';
+import { bucketsObject } from './index/index-client.ts';
+import * as messages from './index/messages.ts';
+import { PacedJob } from './paced-job.ts';
+import { S3Error } from './protocol/errors.ts';
+import {
+  judgeUpload,
+  judgeVersion,
+  type Lifecycle,
+  type LifecycleAction,
+  lifecycleOf,
+  type Times,
+} from './protocol/lifecycle.ts';
+import { versioningOf } from './protocol/versioning.ts';
+
+export interface LifecycleOptions {
+  readonly intervalMs: number;
+  readonly dayMs: number;
+}
+
+const bucketsPerCall = 100;
+/** Items of a listing, and deletes, in one call. */
+const itemsPerCall = 250;
+/** Between two pages, so that clients hardly notice. */
+const pagePauseMs = 20;
+
+type Page = Extract<Carried<typeof messages.listVersions.result>, { readonly kind: 'page' }>;
+type Version = Extract<Page['items'][number], { readonly kind: 'version' }>;
+type DeleteItem = Carried<typeof messages.deleteEntries.argument>['items'][number];
+
+interface Bucket {
+  readonly record: BucketRecord;
+  readonly rules: Lifecycle;
+  readonly versioning: ReturnType<typeof versioningOf>;
+  readonly times: Times;
+}
+
+/** A version and what stands around it, as the walk comes by. */
+interface Seen {
+  readonly version: Version;
+  readonly isFirst: boolean;
+  /** When the version before it in the walk, the next newer one, was put. */
+  readonly sinceMs: number;
+  readonly newerCount: number;
+}
+
+function sameKey(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+}
+
+const decoder = new TextDecoder();
+
+export class LifecycleJob {
+  readonly #parts: GatewayParts;
+  readonly #options: LifecycleOptions;
+  readonly #job: PacedJob;
+
+  constructor(parts: GatewayParts, options: LifecycleOptions) {
+    this.#parts = parts;
+    this.#options = options;
+    const { intervalMs } = options;
+    this.#job = new PacedJob(parts, { job: 'lifecycle', intervalMs, blobsPerSecond: 1 });
+  }
+
+  start(): void {
+    this.#job.start(() => this.#round());
+  }
+
+  stop(): void {
+    this.#job.stop();
+  }
+
+  async #round(): Promise<void> {
+    const { index } = this.#parts;
+    let after: Uint8Array = new Uint8Array(0);
+    while (!this.#job.isStopped) {
+      const page = await index.callObject(bucketsObject, messages.listShards, {
+        after,
+        limit: bucketsPerCall,
+      });
+      for (const { row, removed, record } of page.buckets)
+        if (!removed) await this.#tryBucket(decoder.decode(row), bucketFormat.decode(record));
+      const last = page.buckets.at(-1);
+      if (page.ended || last === undefined) return;
+      after = last.row;
+    }
+  }
+
+  async #tryBucket(name: string, record: BucketRecord): Promise<void> {
+    try {
+      const { configuration, record: now } = await this.#parts.index.lookUp(name);
+      const rules = lifecycleOf(configuration);
+      if (rules === undefined || now.bucketId !== record.bucketId) return;
+      const nowMs = this.#parts.env.wall.nowMs();
+      await this.#bucket({
+        record: now,
+        rules,
+        versioning: versioningOf(configuration),
+        times: { nowMs, dayMs: this.#options.dayMs },
+      });
+    } catch (error) {
+      // Gone meanwhile, or configured by a newer gateway in a way that this one does not understand.
+      if (error instanceof S3Error) return;
+      this.#job.report(error, 'the lifecycle rules of a bucket are not carried out', name);
+    }
+  }
+
+  async #bucket(bucket: Bucket): Promise<void> {
+    for (const { object } of bucket.record.ranges) {
+      await this.#shard(bucket, object);
+      if (bucket.rules.some(({ abortDays }) => abortDays !== undefined))
+        await this.#uploads(bucket, object);
+    }
+  }
+
+  async #shard(bucket: Bucket, object: string): Promise<void> {
+    const { index } = this.#parts;
+    let keyMarker: Uint8Array = new Uint8Array(0);
+    let versionMarker: Carried<typeof messages.listVersions.argument>['versionMarker'];
+    let held: Seen | undefined;
+    while (!this.#job.isStopped) {
+      const page = await index.callObject(object, messages.listVersions, {
+        prefix: new Uint8Array(0),
+        delimiter: new Uint8Array(0),
+        limit: itemsPerCall,
+        keyMarker,
+        versionMarker,
+        withTags: true,
+      });
+      if (page.kind === 'refused') return;
+      const deletes: DeleteItem[] = [];
+      for (const version of page.items) {
+        if (version.kind !== 'version') continue;
+        const follows = held !== undefined && sameKey(held.version.key, version.key);
+        // Whether a version is its key's only one is known when the one after it is.
+        if (held !== undefined) await this.#judge(bucket, object, held, follows, deletes);
+        held =
+          held !== undefined && follows
+            ? {
+                version,
+                isFirst: false,
+                sinceMs: held.version.wallMs,
+                newerCount: held.newerCount + (held.isFirst ? 0 : 1),
+              }
+            : { version, isFirst: true, sinceMs: 0, newerCount: 0 };
+        keyMarker = version.key;
+        versionMarker = { ...version.version, kind: 'version' };
+      }
+      if (page.ended && held !== undefined) await this.#judge(bucket, object, held, false, deletes);
+      await this.#delete(bucket, object, deletes);
+      if (page.ended) return;
+      await this.#job.pause(pagePauseMs);
+    }
+  }
+
+  async #judge(
+    bucket: Bucket,
+    object: string,
+    seen: Seen,
+    isFollowed: boolean,
+    deletes: DeleteItem[],
+  ): Promise<void> {
+    const { version } = seen;
+    const action = judgeVersion(
+      bucket.rules,
+      {
+        ...version,
+        key: decoder.decode(version.key),
+        isSole: seen.isFirst && !isFollowed,
+        noncurrent: seen.isFirst
+          ? undefined
+          : { sinceMs: seen.sinceMs, newerCount: seen.newerCount },
+      },
+      bucket.times,
+    );
+    await this.#act(object, version, action, deletes);
+  }
+
+  async #act(
+    object: string,
+    version: Version,
+    action: LifecycleAction,
+    deletes: DeleteItem[],
+  ): Promise<void> {
+    const versionId = version.isNull
+      ? ({ kind: 'null' } as const)
+      : ({ ...version.version, kind: 'version' } as const);
+    switch (action.kind) {
+      case 'keep':
+        return;
+      case 'transition':
+        await this.#parts.index.callObject(object, messages.updateEntry, {
+          key: version.key,
+          versionId,
+          change: {
+            kind: 'storageClass',
+            storageClass: action.storageClass,
+            ifVersion: version.version,
+          },
+        });
+        return;
+      case 'expire':
+      case 'remove':
+        deletes.push({
+          key: version.key,
+          versionId: action.kind === 'expire' ? undefined : versionId,
+          ifMatch: undefined,
+          ifSizeBytes: undefined,
+          ifModifiedMs: undefined,
+          ifVersion: version.version,
+          bypassGovernance: false,
+        });
+    }
+  }
+
+  async #delete(bucket: Bucket, object: string, items: readonly DeleteItem[]): Promise<void> {
+    if (items.length === 0) return;
+    await this.#parts.index.callObject(object, messages.deleteEntries, {
+      versioning: bucket.versioning,
+      owner: bucket.record.owner,
+      items,
+    });
+  }
+
+  async #uploads(bucket: Bucket, object: string): Promise<void> {
+    const { index } = this.#parts;
+    let keyMarker: Uint8Array = new Uint8Array(0);
+    let uploadIdMarker = '';
+    while (!this.#job.isStopped) {
+      const page = await index.callObject(object, messages.listUploads, {
+        prefix: new Uint8Array(0),
+        delimiter: new Uint8Array(0),
+        limit: itemsPerCall,
+        keyMarker,
+        uploadIdMarker,
+      });
+      if (page.kind === 'refused') return;
+      for (const item of page.items) {
+        if (item.kind !== 'upload') continue;
+        const { key, uploadId } = item;
+        [keyMarker, uploadIdMarker] = [key, uploadId];
+        const { wallMs } = uploadFormat.decode(item.upload);
+        if (judgeUpload(bucket.rules, { key: decoder.decode(key), wallMs }, bucket.times))
+          await index.callObject(object, messages.abortUpload, { key, uploadId });
+      }
+      if (page.ended) return;
+      await this.#job.pause(pagePauseMs);
+    }
+  }
+}
