@@ -59,7 +59,7 @@ export function formatTable(
   const lines = [
     '# ceph/s3-tests',
     '',
-    'Written by `npm run conformance:s3 -- --suite DIR`; reasons for what fails stand in the roadmap.',
+    'Written by `npm run conformance:s3 -- --suite DIR`; reasons for what fails stand in [s3-compatibility.md](s3-compatibility.md).',
     '',
     '| area | passed | failed | skipped |',
     '|---|---|---|---|',

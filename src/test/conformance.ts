@@ -19,7 +19,8 @@ import { ClusterProcess } from './cluster-process.ts';
 import { formatTable, missingAgainst, parseOutcomes } from './conformance-table.ts';
 
 const usage =
-  'npm run conformance:s3 -- --suite DIR [--only PATTERN] [--python PATH] [--against FILE] [--results FILE]';
+  'npm run conformance:s3 -- --suite DIR [--only PATTERN] [--python PATH] [--against FILE] [--results FILE]\n' +
+  '   or: npm run conformance:s3 -- --from FILE… [--against FILE], the page from results of runs of parts';
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const files = ['test_s3', 'test_headers', 'test_iam', 'test_sts', 'test_sns'];
 
@@ -33,10 +34,14 @@ const { values } = parseArgs({
     python: { type: 'string', default: '/usr/bin/python3' },
     against: { type: 'string' },
     results: { type: 'string' },
+    from: { type: 'string', multiple: true },
   },
 });
 const { suite } = values;
-if (suite === undefined || !existsSync(join(suite, 's3tests', 'functional'))) {
+if (
+  values.from === undefined &&
+  (suite === undefined || !existsSync(join(suite, 's3tests', 'functional')))
+) {
   console.error(`--suite names no copy of ceph/s3-tests\n${usage}`);
   process.exit(2);
 }
@@ -104,63 +109,71 @@ async function configuration(cluster: ClusterProcess): Promise<string> {
   return `${lines.join('\n')}\n`;
 }
 
-const folder = mkdtempSync(join(tmpdir(), 'holdfast-conformance-'));
-process.once('exit', () => rmSync(folder, { recursive: true, force: true, maxRetries: 3 }));
-const dataDir = join(folder, 'data');
-// Made first, so that there is a holdfast.yaml to write into.
-await (await ClusterProcess.start(dataDir)).stop();
-appendFileSync(join(dataDir, 'holdfast.yaml'), gatewaySettings);
-const cluster = await ClusterProcess.start(dataDir);
-const results = join(folder, 'results');
-const home = join(folder, 'home');
-try {
-  mkdirSync(home);
-  writeFileSync(results, '');
-  writeFileSync(join(folder, 's3tests.conf'), await configuration(cluster));
-  const args = [
-    ...['-m', 'pytest', '-q', '--no-header', '--tb=no', '-p', 's3_tests_results'],
-    ...['-p', 'no:cacheprovider', `--timeout=${testSeconds}`],
-    ...(values.only === undefined ? [] : ['-k', values.only]),
-    ...files.map((name) => `s3tests/functional/${name}.py`),
-  ];
-  const child = spawn(resolve(values.python), args, {
-    cwd: suite,
-    env: {
-      PATH: '/usr/bin:/bin',
-      HOME: home,
-      LANG: 'C.UTF-8',
-      PYTHONPATH: join(root, 'src', 'test'),
-      PYTHONDONTWRITEBYTECODE: '1',
-      S3TEST_CONF: join(folder, 's3tests.conf'),
-      S3_TESTS_RESULTS: results,
-    },
-    stdio: ['ignore', 'inherit', 'inherit'],
-  });
-  const code = await new Promise<number | null>((done, fail) => {
-    child.once('error', fail).once('close', done);
-  });
-  // 0: all passed; 1: some failed. Anything else is pytest's own trouble, such as a missing plugin.
-  if (code !== 0 && code !== 1)
-    throw new Error(`pytest ended with ${code}; it needs boto3, requests and pytest-timeout`);
-  const text = readFileSync(results, 'utf8');
-  if (values.results !== undefined) writeFileSync(values.results, text);
-  const outcomes = parseOutcomes(text);
-  const against =
-    values.against === undefined
-      ? undefined
-      : {
-          name: basename(values.against).replace(/^s3tests-|\.[a-z]+$/g, ''),
-          outcomes: parseOutcomes(readFileSync(values.against, 'utf8')),
-        };
-  const page = formatTable(outcomes, against);
-  console.log(page);
-  for (const { test } of missingAgainst(outcomes, against?.outcomes ?? []))
-    console.log(`passes there, not here: ${test}`);
-  if (values.only === undefined) {
-    const reference = join(root, 'docs', 'reference');
-    mkdirSync(reference, { recursive: true });
-    writeFileSync(join(reference, 's3-tests.md'), page);
+/** What the tests came to, a line each. */
+async function runSuite(suiteDir: string): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), 'holdfast-conformance-'));
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true, maxRetries: 3 }));
+  const dataDir = join(folder, 'data');
+  // Made first, so that there is a holdfast.yaml to write into.
+  await (await ClusterProcess.start(dataDir)).stop();
+  appendFileSync(join(dataDir, 'holdfast.yaml'), gatewaySettings);
+  const cluster = await ClusterProcess.start(dataDir);
+  const results = join(folder, 'results');
+  const home = join(folder, 'home');
+  try {
+    mkdirSync(home);
+    writeFileSync(results, '');
+    writeFileSync(join(folder, 's3tests.conf'), await configuration(cluster));
+    const args = [
+      ...['-m', 'pytest', '-q', '--no-header', '--tb=no', '-p', 's3_tests_results'],
+      ...['-p', 'no:cacheprovider', `--timeout=${testSeconds}`],
+      ...(values.only === undefined ? [] : ['-k', values.only]),
+      ...files.map((name) => `s3tests/functional/${name}.py`),
+    ];
+    const child = spawn(resolve(values.python), args, {
+      cwd: suiteDir,
+      env: {
+        PATH: '/usr/bin:/bin',
+        HOME: home,
+        LANG: 'C.UTF-8',
+        PYTHONPATH: join(root, 'src', 'test'),
+        PYTHONDONTWRITEBYTECODE: '1',
+        S3TEST_CONF: join(folder, 's3tests.conf'),
+        S3_TESTS_RESULTS: results,
+      },
+      stdio: ['ignore', 'inherit', 'inherit'],
+    });
+    const code = await new Promise<number | null>((done, fail) => {
+      child.once('error', fail).once('close', done);
+    });
+    // 0: all passed; 1: some failed. Anything else is pytest's own trouble, such as a missing plugin.
+    if (code !== 0 && code !== 1)
+      throw new Error(`pytest ended with ${code}; it needs boto3, requests and pytest-timeout`);
+    return readFileSync(results, 'utf8');
+  } finally {
+    await cluster.stop();
   }
-} finally {
-  await cluster.stop();
+}
+
+const text =
+  values.from === undefined
+    ? await runSuite(suite ?? '')
+    : values.from.map((file) => readFileSync(file, 'utf8')).join('');
+if (values.results !== undefined) writeFileSync(values.results, text);
+const outcomes = parseOutcomes(text);
+const against =
+  values.against === undefined
+    ? undefined
+    : {
+        name: basename(values.against).replace(/^s3tests-|\.[a-z]+$/g, ''),
+        outcomes: parseOutcomes(readFileSync(values.against, 'utf8')),
+      };
+const page = formatTable(outcomes, against);
+console.log(page);
+for (const { test } of missingAgainst(outcomes, against?.outcomes ?? []))
+  console.log(`passes there, not here: ${test}`);
+if (values.only === undefined) {
+  const reference = join(root, 'docs', 'reference');
+  mkdirSync(reference, { recursive: true });
+  writeFileSync(join(reference, 's3-tests.md'), page);
 }
