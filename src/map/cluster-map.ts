@@ -69,7 +69,7 @@ export interface Rule {
 
 /**
  * `own`: what the operator asked for. `interim`: made by the monitor for the time in which the pool's own
- * layout can't take writes (docs/decisions/0010-interim-layouts.md).
+ * layout can't take writes (docs/decisions/0013-layouts.md).
  */
 export const layoutPurposes = ['own', 'interim'] as const;
 export type LayoutPurpose = (typeof layoutPurposes)[number];

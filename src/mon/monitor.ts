@@ -169,6 +169,8 @@ export class Monitor {
   readonly #isDamped = new Set<OsdId>();
   #heldIn: OutVerdict['held'] = [];
   #hasSettled = false;
+  /** Every disk that should be there was up at once, since this monitor began. */
+  #wasComplete = false;
   readonly #jobs = new Map<string, { holder: Uuid; until: Instant }>();
   readonly #writers = new Map<number, WriterSight>();
   readonly #downSince = new Map<OsdId, Instant>();
@@ -852,6 +854,9 @@ export class Monitor {
     this.#env.clock.after(tickMs, 'monitor tick', () => this.#tick());
     if (!this.#witness.isOpen) return;
     const now = this.#env.clock.now();
+    this.#wasComplete ||= this.#state.map.osds.every(
+      (osd) => !osd.in || osd.destroyed || this.#sights.get(osd.uuid)?.hasBooted === true,
+    );
     for (const osd of this.#state.map.osds) {
       this.#judge(osd.id);
       if (!osd.up && !this.#downSince.has(osd.id)) this.#downSince.set(osd.id, now);
@@ -897,9 +902,9 @@ export class Monitor {
       );
   }
 
-  /** Disks of a cluster that has just been started are not coming any more. */
+  /** Disks of a cluster that has just been started are all there, or not coming any more. */
   #isSettled(): boolean {
-    return this.#env.clock.now() - this.#startedAt >= settleMs;
+    return this.#wasComplete || this.#env.clock.now() - this.#startedAt >= settleMs;
   }
 
   #tendLayouts(now: Instant): void {

@@ -67,6 +67,12 @@ const scrubLookMs = 60_000;
 /** Blobs pushed or slices backfilled at once by one OSD: recovery in bounded steps beside clients. */
 const recoveriesAtOnce = 4;
 
+/**
+ * Shards of blobs being put that one OSD holds as their primary, whoever puts them: a quarter of its memory. A put
+ * beyond it waits, its client's session is read no further, and the client's queue fills instead.
+ */
+const ingestBytesMax = 64 * 1024 * 1024;
+
 /** Collection of the OSD's own rows. */
 const ownCollection = 'osd';
 const mapKey = encodeUtf8('map');
@@ -139,6 +145,7 @@ export class Osd {
       promises: new GivenPromises(env.clock),
       methods: options.methods,
       quietUntil: env.clock.now(),
+      ingest: new Permits(ingestBytesMax),
       recoveries: new Permits(recoveriesAtOnce),
       catchUps: new Map(),
       scrubs: new Permits(1),

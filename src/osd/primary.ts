@@ -19,6 +19,7 @@ import type { MethodOutcome, MethodView, Version } from '../base/method.ts';
 import { Turnstile } from '../base/turnstile.ts';
 import { type Instant, sleep } from '../env/clock.ts';
 import { findLayout, type Layout } from '../map/cluster-map.ts';
+import type { Geometry } from '../map/geometry.ts';
 import {
   drop,
   establish,
@@ -62,6 +63,7 @@ import {
   shardLength,
   shardsNeeded,
   shardsOf,
+  storedBytes,
   windowOf,
 } from './shards.ts';
 import { fullPermille, usedPermille, type World } from './world.ts';
@@ -957,7 +959,7 @@ export class Primary implements LinkOwner {
     };
     // Copies are made of the payload itself.
     if (geometry.kind === 'copies') incoming.keepsPayload = true;
-    const shards = shardsOf(geometry, payload);
+    const shards = await this.#admit(geometry, payload);
     const sequence = await this.#order.run(async () => {
       try {
         this.#requireActiveLayout();
@@ -970,6 +972,21 @@ export class Primary implements LinkOwner {
     });
     await this.#untilCommitted(sequence);
     return { message: { kind: 'ok' } };
+  }
+
+  /** The shards of a blob, once there is room for them; given back with their memory. */
+  async #admit(geometry: Geometry, payload: Uint8Array): Promise<ShardSet> {
+    const { ingest } = this.world;
+    const bytes = storedBytes(geometry, payload.length);
+    await ingest.acquire(bytes);
+    const set = shardsOf(geometry, payload);
+    return {
+      of: (index) => set.of(index),
+      release: () => {
+        set.release();
+        ingest.release(bytes);
+      },
+    };
   }
 
   deleteBlob(message: MessageOf<'delete-blob'>): Promise<Outgoing> {

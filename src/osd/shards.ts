@@ -26,6 +26,13 @@ export function shardLength(facts: BlobFacts): number {
     : shardBytes(facts.geometry, facts.blobBytes);
 }
 
+/** Memory that the shards of one blob take together; copies are made of the blob itself. */
+export function storedBytes(geometry: Geometry, blobBytes: number): number {
+  return geometry.kind === 'copies'
+    ? blobBytes
+    : (geometry.k + geometry.m) * shardBytes(geometry, blobBytes);
+}
+
 /** What each slot stores of one blob. */
 export interface ShardSet {
   /** For copies every slot stores the same. */

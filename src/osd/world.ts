@@ -22,6 +22,8 @@ export interface World {
   readonly methods: Methods;
   /** No primaryship before this: promises of an earlier life of this process may still hold (rule 8). */
   quietUntil: Instant;
+  /** Bytes of shards of blobs being put, on their way to disks and members. */
+  readonly ingest: Permits;
   /** Blobs being rebuilt for others at once. */
   readonly recoveries: Permits;
   /**

@@ -121,7 +121,7 @@ test('an empty disk in place of a wiped one is rebuilt', async () => {
   }
 });
 
-test('below the write floor writes are refused in time with the reason, and reads go on', async () => {
+test('below the write floor a put is sent elsewhere in time, reads go on, and it comes back', async () => {
   const { cluster, client } = await started(40);
   const layout = client.activeLayout('data');
   const [blob, other] = [await client.allocateBlobs(1), await client.allocateBlobs(1)];
@@ -136,7 +136,12 @@ test('below the write floor writes are refused in time with the reason, and read
     'a refusal',
     20_000,
   );
-  equal(refused instanceof ClientError && refused.code, 'unavailable');
+  // By then there is an interim layout, which takes it.
+  equal(refused instanceof ClientError && refused.code, 'superseded');
+  const interim = client.activeLayout('data');
+  ok(interim.layout !== layout.layout);
+  const third = await client.allocateBlobs(1);
+  await cluster.settle(client.putBlob(interim, third, [pattern(2, 100)]), 'a put elsewhere');
   deepEqual(
     await cluster.settle(
       client.readBlob(layout, blob, { offsetBytes: 0, lengthBytes: 9000 }),
@@ -145,7 +150,19 @@ test('below the write floor writes are refused in time with the reason, and read
     pattern(1, 9000),
   );
   await cluster.startOsd(3);
-  await cluster.settle(client.putBlob(layout, other, [pattern(2, 100)]), 'a put');
+  await cluster.until(
+    'the own layout to be active',
+    () => client.activeLayout('data').layout === layout.layout,
+    60_000,
+  );
+  await cluster.settle(client.putBlob(layout, other, [pattern(3, 100)]), 'a put');
+  deepEqual(
+    await cluster.settle(
+      client.readBlob(interim, third, { offsetBytes: 0, lengthBytes: 100 }),
+      'a read of what was written meanwhile',
+    ),
+    pattern(2, 100),
+  );
 });
 
 test('a power cut of everything loses nothing acknowledged', async () => {
