@@ -1,6 +1,6 @@
 // The PG engine under a simulated cluster: what is acknowledged stays, whoever dies.
 
-import { deepEqual, equal } from 'node:assert/strict';
+import { deepEqual, equal, ok } from 'node:assert/strict';
 import { test } from 'node:test';
 import { decodeUtf8, encodeUtf8 } from '../base/bytes.ts';
 import type { ClusterClient } from '../client/cluster-client.ts';
