@@ -88,6 +88,8 @@ export class HostHttpServers implements HttpServers {
     };
     server.on('request', (request, response) => serve(request, response, false));
     server.on('checkContinue', (request, response) => serve(request, response, true));
+    // Expectations that nobody knows are passed over, as S3 does, instead of answered 417.
+    server.on('checkExpectation', (request, response) => serve(request, response, false));
     server.on('clientError', answerMalformed);
     const listener = await listenOn(server, address);
     stalls.start();

@@ -34,7 +34,11 @@ export async function readEntry(
   if (answer.kind === 'refused') throw refusalError(answer.reason, access.name, key);
   if (answer.entry === undefined) {
     await checkMayMiss(context, access, key);
-    throw refusalError(versionId === undefined ? 'no-key' : 'no-version', access.name, key);
+    if (versionId !== undefined) throw refusalError('no-version', access.name, key);
+    throw new S3Error('NoSuchKey', undefined, {
+      detail: { Key: key },
+      headers: [['x-amz-delete-marker', 'false']],
+    });
   }
   const entry = decodeEntry(answer.entry);
   if (entry.kind === 'delete-marker') {

@@ -98,7 +98,7 @@ async function configuration(cluster: ClusterProcess): Promise<string> {
     );
     if (section === 's3 main')
       lines.push(
-        'api_name = us-east-1',
+        'api_name = default',
         `lc_debug_interval = ${lifecycleDaySeconds}`,
         'storage_classes = LUKEWARM, FROZEN',
         'kms_keyid = testkey-1',

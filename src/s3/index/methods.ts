@@ -286,9 +286,7 @@ function judgeDelete(
   row: Uint8Array | undefined,
 ): DeleteOutcome['kind'] | undefined {
   const { ifMatch, ifSizeBytes, ifModifiedMs, ifVersion } = item;
-  const conditional = ifMatch ?? ifSizeBytes ?? ifModifiedMs;
-  if (row === undefined)
-    return ifVersion !== undefined ? 'changed' : conditional !== undefined ? 'no-key' : undefined;
+  if (row === undefined) return ifVersion === undefined ? undefined : 'changed';
   const entry = readEntry(row);
   if (ifVersion !== undefined && (entry === undefined || !sameVersion(entry.version, ifVersion)))
     return 'changed';
@@ -331,6 +329,14 @@ async function deleteOne(
   }
   const failed = judgeDelete(item, key.current);
   if (failed !== undefined) return outcome(failed);
+  const isConditional = [item.ifMatch, item.ifSizeBytes, item.ifModifiedMs].some(
+    (condition) => condition !== undefined,
+  );
+  // No condition holds of a delete marker; where there is nothing at all, there is nothing to delete.
+  if (isConditional && key.current === undefined) {
+    const marker = list.versioned ? await key.newestOlder() : undefined;
+    return outcome(marker === undefined ? 'absent' : 'precondition');
+  }
   if (versioning === 'off') {
     const { current } = key;
     if (current === undefined) return outcome('absent');

@@ -148,7 +148,8 @@ export async function listObjects(context: OperationContext): Promise<HttpRespon
     xmlDocument(
       'ListBucketResult',
       textElement('Name', access.name),
-      textElement('Prefix', encode(prefix)),
+      // As it was sent: clients of version 1 decode keys and markers, and not this.
+      textElement('Prefix', prefix),
       textElement('Marker', encode(marker)),
       textElement('NextMarker', nextMarker),
       textElement('MaxKeys', maxKeys),

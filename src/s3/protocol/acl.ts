@@ -175,7 +175,12 @@ export function formatAcl(owner: string, acl: Acl): Uint8Array {
   return xmlDocument(
     'AccessControlPolicy',
     element('Owner', textElement('ID', owner), textElement('DisplayName', owner)),
-    element('AccessControlList', ...acl.map(grantElement)),
+    // Groups come first, as other servers have it.
+    element(
+      'AccessControlList',
+      ...acl.filter(({ granteeKind }) => granteeKind === 'group').map(grantElement),
+      ...acl.filter(({ granteeKind }) => granteeKind === 'user').map(grantElement),
+    ),
   );
 }
 

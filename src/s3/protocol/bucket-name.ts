@@ -5,7 +5,7 @@ import { S3Error } from './errors.ts';
 export function isBucketName(name: string): boolean {
   if (!/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(name)) return false;
   if (/^\d{1,3}(\.\d{1,3}){3}$/.test(name)) return false;
-  if (name.includes('..')) return false;
+  if (/\.\.|\.-|-\./.test(name)) return false;
   return !name.startsWith('xn--') && !name.endsWith('-s3alias');
 }
 

@@ -133,7 +133,7 @@ export function parseChecksumClaim(headers: HeaderMap): ChecksumClaim | undefine
     if (claim !== undefined)
       throw new S3Error('InvalidRequest', 'Expecting a single x-amz-checksum- header');
     if (!isChecksumValue(algorithm, value))
-      throw new S3Error('InvalidRequest', `Value for ${headerNames[algorithm]} header is invalid.`);
+      throw new S3Error('BadDigest', `Value for ${headerNames[algorithm]} header is invalid.`);
     claim = { algorithm, value, inTrailer: false };
   }
   const trailer = headers.get('x-amz-trailer');

@@ -22,11 +22,12 @@ export const defaultContentType = 'binary/octet-stream';
 
 /** `aws-chunked` describes the transfer, not the object. */
 function storedEncoding(value: string): string {
+  if (!/aws-chunked/i.test(value)) return value;
   return value
     .split(',')
     .map((token) => token.trim())
     .filter((token) => token !== '' && token.toLowerCase() !== 'aws-chunked')
-    .join(',');
+    .join(', ');
 }
 
 export function collectContentHeaders(headers: HeaderMap): NamedValues {
@@ -102,10 +103,12 @@ export function parseTaggingXml(root: XmlNode, max: number = tagsMax): NamedValu
   );
 }
 
+/** In the order of their names. */
 export function formatTagSet(tags: NamedValues): string {
+  const sorted = [...tags].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
   return element(
     'TagSet',
-    ...tags.map(({ name, value }) =>
+    ...sorted.map(({ name, value }) =>
       element('Tag', textElement('Key', name), textElement('Value', value)),
     ),
   );

@@ -123,7 +123,7 @@ test('a presigned URL holds until it expires', () => {
   );
   throws(
     () => verify(requestOf('GET', presigned.replace('=86400', '=604801'), { host })),
-    fails('AuthorizationQueryParametersError'),
+    fails('AccessDenied'),
   );
   throws(
     () => verify(requestOf('GET', presigned.replace('test.txt', 'other'), { host })),

@@ -356,7 +356,7 @@ function checkTime(claim: Claim, request: S3Request, nowMs: number): void {
   const seconds = /^\d{1,9}$/.test(expires) ? Number(expires) : 0;
   if (seconds < 1 || seconds > presignedSecondsMax)
     throw new S3Error(
-      'AuthorizationQueryParametersError',
+      'AccessDenied',
       `X-Amz-Expires must be a number of seconds from 1 to ${presignedSecondsMax}`,
     );
   if (signedMs - nowMs > clockSkewMsMax)
