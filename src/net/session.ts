@@ -115,6 +115,11 @@ export class Session {
     return this.#connection.remote;
   }
 
+  /** Bytes of requests that came and are not answered yet. */
+  get handlingBytes(): number {
+    return this.#handlingBytes;
+  }
+
   /** Bytes queued towards the peer. */
   get unsentBytes(): number {
     return this.#connection.unsentBytes;

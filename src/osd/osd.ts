@@ -160,6 +160,16 @@ export class Osd {
     return this.#store;
   }
 
+  /** What is held in memory for others: by the store, for requests under way, and as shards not yet stable. */
+  get heldBytes(): { readonly store: number; readonly requests: number; readonly shards: number } {
+    let requests = 0;
+    const sessions = [...(this.#server?.sessions ?? []), ...this.#world.peers.sessions];
+    for (const session of sessions) requests += session.handlingBytes + session.unsentBytes;
+    let shards = 0;
+    for (const primary of this.#primaries.values()) shards += primary.pendingShardBytes;
+    return { store: this.#store.usage().heldBytes, requests, shards };
+  }
+
   /** Of each PG it leads now; for tests and the simulator's checkers. */
   primaryOf(pg: PgId): Primary | undefined {
     return this.#primaries.get(pg);

@@ -49,6 +49,13 @@ export class Peers {
     return session?.isOpen === true ? session : undefined;
   }
 
+  /** Every session that is open. */
+  get sessions(): readonly Session[] {
+    return [...this.#peers.values()].flatMap(({ session }) =>
+      session?.isOpen === true ? [session] : [],
+    );
+  }
+
   /** A session to the disk `uuid`, opening one if need be. Throws `NetError`, `EnvError`. */
   async session(uuid: Uuid): Promise<Session> {
     const open = this.openSession(uuid);

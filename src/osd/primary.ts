@@ -177,6 +177,13 @@ export class Primary implements LinkOwner {
     return this.#begun;
   }
 
+  /** Memory of shards that are not stable yet. */
+  get pendingShardBytes(): number {
+    let bytes = 0;
+    for (const { shards } of this.#pendingShards.values()) bytes += shards.bytes;
+    return bytes;
+  }
+
   get links(): ReadonlyMap<Uuid, Link> {
     return this.#links;
   }

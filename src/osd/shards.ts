@@ -37,6 +37,8 @@ export function storedBytes(geometry: Geometry, blobBytes: number): number {
 export interface ShardSet {
   /** For copies every slot stores the same. */
   of(index: number): Uint8Array;
+  /** Memory of all together. */
+  readonly bytes: number;
   /** Gives the memory back; nobody may use a shard afterwards. */
   release(): void;
 }
@@ -72,12 +74,14 @@ export class SharedShards {
 
 /** The blob's own bytes are what copies are made of: they must live as long as the set. */
 export function shardsOf(geometry: Geometry, blob: Uint8Array): ShardSet {
-  if (geometry.kind === 'copies') return { of: () => blob, release: () => buffers.release(blob) };
+  if (geometry.kind === 'copies')
+    return { of: () => blob, bytes: blob.length, release: () => buffers.release(blob) };
   const bytes = shardBytes(geometry, blob.length);
   const shards = Array.from({ length: geometry.k + geometry.m }, () => buffers.acquire(bytes));
   encodeBlobInto(geometry, [blob], blob.length, shards);
   return {
     of: (index) => shards[index] as Uint8Array,
+    bytes: bytes * shards.length,
     release: () => {
       for (const shard of shards) buffers.release(shard);
     },

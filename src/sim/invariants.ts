@@ -4,6 +4,8 @@
 // - what is committed is held by enough slots for one more failure (rules 2 and 14)
 // - an in-sync slot holds everything that was committed (rules 1, 17, 19)
 //
+// - no daemon holds more than its budget (promise P6)
+//
 // and at each change of a PG record as the monitor keeps it:
 //
 // - versions and tenures only rise (rule 12)
@@ -25,6 +27,12 @@ interface Watched {
   committed: number;
 }
 
+/** A daemon's budget of 256 MiB without what the engine itself takes. */
+const heldBytesMax = 192 * 1024 * 1024;
+
+/** Between two looks at memory, in events. */
+const memoryEvery = 256;
+
 /** Between two looks at heads, in events: each costs a few microseconds, and a lost tail stays lost. */
 const headsEvery = 8;
 
@@ -34,6 +42,8 @@ export class Invariants {
   readonly #watched = new Map<PgId, Watched>();
   #records: ReadonlyMap<PgId, PgRecord> | undefined;
   #steps = 0;
+  /** The most that any daemon held at once. */
+  heldBytesMost = 0;
 
   constructor(cluster: SimulatedCluster) {
     this.#cluster = cluster;
@@ -48,10 +58,22 @@ export class Invariants {
       this.#checkRecords(this.#records);
     }
     this.#steps++;
+    if (this.#steps % memoryEvery === 0) this.#checkMemory();
     const looksAtHeads = this.#steps % headsEvery === 0;
     for (const [pg, watched] of this.#watched) {
       this.#checkPrimaries(pg, watched);
       if (looksAtHeads) this.#checkHeads(pg, watched);
+    }
+  }
+
+  #checkMemory(): void {
+    for (const { id, osd } of this.#cluster.osds) {
+      if (osd === undefined) continue;
+      const { store, requests, shards } = osd.heldBytes;
+      const held = store + requests + shards;
+      this.heldBytesMost = Math.max(this.heldBytesMost, held);
+      if (held > heldBytesMax)
+        this.#problem(`osd.${id} holds ${held} bytes: ${JSON.stringify(osd.heldBytes)}`);
     }
   }
 

@@ -10,16 +10,23 @@ export const marks: readonly string[] = [
   'unfinished puts given up',
   'proposal refused',
   'osd down',
+  'log too old to lead',
   // Recovery.
   'member begins anew',
   'member caught up by log',
   'blob pushed',
+  'data of another shard set aside',
+  'placement group in the trash',
+  'placement group out of the trash',
   // Clients.
   'request answered again',
   'write refused below the floor',
   // Damage.
   'damaged shard',
   'shard repaired',
+  'row repaired',
+  'disk older than it was',
+  'map store restored from what the OSDs know',
   'scrub ended',
   // Connections.
   'link broke',

@@ -8,7 +8,7 @@ import type { InitialPool } from '../mon/initial.ts';
 import { s3Methods } from '../s3/index/methods.ts';
 import { SeededRandom } from '../testing/seeded-random.ts';
 import type { LogLine } from '../testing/simulated-process.ts';
-import { compareMembers } from './end-state.ts';
+import { compareMembers, leftInMemory, leftOnDisks } from './end-state.ts';
 import { Invariants } from './invariants.ts';
 import { isLinearizable } from './linearizability.ts';
 import { Nemesis } from './nemesis.ts';
@@ -35,6 +35,8 @@ export interface RunResult {
   readonly undecided: number;
   readonly faults: Readonly<Record<string, number>>;
   readonly virtualMs: number;
+  /** The most that any disk's daemon held in memory for others at once. */
+  readonly heldBytesMost: number;
   /** How often each thing was logged. */
   readonly logged: Readonly<Record<string, number>>;
   /** Equal for equal seeds, as is the next random number. */
@@ -143,6 +145,7 @@ class Run {
     });
     this.#workload.excuses = this.#nemesis;
     this.#s3.excuses = this.#nemesis;
+    this.#s3.gateways = () => this.#gateways;
     this.#invariants = new Invariants(this.#cluster);
     this.#cluster.scheduler.afterEach = () => this.#invariants.check();
   }
@@ -174,6 +177,7 @@ class Run {
       faults: this.#nemesis.counts,
       logged: Object.fromEntries(cluster.logged),
       virtualMs: cluster.scheduler.now(),
+      heldBytesMost: this.#invariants.heldBytesMost,
       trace: cluster.scheduler.trace,
       nextRandom: cluster.random.below(2 ** 32),
     };
@@ -208,6 +212,7 @@ class Run {
     );
     await this.#endS3();
     const contents = await compareMembers(cluster, problems);
+    problems.push(...(await leftInMemory(cluster)), ...(await leftOnDisks(cluster)));
     const left = contents.flatMap(({ blobs }) => blobs);
     problems.push(...this.#workload.strayBlobs(left));
   }

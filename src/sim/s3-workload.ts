@@ -2,8 +2,9 @@
 // must be linearizable (a listing is one read of each of its keys); per answer, bytes that must be those of
 // the value its ETag names.
 
-import { decodeUtf8, emptyBytes, encodeUtf8, equalBytes } from '../base/bytes.ts';
+import { concatBytes, decodeUtf8, emptyBytes, encodeUtf8, equalBytes } from '../base/bytes.ts';
 import type { Random } from '../env/random.ts';
+import { partBytesMin } from '../s3/protocol/limits.ts';
 import { encodePercent } from '../s3/protocol/percent.ts';
 import type { WholeResponse } from '../testing/simulated-http.ts';
 import { isLinearizable, type Model, type Operation } from './linearizability.ts';
@@ -34,9 +35,14 @@ interface OpenOperation extends Operation<KeyCall> {
   answeredAt: number | undefined;
 }
 
-interface Value {
+interface Piece {
   readonly seed: number;
   readonly bytes: number;
+}
+
+/** What was put in one piece, or in several parts. */
+interface Value {
+  readonly parts: readonly Piece[];
 }
 
 interface Upload {
@@ -53,12 +59,29 @@ const largeBytes = 4_194_305;
 const bucket = 'bucket';
 const copyTargets = ['copy-0', 'copy-1', 'copy-2'];
 
-function pattern({ seed, bytes }: Value): Uint8Array {
+function pattern({ seed, bytes }: Piece): Uint8Array {
   const made = new Uint8Array(bytes);
   for (let at = 0; at < bytes; at++) made[at] = (at * 31 + seed * 17 + (at >> 8)) & 0xff;
   // Equal patterns of different values would be one value to the checker.
   for (let at = 0; at < Math.min(4, bytes); at++) made[at] = (seed >> (8 * at)) & 0xff;
   return made;
+}
+
+function bytesOf({ parts }: Value): Uint8Array {
+  const [first] = parts;
+  return parts.length === 1 && first !== undefined
+    ? pattern(first)
+    : concatBytes(parts.map(pattern));
+}
+
+function lengthOf({ parts }: Value): number {
+  return parts.reduce((sum, { bytes }) => sum + bytes, 0);
+}
+
+function bytesOfHex(hex: string): Uint8Array {
+  return Uint8Array.from({ length: hex.length / 2 }, (_, at) =>
+    Number.parseInt(hex.slice(at * 2, at * 2 + 2), 16),
+  );
 }
 
 export class S3Workload {
@@ -69,6 +92,8 @@ export class S3Workload {
   undecided = 0;
   /** What refusals there may be beside those of any moment; undefined: none. */
   excuses: Excuses | undefined;
+  /** Those that serve now: parts of one upload go through any of them. */
+  gateways: () => readonly SimulatedGateway[] = () => [];
   readonly #random: Random;
   readonly #now: () => number;
   readonly #histories = new Map<string, OpenOperation[]>();
@@ -218,12 +243,11 @@ export class S3Workload {
     return sizes[this.#random.below(among)] as number;
   }
 
-  #newValue(): { body: Uint8Array; etag: string } {
-    const bytes = this.#drawBytes();
-    const value = { seed: ++this.#seeds, bytes };
-    const body = pattern(value);
+  #newValue(bytes = this.#drawBytes()): { body: Uint8Array; etag: string } {
+    const piece = { seed: ++this.#seeds, bytes };
+    const body = pattern(piece);
     const etag = md5Hex(body);
-    this.#values.set(etag, value);
+    this.#values.set(etag, { parts: [piece] });
     return { body, etag };
   }
 
@@ -274,7 +298,7 @@ export class S3Workload {
     });
     if (answer?.status !== 206) return;
     const value = this.#values.get(this.#etagOf(answer));
-    const expected = value === undefined ? 0 : Math.min(to + 1, value.bytes) - from;
+    const expected = value === undefined ? 0 : Math.min(to + 1, lengthOf(value)) - from;
     if (answer.body.length !== expected)
       this.problems.push(`${key} bytes ${from}-${to}: ${answer.body.length} bytes came`);
     this.#checkBytes(key, this.#etagOf(answer), answer.body, from);
@@ -286,7 +310,7 @@ export class S3Workload {
       this.problems.push(`${key} has ETag ${etag}, which nobody wrote`);
       return;
     }
-    const expected = pattern(value);
+    const expected = bytesOf(value);
     if (from === 0 && body.length > expected.length)
       this.problems.push(`${key}: ${body.length} bytes instead of ${expected.length}`);
     if (!equalBytes(body, expected.subarray(from, from + body.length)))
@@ -329,40 +353,57 @@ export class S3Workload {
     for (const key of found.keys()) this.problems.push(`LIST ${prefix} has ${key}`);
   }
 
-  /** One or two parts; completed, aborted, or left for the end. */
+  /** One to three parts, each through any gateway; completed, or left for the end. */
   async #multipart(gateway: SimulatedGateway, key: string): Promise<void> {
     const path = this.#path(key);
     const created = await this.#ask(gateway, { method: 'POST', path, query: { uploads: '' } });
     if (created?.status !== 200) return;
     const id = /<UploadId>([^<]+)</.exec(decodeUtf8(created.body))?.[1] ?? '';
-    const upload = { key, id };
-    this.#uploads.push(upload);
-    const { body, etag } = this.#newValue();
-    const part = await this.#ask(gateway, {
-      method: 'PUT',
-      path,
-      query: { uploadId: id, partNumber: '1' },
-      body,
-    });
-    if (part?.status !== 200) return;
-    if (this.#random.below(4) === 0) return;
-    const digest = Uint8Array.from({ length: 16 }, (_, at) =>
-      Number.parseInt(etag.slice(at * 2, at * 2 + 2), 16),
+    this.#uploads.push({ key, id });
+    const large = this.#random.below(12) === 0 ? 1 + this.#random.below(2) : 0;
+    const parts = [
+      ...Array.from({ length: large }, () => this.#newValue(partBytesMin)),
+      this.#newValue(),
+    ];
+    const stored = await Promise.all(
+      parts.map(({ body }, index) =>
+        this.#ask(this.#anyGateway(gateway), {
+          method: 'PUT',
+          path,
+          query: { uploadId: id, partNumber: String(index + 1) },
+          body,
+        }),
+      ),
     );
-    const whole = `${md5Hex(digest)}-1`;
-    this.#values.set(whole, this.#values.get(etag) as Value);
+    if (stored.some((answer) => answer?.status !== 200) || this.#random.below(4) === 0) return;
+    const digests = parts.flatMap(({ etag }) => [...bytesOfHex(etag)]);
+    const whole = `${md5Hex(Uint8Array.from(digests))}-${parts.length}`;
+    const value = { parts: parts.flatMap(({ etag }) => this.#values.get(etag)?.parts ?? []) };
+    this.#values.set(whole, value);
+    // As a copy of it is called.
+    this.#values.set(md5Hex(bytesOf(value)), value);
     const operation = this.#begin(key, { kind: 'put', etag: whole });
-    const parts = `<Part><PartNumber>1</PartNumber><ETag>${etag}</ETag></Part>`;
-    const completed = await this.#ask(gateway, {
+    const list = parts
+      .map(
+        ({ etag }, index) =>
+          `<Part><PartNumber>${index + 1}</PartNumber><ETag>${etag}</ETag></Part>`,
+      )
+      .join('');
+    const completed = await this.#ask(this.#anyGateway(gateway), {
       method: 'POST',
       path,
       query: { uploadId: id },
-      body: encodeUtf8(`<CompleteMultipartUpload>${parts}</CompleteMultipartUpload>`),
+      body: encodeUtf8(`<CompleteMultipartUpload>${list}</CompleteMultipartUpload>`),
     });
     const isDone =
       completed?.status === 200 &&
       decodeUtf8(completed.body).includes('CompleteMultipartUploadResult');
     if (isDone) operation.answeredAt = this.#now();
+  }
+
+  #anyGateway(mine: SimulatedGateway): SimulatedGateway {
+    const all = this.gateways();
+    return all[this.#random.below(Math.max(1, all.length))] ?? mine;
   }
 
   /**

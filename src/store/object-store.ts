@@ -128,6 +128,8 @@ export interface Usage {
   readonly availableBytes: number;
   /** Accepted and not yet durable. */
   readonly pendingBytes: number;
+  /** Memory: what is pending, what is durable and may still be read, and the cache. */
+  readonly heldBytes: number;
 }
 
 /** Hot rows: some thousands of small objects, for which the key-value store would be asked and unpack. */
@@ -330,6 +332,7 @@ export class ObjectStore {
       usedBytes,
       availableBytes,
       pendingBytes: this.#pendingBytes,
+      heldBytes: this.#pendingBytes + this.#retiringBytes + this.#cache.bytes,
     };
   }
 
