@@ -55,6 +55,10 @@ export class SharedShards {
     this.#set = set;
   }
 
+  get bytes(): number {
+    return this.#set.bytes;
+  }
+
   of(index: number): Uint8Array {
     assert(this.#uses > 0, 'shards are used while somebody holds them');
     return this.#set.of(index);
