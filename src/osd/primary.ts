@@ -989,6 +989,7 @@ export class Primary implements LinkOwner {
     const set = shardsOf(geometry, payload);
     return {
       of: (index) => set.of(index),
+      bytes: set.bytes,
       release: () => {
         set.release();
         ingest.release(bytes);
