@@ -10,6 +10,8 @@
 
 import type { OsdId } from '../base/ids.ts';
 import type { Random } from '../env/random.ts';
+import { findOsd, findPool } from '../map/cluster-map.ts';
+import { copies, erasure } from '../map/geometry.ts';
 import { MonError } from '../mon/monitor.ts';
 import { parseStoreKey } from '../store/keys.ts';
 import { wireVersionMax } from '../wire/messages.ts';
@@ -30,6 +32,9 @@ export interface NemesisOptions {
   /** Ends a gateway in the middle of what it does and starts another. */
   killGateway(): boolean;
 }
+
+/** Layouts that a pool may have before it gets another from here. */
+const layoutsMax = 3;
 
 /** Most that a spoilt disk may take to be found and repaired. */
 const repairMs = 90_000;
@@ -107,9 +112,17 @@ export class Nemesis {
       if (osd.mayFail) cluster.killOsd(osd.id);
       await this.#restart(osd);
     }
-    for (const osd of cluster.osds)
+    for (const osd of cluster.osds) {
+      const isGivenUp = (): boolean => findOsd(cluster.monitor.map, osd.id)?.destroyed === true;
+      for (let attempt = 0; attempt < 20 && isGivenUp(); attempt++)
+        if (!(await this.#takeBack(osd))) await cluster.scheduler.run(500);
       for (let attempt = 0; attempt < 20 && !(await this.#mark(osd, 'in')); attempt++)
         await cluster.scheduler.run(500);
+    }
+    const goOn = (): Promise<boolean> =>
+      this.#command(cluster.monitor.setMigration('data', { migration: 'running' }), 'going on');
+    for (let attempt = 0; attempt < 20 && !(await goOn()); attempt++)
+      await cluster.scheduler.run(500);
   }
 
   #later(minMs: number, spreadMs: number, undo: () => void): void {
@@ -207,6 +220,10 @@ export class Nemesis {
       { name: 'osd out', weight: 2, apply: (osd) => this.#mark(osd, 'out') },
       { name: 'osd in', weight: 3, apply: (osd) => this.#mark(osd, 'in') },
       { name: 'osd marked down', weight: 1, apply: (osd) => this.#mark(osd, 'down') },
+      { name: 'pool change', weight: 3, apply: () => this.#changePool() },
+      { name: 'pool turned back or paused', weight: 2, apply: () => this.#turnPool() },
+      { name: 'disk given up', weight: 2, apply: (osd) => this.#giveUp(osd) },
+      { name: 'disk taken back', weight: 4, apply: (osd) => this.#takeBack(osd) },
       { name: 'gateway death', weight: 3, apply: () => this.#killGateway() },
       { name: 'scrub', weight: 3, apply: () => this.#scrub(this.#random.below(2) === 0) },
       { name: 'wiped disk', weight: 3, apply: (osd) => this.#wipe(osd) },
@@ -351,7 +368,11 @@ export class Nemesis {
         : how === 'in'
           ? monitor.markIn(osd.id)
           : monitor.markDownByOperator(osd.id);
-    // Refused while the monitor has heard too few since it started.
+    return this.#command(work, `marking osd.${osd.id} ${how}`);
+  }
+
+  /** False when the monitor refuses it: it has heard too few since it started, or it must not be done. */
+  #command(work: Promise<unknown>, what: string): Promise<boolean> {
     const done = work.then(
       () => true,
       (error: unknown) => {
@@ -359,7 +380,58 @@ export class Nemesis {
         throw error;
       },
     );
-    return cluster.settle(done, `marking osd.${osd.id} ${how}`, 10_000);
+    return this.#cluster.settle(done, what, 10_000);
+  }
+
+  /** Another geometry, or another number of placement groups, for a pool of blobs that is in use. */
+  async #changePool(): Promise<boolean> {
+    const cluster = this.#cluster;
+    if (!cluster.hasMonitor) return false;
+    const pool = findPool(cluster.monitor.map, 'data');
+    // What clients put beside the gateways is moved by nobody, so that its layouts stay: a few are enough.
+    if (pool === undefined || pool.layouts.length >= layoutsMax) return false;
+    const wishes = [
+      { geometry: erasure(2, 1) },
+      { geometry: erasure(3, 2) },
+      { geometry: erasure(1, 2) },
+      { geometry: copies(2, 1) },
+      { geometry: copies(3, 2) },
+      { pgCount: 1 + this.#random.below(5) },
+    ];
+    const wish = wishes[this.#random.below(wishes.length)] as (typeof wishes)[number];
+    return this.#command(cluster.monitor.setPoolLayout('data', wish), 'changing a pool');
+  }
+
+  async #turnPool(): Promise<boolean> {
+    const cluster = this.#cluster;
+    if (!cluster.hasMonitor || findPool(cluster.monitor.map, 'data') === undefined) return false;
+    const { monitor } = cluster;
+    switch (this.#random.below(3)) {
+      case 0:
+        return this.#command(monitor.revertPool('data'), 'turning a pool back');
+      case 1:
+        return this.#command(monitor.setMigration('data', { migration: 'paused' }), 'pausing');
+      default:
+        return this.#command(monitor.setMigration('data', { migration: 'running' }), 'going on');
+    }
+  }
+
+  /** Only what loses nothing; with its redundancy gone, and its disk untouched. */
+  async #giveUp(osd: SimulatedOsd): Promise<boolean> {
+    const cluster = this.#cluster;
+    if (!cluster.hasMonitor) return false;
+    const accept = (losses: readonly string[]): void => {
+      if (losses.length > 0) throw new MonError('refused', losses.join('\n'));
+    };
+    const work = cluster.monitor.destroyOsds(new Set([osd.id]), accept);
+    return this.#command(work, `giving up osd.${osd.id}`);
+  }
+
+  async #takeBack(osd: SimulatedOsd): Promise<boolean> {
+    const cluster = this.#cluster;
+    if (!cluster.hasMonitor) return false;
+    const work = cluster.monitor.undestroyOsds(new Set([osd.id]));
+    return this.#command(work, `taking osd.${osd.id} back`);
   }
 
   #scrub(deep: boolean): boolean {
