@@ -129,7 +129,7 @@ test('a cluster survives what is done to its daemons and directories', async (t)
         equal(status.health.status, 'HEALTH_OK');
         equal(status.pgs.total, 48);
         match(status.notes.join(), /not the loss of the machine/);
-        equal((await fetch(cluster.ready.s3)).status, 403);
+        equal((await fetch(`${cluster.ready.s3}/new`, { method: 'PUT' })).status, 403);
         const other = new AdminClient({ url: cluster.ready.admin, token: 'wrong' });
         const refusal: unknown = await other.get('/v1/status').catch((error: unknown) => error);
         match(String(refusal), /token/);
