@@ -196,6 +196,12 @@ const objectRoutes: Routes = {
   'GET uploadId': listParts,
 };
 
+/** What is there, as `METHOD` or `METHOD subresource`; the reference page lists it. */
+export const routeNames: Readonly<Record<'bucket' | 'object', readonly string[]>> = {
+  bucket: Object.keys(bucketRoutes).sort(),
+  object: Object.keys(objectRoutes).sort(),
+};
+
 function subresourceOf(request: S3Request): string | undefined {
   if (request.rawQuery === '') return undefined;
   for (const name of request.query.keys()) if (subresources.has(name)) return name;

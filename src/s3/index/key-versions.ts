@@ -92,6 +92,8 @@ export class KeyVersions {
   readonly #nullBefore: Version | undefined;
   #current: Uint8Array | undefined;
   #null: Version | undefined;
+  /** What was read out of rows, once each: an entry with its bytes inside is checked over all of them. */
+  readonly #entries = new Map<Uint8Array, Entry | undefined>();
   /** Rows `v` changed by this call; undefined: removed. By their key in hexadecimal. */
   readonly #older = new Map<string, { row: Uint8Array; value: Uint8Array | undefined }>();
 
@@ -108,6 +110,15 @@ export class KeyVersions {
     this.#nullBefore =
       nullVersion === undefined ? undefined : nullVersionFormat.decode(nullVersion).version;
     this.#null = this.#nullBefore;
+  }
+
+  /** Of a shard without rows `v`: the row `k` is all there is. */
+  static ofCurrent(
+    view: MethodView,
+    key: Uint8Array,
+    current: Uint8Array | undefined,
+  ): KeyVersions {
+    return new KeyVersions(view, key, current, undefined);
   }
 
   /** `versioned`: whether the shard has rows `v` at all. */
@@ -128,9 +139,22 @@ export class KeyVersions {
     return this.#current;
   }
 
+  /** As `readEntry`. */
+  entryOf(row: Uint8Array | undefined): Entry | undefined {
+    if (row === undefined) return undefined;
+    if (this.#entries.has(row)) return this.#entries.get(row);
+    const entry = readEntry(row);
+    this.#entries.set(row, entry);
+    return entry;
+  }
+
+  #isNull(row: Uint8Array): boolean {
+    return this.#entries.get(row)?.isNull ?? isNullVersion(row);
+  }
+
   async find(id: VersionId): Promise<FoundVersion | undefined> {
     if (id === 'null') {
-      if (this.#current !== undefined && isNullVersion(this.#current)) return this.#foundCurrent();
+      if (this.#current !== undefined && this.#isNull(this.#current)) return this.#foundCurrent();
       return this.#null === undefined ? undefined : this.#findOlder(this.#null);
     }
     const current = this.#current;
@@ -195,15 +219,15 @@ export class KeyVersions {
 
   /** Takes the version called `null` away, wherever it is. Its successor is about to be written. */
   async #dropNull(garbage: GarbageList): Promise<void> {
-    if (this.#current !== undefined && isNullVersion(this.#current)) {
-      garbage.addEntry(readEntry(this.#current));
+    if (this.#current !== undefined && this.#isNull(this.#current)) {
+      garbage.addEntry(this.entryOf(this.#current));
       this.#current = undefined;
       return;
     }
     if (this.#null === undefined) return;
     const found = await this.#findOlder(this.#null);
     if (found !== undefined) {
-      garbage.addEntry(readEntry(found.value));
+      garbage.addEntry(this.entryOf(found.value));
       this.#setOlder(found.row, undefined);
     }
     this.#null = undefined;
@@ -251,7 +275,7 @@ export class KeyVersions {
 
   /** Takes one version away for good; what is the newest then becomes the current one. */
   async remove(found: FoundVersion, list: Changes): Promise<void> {
-    list.garbage.addEntry(readEntry(found.value));
+    list.garbage.addEntry(this.entryOf(found.value));
     if (found.place === 'current') {
       this.#current = undefined;
     } else {

@@ -152,10 +152,9 @@ function judgeWrite(
 
 /** Whether a version must stay: `compliant` when nobody may say otherwise. */
 function lockOf(
-  row: Uint8Array | undefined,
+  entry: Entry | undefined,
   context: MethodContext,
 ): 'none' | 'governance' | 'compliant' {
-  const entry = readEntry(row);
   if (entry === undefined) return 'none';
   if (entry.legalHold === true) return 'compliant';
   if (entry.retention === undefined || entry.retention.untilMs <= context.wallMs) return 'none';
@@ -241,17 +240,23 @@ function ownRuns(entry: Entry): readonly BlobRun[] {
 }
 
 const putEntryMethod = define(messages.putEntry, async (view, argument, context) => {
-  const shard = readShard(await view.get(stateRow));
+  const [state, current] = await view.getMany([stateRow, entryRow(argument.key)]);
+  const shard = readShard(state);
   if (!shard.isOpen) return { result: refused('no-bucket') };
   const versioning = versioningOf(shard, argument.versioning);
   const versioned = shard.versioned || versioning !== 'off';
-  const key = await loadKey(view, argument.key, versioned);
-  const old = readEntry(key.current);
+  const key = versioned
+    ? await loadKey(view, argument.key, versioned)
+    : KeyVersions.ofCurrent(view, argument.key, current);
+  const old = key.entryOf(key.current);
   const runs = argument.hasBlobs ? ownRuns(decodeEntry(argument.entry)) : [];
   const garbage = new GarbageList(context);
   let reason = judgeWrite(argument.conditions, key.current, old);
   const writer = await cancelledWriter(view, runs);
-  if (reason === undefined && lockOf(await key.replacedBy(versioning), context) !== 'none')
+  if (
+    reason === undefined &&
+    lockOf(key.entryOf(await key.replacedBy(versioning)), context) !== 'none'
+  )
     reason = 'locked';
   if (reason === undefined && writer !== undefined) reason = 'cancelled';
   if (reason !== undefined) {
@@ -312,7 +317,7 @@ async function deleteOne(
     marker,
   });
   const isLocked = (row: Uint8Array | undefined): boolean => {
-    const lock = lockOf(row, context);
+    const lock = lockOf(key.entryOf(row), context);
     return lock === 'compliant' || (lock === 'governance' && !item.bypassGovernance);
   };
   const id = parseId(item.versionId);
@@ -676,7 +681,7 @@ const completeUploadMethod = define(messages.completeUpload, async (view, argume
   const versioning = versioningOf(shard, argument.versioning);
   const versioned = shard.versioned || versioning !== 'off';
   const key = await loadKey(view, argument.key, versioned);
-  const old = readEntry(key.current);
+  const old = key.entryOf(key.current);
   const runs = ownRuns(decodeEntry(argument.entry));
   const refusedEffects = (): RowEffect[] => {
     const garbage = new GarbageList(context);
@@ -692,7 +697,10 @@ const completeUploadMethod = define(messages.completeUpload, async (view, argume
   }
   let reason = judgeWrite(argument.conditions, key.current, old);
   const writer = await cancelledWriter(view, runs);
-  if (reason === undefined && lockOf(await key.replacedBy(versioning), context) !== 'none')
+  if (
+    reason === undefined &&
+    lockOf(key.entryOf(await key.replacedBy(versioning)), context) !== 'none'
+  )
     reason = 'locked';
   if (reason === undefined && writer !== undefined) reason = 'cancelled';
   const wanted = new Map(argument.parts.map((part) => [part.partNumber, part.version]));
