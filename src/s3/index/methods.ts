@@ -337,10 +337,11 @@ async function deleteOne(
   const isConditional = [item.ifMatch, item.ifSizeBytes, item.ifModifiedMs].some(
     (condition) => condition !== undefined,
   );
-  // No condition holds of a delete marker; where there is nothing at all, there is nothing to delete.
+  // A delete marker has no ETag to match; `*`, or where there is nothing at all, leaves nothing to delete.
   if (isConditional && key.current === undefined) {
     const marker = list.versioned ? await key.newestOlder() : undefined;
-    return outcome(marker === undefined ? 'absent' : 'precondition');
+    const isAny = item.ifMatch?.includes('*') === true;
+    return outcome(marker === undefined || isAny ? 'absent' : 'precondition');
   }
   if (versioning === 'off') {
     const { current } = key;
