@@ -180,7 +180,7 @@ class AdminApi {
       fsid: monitor.map.fsid,
       version,
       epoch: monitor.map.epoch,
-      ready: pgs.length > 0 && pgs.every((pg) => pg.writable),
+      ready: pgs.length > 0 && pgs.every((pg) => pg.writable || pg.draining),
       health: await this.#health(assessment),
       osds: {
         total: osds.length,

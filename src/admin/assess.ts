@@ -73,6 +73,7 @@ function assessPg(knowledge: MonitorKnowledge, record: PgRecord, now: Instant): 
     pg: record.pg,
     pool: pool.name,
     geometry: formatGeometry(layout.geometry),
+    draining: layout.drainingSince !== undefined,
     state: stateOf({ record, layout, live, serving, report }),
     serving,
     writable: serving && hasWriteFloor(record, layout, map),
@@ -208,7 +209,7 @@ function assessMigration(
   pool: Pool,
   layouts: readonly LayoutView[],
 ): MigrationView {
-  const word = knowledge.migrationOf(pool.id);
+  const word = knowledge.migrationOf(pool);
   const leftBytes = layouts
     .filter(({ state }) => state === 'draining')
     .reduce((total, { bytes }) => total + bytes, 0);

@@ -1,7 +1,7 @@
 // What the admin API is given: the monitor's knowledge and commands, and those of whoever runs the
 // daemons. Interfaces, because this folder stands beside the monitor, not above it.
 
-import type { OsdId, PgId, PoolId, Uuid } from '../base/ids.ts';
+import type { OsdId, PgId, Uuid } from '../base/ids.ts';
 import type { Instant } from '../env/clock.ts';
 import type { ClusterMap, Layout, OsdEntry, Pool } from '../map/cluster-map.ts';
 import type { PgRecord } from '../map/pg-record.ts';
@@ -46,7 +46,7 @@ export interface MonitorKnowledge {
   readonly records: ReadonlyMap<PgId, PgRecord>;
   reportOf(pg: PgId): HeardPgReport | undefined;
   sightOf(osd: OsdEntry): OsdSight | undefined;
-  migrationOf(pool: PoolId): MigrationWord | undefined;
+  migrationOf(pool: Pool): MigrationWord | undefined;
   /** Disks down for long that are not marked out, and why. */
   readonly heldIn: readonly { readonly osd: OsdId; readonly reason: string }[];
   /** Disks that wait because they went down again and again. */

@@ -119,7 +119,8 @@ function pgFindings(pgs: readonly PgView[]): Finding[] {
       severity: 'ERR',
       summary: (count) => `${countOf(count, 'placement group')} below the write floor: writes wait`,
       lines: lines(
-        (pg) => pg.serving && !pg.writable,
+        // What would be written there goes elsewhere.
+        (pg) => pg.serving && !pg.writable && !pg.draining,
         (pg) => `${describeInSync(pg)} (${pg.geometry})`,
       ),
     },

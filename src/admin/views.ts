@@ -115,6 +115,8 @@ export interface PgView {
   readonly pg: string;
   readonly pool: string;
   readonly geometry: string;
+  /** Its layout takes no blobs, because its pool has another active one. */
+  readonly draining: boolean;
   /** `active+clean`, `active+degraded+recovering`, `down`… */
   readonly state: string;
   readonly serving: boolean;

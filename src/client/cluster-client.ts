@@ -209,6 +209,7 @@ export class ClusterClient implements Cluster {
       from: found.layouts
         .filter((each) => each !== active)
         .map((each) => ({ pool: found.id, layout: each.id })),
+      to: { pool: found.id, layout: active.id },
       bytesPerSecond: found.migrationBytesPerSecond,
     };
   }

@@ -40,11 +40,15 @@ export interface BlobCursor {
 /** Layouts that take no blobs any more, and how fast they may be emptied. */
 export interface Migration {
   readonly from: readonly LayoutRef[];
+  /** The active one, where everything goes. */
+  readonly to: LayoutRef;
   /** 0: no limit. */
   readonly bytesPerSecond: number;
 }
 
 export interface MigrationProgress {
+  /** Id of the layout that everything goes to. */
+  readonly toLayout: number;
   /** Since this gateway began with it. */
   readonly movedBytes: number;
   readonly movedBlobs: number;

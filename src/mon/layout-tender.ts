@@ -27,6 +27,8 @@ const steadyMs = 10_000;
 
 /** How far a gateway that moves a pool's blobs says it is. */
 export interface MigrationWord {
+  /** The layout that was active then: of another, the word says nothing. */
+  readonly toLayout: number;
   readonly movedBytes: number;
   readonly movedBlobs: number;
   readonly cleanPasses: number;
@@ -63,7 +65,10 @@ export class LayoutTender {
   heard(pool: PoolId, word: Omit<MigrationWord, 'firstAt' | 'firstMovedBytes'>): void {
     const before = this.#words.get(pool);
     // Another gateway counts anew.
-    const goesOn = before !== undefined && word.movedBytes >= before.movedBytes;
+    const goesOn =
+      before !== undefined &&
+      word.toLayout === before.toLayout &&
+      word.movedBytes >= before.movedBytes;
     this.#words.set(pool, {
       ...word,
       firstAt: goesOn ? before.firstAt : word.at,
@@ -71,8 +76,9 @@ export class LayoutTender {
     });
   }
 
-  wordOf(pool: PoolId): MigrationWord | undefined {
-    return this.#words.get(pool);
+  wordOf(pool: Pool): MigrationWord | undefined {
+    const word = this.#words.get(pool.id);
+    return word?.toLayout === activeLayout(pool).id ? word : undefined;
   }
 
   /** What should be done now for this pool; undefined: nothing. */

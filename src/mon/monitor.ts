@@ -1099,7 +1099,7 @@ export class Monitor {
   }
 
   /** What moves a pool's blobs has said; undefined: nothing yet. */
-  migrationOf(pool: PoolId): MigrationWord | undefined {
+  migrationOf(pool: Pool): MigrationWord | undefined {
     return this.#layouts.wordOf(pool);
   }
 

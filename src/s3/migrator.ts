@@ -79,6 +79,7 @@ type Relocated =
 export class Migrator {
   readonly #parts: GatewayParts;
   readonly #job: PacedJob;
+  #toLayout = 0;
   #movedBytes = 0;
   #movedBlobs = 0;
   #cleanPasses = 0;
@@ -106,6 +107,9 @@ export class Migrator {
       this.#cleanPasses = 0;
       return;
     }
+    // Turned back, or changed again: what was clean was so for another layout.
+    if (migration.to.layout !== this.#toLayout) this.#cleanPasses = 0;
+    this.#toLayout = migration.to.layout;
     const now = this.#parts.env.clock.now();
     if (this.#cleanPasses >= cleanPassesEnough && now < this.#restUntil) return;
     this.#trouble = '';
@@ -125,6 +129,7 @@ export class Migrator {
 
   #report(): void {
     this.#parts.cluster.reportMigration(dataPool, {
+      toLayout: this.#toLayout,
       movedBytes: this.#movedBytes,
       movedBlobs: this.#movedBlobs,
       cleanPasses: this.#cleanPasses,
@@ -137,6 +142,8 @@ export class Migrator {
     const migration = this.#parts.cluster.migration(dataPool);
     if (migration === undefined || !(await this.#job.holds()))
       throw new ClientError('unavailable', 'the migration was paused, or is over');
+    if (migration.to.layout !== this.#toLayout)
+      throw new ClientError('unavailable', 'the pool was changed again');
     return migration;
   }
 

@@ -188,10 +188,10 @@ test('a change of a pool is turned back in the middle, and everything lies as be
   await cluster.scheduler.run(15_000);
   await cluster.settle(monitor.setMigration('data', { migration: 'paused' }), 'pausing');
   await cluster.scheduler.run(3000);
-  const moved = monitor.migrationOf(story.pool().id)?.movedBytes ?? 0;
+  const moved = monitor.migrationOf(story.pool())?.movedBytes ?? 0;
   ok(moved > 0, 'some blobs are moved');
   await cluster.scheduler.run(20_000);
-  equal(monitor.migrationOf(story.pool().id)?.movedBytes, moved, 'paused is paused');
+  equal(monitor.migrationOf(story.pool())?.movedBytes, moved, 'paused is paused');
   await cluster.settle(story.put('new'), 'a put');
   await cluster.settle(monitor.revertPool('data'), 'turning back');
   await cluster.settle(

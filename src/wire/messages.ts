@@ -215,6 +215,7 @@ export type Message =
   | {
       readonly kind: 'report-migration';
       readonly pool: string;
+      readonly toLayout: number;
       readonly movedBytes: number;
       readonly movedBlobs: number;
       readonly cleanPasses: number;
@@ -451,7 +452,14 @@ export const messageCodec: Codec<Message> = union({
   known: c(34, struct({ map: option(clusterMapCodec), records: list(pgRecordCodec) })),
   'report-migration': c(
     36,
-    struct({ pool: text, movedBytes: uint, movedBlobs: uint, cleanPasses: uint, trouble: text }),
+    struct({
+      pool: text,
+      toLayout: uint,
+      movedBytes: uint,
+      movedBlobs: uint,
+      cleanPasses: uint,
+      trouble: text,
+    }),
   ),
   'cannot-lead': c(37, struct(pgTenure)),
   ping: c(40, empty),

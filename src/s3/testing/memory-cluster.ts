@@ -161,7 +161,7 @@ export class MemoryCluster implements Cluster {
 
   migration(pool: string): Migration | undefined {
     if (pool !== 'data' || this.drainingLayouts.length === 0) return undefined;
-    return { from: this.drainingLayouts, bytesPerSecond: 0 };
+    return { from: this.drainingLayouts, to: this.layout, bytesPerSecond: 0 };
   }
 
   reportMigration(_pool: string, progress: MigrationProgress): void {

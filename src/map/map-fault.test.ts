@@ -1,0 +1,108 @@
+import { equal, match } from 'node:assert/strict';
+import { test } from 'node:test';
+import { decode, encode } from '../base/codec.ts';
+import type { Epoch, OsdId, PgId, PoolId, Uuid } from '../base/ids.ts';
+import {
+  type ClusterMap,
+  clusterMapCodec,
+  isRetired,
+  type Layout,
+  newLayout,
+  newPool,
+  type Pool,
+} from './cluster-map.ts';
+import { copies, erasure } from './geometry.ts';
+import { mapFault, recordFault, successorFault } from './map-fault.ts';
+import type { PgRecord } from './pg-record.ts';
+
+const rule = { failureDomain: 'host', deviceClass: undefined } as const;
+const uuidOf = (id: number): Uuid => String(id).padStart(32, '0') as Uuid;
+const layout: Layout = { id: 1, geometry: erasure(2, 1), rule, pgCount: 4, ...newLayout };
+const pool: Pool = {
+  id: 1 as PoolId,
+  name: 'data',
+  layouts: [layout],
+  inlineBytesMax: 0,
+  ...newPool,
+};
+const map: ClusterMap = {
+  fsid: uuidOf(99),
+  epoch: 5 as Epoch,
+  osds: [],
+  pools: [pool],
+  settings: [],
+  nextOsdId: 0,
+  nextPoolId: 2,
+};
+
+const withPool = (edit: Partial<Pool>): ClusterMap => ({ ...map, pools: [{ ...pool, ...edit }] });
+const withLayout = (edit: Partial<Layout>): ClusterMap =>
+  withPool({ layouts: [{ ...layout, ...edit }] });
+
+test('a map as the monitor makes it has no fault, and comes through its codec unchanged', () => {
+  equal(mapFault(map), undefined);
+  const again = decode(clusterMapCodec, encode(clusterMapCodec, map));
+  equal(JSON.stringify(again), JSON.stringify(map));
+});
+
+test('whatever was edited by hand is named', () => {
+  match(mapFault(withLayout({ pgCount: 0 })) ?? '', /0 placement groups/);
+  match(mapFault(withLayout({ geometry: { ...erasure(2, 1), m: 0 } as never })) ?? '', /m 0/);
+  match(
+    mapFault(withLayout({ geometry: { ...erasure(2, 1), codec: 'x' } as never })) ?? '',
+    /codec x/,
+  );
+  match(mapFault(withLayout({ geometry: copies(2, 3) })) ?? '', /min size 3/);
+  match(mapFault(withLayout({ drainingSince: 3 as Epoch })) ?? '', /active/);
+  match(mapFault(withPool({ layouts: [] })) ?? '', /no layout/);
+  match(mapFault(withPool({ layouts: [layout, layout] })) ?? '', /twice/);
+  match(mapFault(withPool({ nextLayoutId: 1 })) ?? '', /not below the next id/);
+  match(mapFault({ ...map, pools: [pool, { ...pool, id: 0 as PoolId }] }) ?? '', /two pools/);
+  match(mapFault({ ...map, nextPoolId: 1 }) ?? '', /not below the next/);
+});
+
+test('a profile edited in place is refused by whoever knows the layout', () => {
+  const edited = { ...withLayout({ geometry: erasure(3, 2) }), epoch: 6 as Epoch };
+  match(
+    successorFault(map, edited) ?? '',
+    /was erasure 2\+1 .* would be erasure 3\+2 .*a layout never changes/,
+  );
+  match(successorFault(map, withLayout({ pgCount: 8 })) ?? '', /had 4 placement groups/);
+  match(successorFault(map, { ...map, fsid: uuidOf(98) }) ?? '', /another|of cluster/);
+  equal(successorFault(map, { ...map, pools: [] }), undefined, 'a pool may go');
+});
+
+test('a record that is not one of the map is refused', () => {
+  const record: PgRecord = {
+    pg: '1.1.0' as PgId,
+    tenure: 1,
+    version: 1,
+    primary: uuidOf(0),
+    nonce: '',
+    slots: [0, 1, 2].map((id) => ({
+      osd: id as OsdId,
+      uuid: uuidOf(id),
+      index: id,
+      state: 'in-sync',
+      asOf: 0,
+    })),
+    target: [0, 1, 2] as unknown as PgRecord['target'],
+  };
+  equal(recordFault(record, map), undefined);
+  const [first] = record.slots;
+  match(recordFault({ ...record, pg: '1.1.9' as PgId }, map) ?? '', /4 placement groups/);
+  match(recordFault({ ...record, primary: uuidOf(7) }, map) ?? '', /primary has no slot/);
+  match(recordFault({ ...record, slots: [], primary: undefined }, map) ?? '', /nobody is in-sync/);
+  if (first === undefined) throw new Error('three slots');
+  match(recordFault({ ...record, slots: [...record.slots, first] }, map) ?? '', /two slots/);
+  const wrong = record.slots.map((slot) => (slot === first ? { ...slot, index: 5 } : slot));
+  match(recordFault({ ...record, slots: wrong }, map) ?? '', /shard 5/);
+});
+
+test('a layout is gone only by a map that knows that it was there', () => {
+  equal(isRetired('1.1.0' as PgId, map), false);
+  equal(isRetired('1.2.0' as PgId, map), false, 'not yet heard of');
+  equal(isRetired('1.2.0' as PgId, withPool({ nextLayoutId: 3 })), true);
+  equal(isRetired('7.1.0' as PgId, map), false);
+  equal(isRetired('1.1.0' as PgId, { ...map, pools: [] }), true);
+});
