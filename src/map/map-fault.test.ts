@@ -55,7 +55,8 @@ test('whatever was edited by hand is named', () => {
   match(mapFault(withLayout({ geometry: copies(2, 3) })) ?? '', /min size 3/);
   match(mapFault(withLayout({ drainingSince: 3 as Epoch })) ?? '', /active/);
   match(mapFault(withPool({ layouts: [] })) ?? '', /no layout/);
-  match(mapFault(withPool({ layouts: [layout, layout] })) ?? '', /twice/);
+  const draining = { ...layout, drainingSince: 3 as Epoch };
+  match(mapFault(withPool({ layouts: [draining, layout] })) ?? '', /twice/);
   match(mapFault(withPool({ nextLayoutId: 1 })) ?? '', /not below the next id/);
   match(mapFault({ ...map, pools: [pool, { ...pool, id: 0 as PoolId }] }) ?? '', /two pools/);
   match(mapFault({ ...map, nextPoolId: 1 }) ?? '', /not below the next/);
