@@ -160,7 +160,8 @@ const text =
     ? await runSuite(suite ?? '')
     : values.from.map((file) => readFileSync(file, 'utf8')).join('');
 if (values.results !== undefined) writeFileSync(values.results, text);
-const outcomes = parseOutcomes(text);
+// Of a test that was run again, the last outcome counts.
+const outcomes = [...new Map(parseOutcomes(text).map((each) => [each.test, each])).values()];
 const against =
   values.against === undefined
     ? undefined

@@ -36,7 +36,9 @@ export async function listBuckets(context: OperationContext): Promise<HttpRespon
   const limit = Math.max(1, countParameter(context, 'max-buckets', bucketsPerPage));
   let after: string | undefined = parseToken(request.query.get('continuation-token'));
   const shown: string[] = [];
-  while (after !== undefined && shown.length < limit) {
+  // One more than is shown tells whether there is another page.
+  let last = '';
+  while (after !== undefined && shown.length <= limit) {
     const page: {
       buckets: readonly { name: string; record: Uint8Array }[];
       next: string | undefined;
@@ -44,9 +46,10 @@ export async function listBuckets(context: OperationContext): Promise<HttpRespon
       owner: user.name,
       prefix,
       after,
-      limit: limit - shown.length,
+      limit: limit + 1 - shown.length,
     });
-    for (const { name, record } of page.buckets)
+    for (const { name, record } of page.buckets) {
+      if (shown.length < limit) last = name;
       shown.push(
         element(
           'Bucket',
@@ -54,14 +57,15 @@ export async function listBuckets(context: OperationContext): Promise<HttpRespon
           textElement('CreationDate', formatIsoDate(bucketFormat.decode(record).createdWallMs)),
         ),
       );
+    }
     after = page.next;
   }
-  const token = after === undefined ? undefined : formatBase64(encodeUtf8(after));
+  const token = shown.length > limit ? formatBase64(encodeUtf8(last)) : undefined;
   return xmlResponse(
     xmlDocument(
       'ListAllMyBucketsResult',
       ownerElement(user.name),
-      element('Buckets', ...shown),
+      element('Buckets', ...shown.slice(0, limit)),
       textElement('ContinuationToken', token),
       prefix === '' ? '' : textElement('Prefix', prefix),
     ),
