@@ -75,7 +75,11 @@ test('what another user put is that user’s, until the bucket says otherwise', 
   ok(acl.includes('<Owner><ID>bob</ID>'));
   const controls =
     '<OwnershipControls><Rule><ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule></OwnershipControls>';
-  await owner('PUT', '/bucket', { query: { ownershipControls: '' }, body: controls });
+  const enforce = () =>
+    owner('PUT', '/bucket', { query: { ownershipControls: '' }, body: controls });
+  equal(await errorCode(await enforce()), 'InvalidBucketAclWithObjectOwnership');
+  await owner('PUT', '/bucket', { query: { acl: '' }, headers: { 'x-amz-acl': 'private' } });
+  equal((await enforce()).status, 200);
   equal((await owner('GET', '/bucket/mine')).status, 200);
   equal((await other('GET', '/bucket/mine')).status, 403, 'access lists are off');
   const refused = await owner('PUT', '/bucket/key', {

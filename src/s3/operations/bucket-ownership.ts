@@ -1,7 +1,7 @@
 // Ownership controls, and the block of public access.
 
 import type { HttpResponse } from '../../env/http.ts';
-import type { Action } from '../authorization.ts';
+import { type Action, bucketAclOf } from '../authorization.ts';
 import {
   accessBucket,
   emptyResponse,
@@ -42,7 +42,13 @@ export async function putBucketOwnershipControls(context: OperationContext): Pro
   const access = await accessBucket(context, 's3:PutBucketOwnershipControls', 'looked-up');
   const ownership = parseOwnershipControls(await readBody(context));
   const { index } = context.parts;
-  await index.putDocument(access, 'ownership-controls', formatOwnershipControls(ownership));
+  const { owner } = access.record;
+  // What the list grants others would end without a word.
+  const grantsOthers = bucketAclOf(access.configuration).some(({ grantee }) => grantee !== owner);
+  if (ownership === 'BucketOwnerEnforced' && grantsOthers)
+    throw new S3Error('InvalidBucketAclWithObjectOwnership');
+  const document = formatOwnershipControls(ownership);
+  await index.putDocument(access, 'ownership-controls', document, ['acl']);
   return emptyResponse(200);
 }
 

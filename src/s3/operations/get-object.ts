@@ -37,6 +37,8 @@ interface Part {
   readonly beginBytes: number;
   readonly endBytes: number;
   readonly status: 200 | 206;
+  /** Of a part that was asked for by its number, in the object's algorithm. */
+  readonly checksum?: string | undefined;
 }
 
 const overridable = [
@@ -89,8 +91,9 @@ async function partRange(parts: GatewayParts, entry: Entry, text: string): Promi
   const extents = await loadExtents(parts.cluster, entry.content);
   let beginBytes = 0;
   for (const extent of extents.slice(0, number - 1)) beginBytes += extent.sizeBytes;
-  const endBytes = beginBytes + (extents[number - 1]?.sizeBytes ?? 0);
-  return { beginBytes, endBytes, status: 206 };
+  const extent = extents[number - 1];
+  const endBytes = beginBytes + (extent?.sizeBytes ?? 0);
+  return { beginBytes, endBytes, status: 206, checksum: extent?.checksum };
 }
 
 async function choosePart(context: OperationContext, entry: Entry): Promise<Part> {
@@ -136,13 +139,14 @@ function answerHeaders(context: OperationContext, entry: Entry, part: Part): [st
   if (entry.partCount > 0 && query.has('partNumber'))
     answer.push(['x-amz-mp-parts-count', String(entry.partCount)]);
   const isWhole = part.endBytes - part.beginBytes === entry.sizeBytes;
+  const checksum = part.checksum ?? (isWhole ? entry.checksum?.value : undefined);
   if (
     entry.checksum !== undefined &&
-    isWhole &&
+    checksum !== undefined &&
     headers.get('x-amz-checksum-mode')?.toUpperCase() === 'ENABLED'
   )
     answer.push(
-      [checksumHeader(entry.checksum.algorithm), entry.checksum.value],
+      [checksumHeader(entry.checksum.algorithm), checksum],
       ['x-amz-checksum-type', entry.checksum.type],
     );
   return answer;
