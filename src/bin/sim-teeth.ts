@@ -1,7 +1,9 @@
 // Proves that the simulator can bite: plants each bug of src/sim/teeth/teeth.ts into a scratch copy of the
 // sources, compiles it, and runs its scenario, or seeds, until one fails.
 //
-//   npm run sim:teeth [-- --only WORDS] [--seeds 2000] [--minutes 2]     minutes a bug, at most
+//   npm run sim:teeth [-- --only WORDS] [--from WORDS] [--seeds 2000] [--minutes 2]
+//
+// `--from`: goes on with the first bug whose name has these words; `--minutes`: at most, for each bug.
 
 import { spawn, spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -15,6 +17,7 @@ import { type Tooth, teeth } from '../sim/teeth/teeth.ts';
 const { values } = parseArgs({
   options: {
     only: { type: 'string', default: '' },
+    from: { type: 'string', default: '' },
     seeds: { type: 'string', default: '2000' },
     minutes: { type: 'string', default: '2' },
   },
@@ -105,7 +108,11 @@ function runSeeds(): Promise<string | undefined> {
 
 let passed = 0;
 let failed = 0;
-for (const tooth of teeth) {
+const begin = Math.max(
+  0,
+  teeth.findIndex((tooth) => tooth.name.includes(values.from)),
+);
+for (const tooth of teeth.slice(begin)) {
   if (!tooth.name.includes(values.only)) continue;
   const fault = plant(tooth);
   const caught =
