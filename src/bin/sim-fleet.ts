@@ -191,7 +191,7 @@ const ticker = setInterval(
   process.stderr.isTTY ? 1000 : 60_000,
 );
 const timer = setTimeout(stop, limitMs);
-process.on('SIGINT', stop);
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, stop);
 
 if (isSmoke) {
   await runScenarios();
