@@ -2,7 +2,7 @@
 // disk is the one the map names and is up: a record that still calls a wiped disk in-sync fools nobody.
 
 import type { OsdId, PgId } from '../base/ids.ts';
-import { parsePgId } from '../base/ids.ts';
+import { comparePgIds, parsePgId } from '../base/ids.ts';
 import type { Instant } from '../env/clock.ts';
 import {
   activeLayout,
@@ -39,7 +39,7 @@ export function assess(knowledge: MonitorKnowledge, now: Instant): Assessment {
   const pgs = [...knowledge.records.values()]
     .map((record) => assessPg(knowledge, record, now))
     .filter((view) => view !== undefined)
-    .sort((a, b) => comparePgs(a.pg, b.pg));
+    .sort((a, b) => comparePgIds(a.pg, b.pg));
   return {
     pgs,
     osds: map.osds.map((osd) => assessOsd(knowledge, osd, pgs)).sort((a, b) => a.id - b.id),
@@ -47,16 +47,6 @@ export function assess(knowledge: MonitorKnowledge, now: Instant): Assessment {
       .filter((pool) => pool.removedWallMs === 0)
       .map((pool) => assessPool(knowledge, pool, pgs)),
   };
-}
-
-function comparePgs(a: string, b: string): number {
-  const left = a.split('.').map(Number);
-  const right = b.split('.').map(Number);
-  for (const [at, number] of left.entries()) {
-    const difference = number - (right[at] ?? 0);
-    if (difference !== 0) return difference;
-  }
-  return 0;
 }
 
 function assessPg(knowledge: MonitorKnowledge, record: PgRecord, now: Instant): PgView | undefined {

@@ -31,6 +31,17 @@ export function parsePgId(pg: PgId): {
   return { pool: pool as PoolId, layout: layout as number, index: index as number };
 }
 
+/** By pool, layout and index, as numbers. */
+export function comparePgIds(a: string, b: string): number {
+  const left = a.split('.').map(Number);
+  const right = b.split('.').map(Number);
+  for (const [at, number] of left.entries()) {
+    const difference = number - (right[at] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}
+
 /**
  * Names an immutable run of bytes for ever. `incarnation` is leased to one writer by the monitors
  * and never given again; the writer counts `counter` up, so no id is used twice.

@@ -160,11 +160,7 @@ function addLayoutCommands(pool: Command, common: Decorate, waiting: DecorateWai
           );
         await admin.post<object>(pathOf(name, 'set'), wish);
         await untilMoved(admin, name, flags);
-        print(
-          flags,
-          await poolOf(admin, name),
-          (now) => `pool ${name}: ${describeMigration(now)}\n`,
-        );
+        await showPool(admin, name, flags);
       }),
     );
   waiting(
@@ -177,7 +173,7 @@ function addLayoutCommands(pool: Command, common: Decorate, waiting: DecorateWai
     withAdmin(flags, async (admin) => {
       await admin.post<object>(pathOf(name, 'revert'), {});
       await untilMoved(admin, name, flags);
-      print(flags, await poolOf(admin, name), (now) => `pool ${name}: ${describeMigration(now)}\n`);
+      await showPool(admin, name, flags);
     }),
   );
   for (const [command, description] of [
@@ -188,11 +184,7 @@ function addLayoutCommands(pool: Command, common: Decorate, waiting: DecorateWai
       (name: string, flags: CommonFlags) =>
         withAdmin(flags, async (admin) => {
           await admin.post<object>(pathOf(name, command), {});
-          print(
-            flags,
-            await poolOf(admin, name),
-            (now) => `pool ${name}: ${describeMigration(now)}\n`,
-          );
+          await showPool(admin, name, flags);
         }),
     );
   common(
@@ -204,7 +196,7 @@ function addLayoutCommands(pool: Command, common: Decorate, waiting: DecorateWai
   ).action((name: string, bytesPerSecond: number, flags: CommonFlags) =>
     withAdmin(flags, async (admin) => {
       await admin.post<object>(pathOf(name, 'rate'), { bytesPerSecond });
-      print(flags, await poolOf(admin, name), (now) => `pool ${name}: ${describeMigration(now)}\n`);
+      await showPool(admin, name, flags);
     }),
   );
 }
@@ -218,6 +210,11 @@ async function poolOf(admin: AdminClient, name: string): Promise<PoolView> {
   const pool = pools.find((each) => each.name === name);
   if (pool === undefined) throw new CliError(1, `no pool ${name}`);
   return pool;
+}
+
+async function showPool(admin: AdminClient, name: string, flags: CommonFlags): Promise<void> {
+  const pool = await poolOf(admin, name);
+  print(flags, pool, (now) => `pool ${name}: ${describeMigration(now)}\n`);
 }
 
 /** With --wait, until one layout is left: what was moved is collected and its placement groups are gone. */

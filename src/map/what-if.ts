@@ -3,7 +3,7 @@
 // what is shown before is what is decided on. Pure.
 
 import type { OsdId, PgId } from '../base/ids.ts';
-import { parsePgId } from '../base/ids.ts';
+import { comparePgIds, parsePgId } from '../base/ids.ts';
 import {
   type ClusterMap,
   domainOf,
@@ -124,7 +124,7 @@ export function lossesOfDestroying(
   ids: ReadonlySet<OsdId>,
 ): readonly string[] {
   const found = [...fatesOf(state.map, state.records.values(), ids, 'destroyed')].sort(
-    (a, b) => fates.indexOf(b.fate) - fates.indexOf(a.fate) || comparePgs(a.pg, b.pg),
+    (a, b) => fates.indexOf(b.fate) - fates.indexOf(a.fate) || comparePgIds(a.pg, b.pg),
   );
   const poolOf = new Map(state.map.pools.map((pool) => [String(pool.id), pool.name]));
   const nameOf = (each: PgFate): string => poolOf.get(each.pg.split('.')[0] ?? '') ?? '';
@@ -142,16 +142,6 @@ export function lossesOfDestroying(
     );
   }
   return lines;
-}
-
-function comparePgs(a: PgId, b: PgId): number {
-  const left = a.split('.').map(Number);
-  const right = b.split('.').map(Number);
-  for (const [at, number] of left.entries()) {
-    const difference = number - (right[at] ?? 0);
-    if (difference !== 0) return difference;
-  }
-  return 0;
 }
 
 function describeFate({ fate, left, needed, awaited }: PgFate): string {
