@@ -27,7 +27,9 @@ export async function removeLeftOver(
   wallMs: number,
 ): Promise<boolean> {
   const { pg, disk } = member;
-  const isEmpty = disk.counts.blobs === 0 && disk.cursor === undefined && !(await disk.hasRows());
+  // What can't be read is not nothing.
+  const hasRows = await disk.hasRows().catch(() => true);
+  const isEmpty = disk.counts.blobs === 0 && disk.cursor === undefined && !hasRows;
   const key = markKey(pg);
   if (!isEmpty) {
     const stored = await store.get(collection, key);

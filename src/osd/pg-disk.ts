@@ -936,10 +936,7 @@ export class PgDisk {
 
   /** The row that an error of this PG's collection is about; undefined when it is about something else. */
   damagedRow(error: unknown): Uint8Array | undefined {
-    if (!(error instanceof StoreError) || error.failure.code !== 'checksum-mismatch')
-      return undefined;
-    const { collection, key } = error.failure;
-    return collection === this.#collection ? key.slice() : undefined;
+    return damagedRowIn(this.#collection, error);
   }
 
   #removeRow(transaction: Transaction, key: Uint8Array): void {
@@ -1050,12 +1047,16 @@ export class PgDisk {
         limit: 500,
       });
       for (const { name } of blobs) transaction.removeObject(collection, name);
-      const rows = await store.scan(collection, {
-        begin: emptyBytes,
-        end: undefined,
-        limit: 500,
+      const range = { begin: emptyBytes, end: undefined, limit: 500 };
+      let damaged: Uint8Array | undefined;
+      const rows = await store.scan(collection, range).catch((error: unknown) => {
+        // A row that does not verify goes by itself, and the rest after it.
+        damaged = damagedRowIn(collection, error);
+        if (damaged === undefined) throw error;
+        return [];
       });
-      const isLast = blobs.length < 500 && rows.length < 500;
+      if (damaged !== undefined) transaction.delete(collection, damaged);
+      const isLast = damaged === undefined && blobs.length < 500 && rows.length < 500;
       for (const [key] of rows)
         if (isLast || compareBytes(key, metaKey) !== 0) transaction.delete(collection, key);
       await store.commit(transaction);
@@ -1068,6 +1069,12 @@ function clientOfEnded(key: Uint8Array): number {
   if (key.length !== 9) throw new DecodeError(`a key of ended requests of ${key.length} bytes`);
   const view = new DataView(key.buffer, key.byteOffset, 9);
   return view.getUint32(1, false) * 2 ** 32 + view.getUint32(5, false);
+}
+
+function damagedRowIn(collection: string, error: unknown): Uint8Array | undefined {
+  if (!(error instanceof StoreError) || error.failure.code !== 'checksum-mismatch')
+    return undefined;
+  return error.failure.collection === collection ? error.failure.key.slice() : undefined;
 }
 
 function incrementLast(key: Uint8Array): void {
