@@ -221,6 +221,16 @@ interface ClientMemory {
   forgotten: number;
 }
 
+/** To be given back when the store refuses a change. */
+interface Memory {
+  readonly meta: Meta;
+  readonly head: Version;
+  readonly first: number;
+  readonly counts: PgCounts;
+  /** Undefined: the change does not touch it. */
+  readonly missing: ReadonlyMap<string, BlobListing> | undefined;
+}
+
 /** A slice of the position space, as backfill and scrub read it. */
 export interface Slice {
   readonly rows: readonly MethodRow[];
@@ -419,6 +429,38 @@ export class PgDisk {
 
   // ——— meta ———
 
+  /** What is in memory of what a change may touch. */
+  #memory(withMissing: 'with-missing' | 'without-missing'): Memory {
+    return {
+      meta: this.#meta,
+      head: this.#head,
+      first: this.#first,
+      counts: this.#counts,
+      missing: withMissing === 'with-missing' ? new Map(this.#missing) : undefined,
+    };
+  }
+
+  /**
+   * Commits what memory was changed to already; resolves when durable. Where the store refuses it, before anything
+   * is visible, memory becomes what it was: a disk that was full or busy for a moment would else be taken for one
+   * that has what it was sent.
+   */
+  #commit(transaction: Transaction, before: Memory): Promise<void> {
+    try {
+      return this.#store.submit(transaction);
+    } catch (error) {
+      this.#meta = before.meta;
+      this.#head = before.head;
+      this.#first = before.first;
+      this.#counts = before.counts;
+      if (before.missing !== undefined) {
+        this.#missing.clear();
+        for (const [name, listing] of before.missing) this.#missing.set(name, listing);
+      }
+      return Promise.reject(error);
+    }
+  }
+
   #putMeta(transaction: Transaction, edit: Partial<Meta>): void {
     this.#meta = { ...this.#meta, ...edit };
     transaction.put(this.#collection, metaKey, encode(metaCodec, this.#meta));
@@ -431,10 +473,11 @@ export class PgDisk {
    */
   accept(tenure: number, record: PgRecord, otherShard = false): Promise<void> {
     assert(tenure >= this.#meta.tenure, 'a tenure is never taken back');
+    const before = this.#memory(otherShard ? 'with-missing' : 'without-missing');
     const transaction = new Transaction();
     if (otherShard) this.forgetCompleteness(transaction);
     this.#putMeta(transaction, { tenure, record });
-    return this.#store.commit(transaction);
+    return this.#commit(transaction, before);
   }
 
   /** What is here is no longer known to be everything; durable with the transaction. */
@@ -448,9 +491,10 @@ export class PgDisk {
 
   /** Remembers a newer record of the same tenure. */
   rememberRecord(record: PgRecord): Promise<void> {
+    const before = this.#memory('without-missing');
     const transaction = new Transaction();
     this.#putMeta(transaction, { record });
-    return this.#store.commit(transaction);
+    return this.#commit(transaction, before);
   }
 
   /** Durable with the next entry. */
@@ -467,12 +511,13 @@ export class PgDisk {
   }
 
   noteScrub(wallMs: number, deep: boolean): Promise<void> {
+    const before = this.#memory('without-missing');
     const transaction = new Transaction();
     this.#putMeta(
       transaction,
       deep ? { scrubbedWallMs: wallMs, deepScrubbedWallMs: wallMs } : { scrubbedWallMs: wallMs },
     );
-    return this.#store.commit(transaction);
+    return this.#commit(transaction, before);
   }
 
   // ——— entries ———
@@ -766,6 +811,8 @@ export class PgDisk {
    * stored stays until the backfill reaches it, so that shards can still be read for repair (rule 25).
    */
   async reset(tenure: number, head: Version): Promise<void> {
+    const before = this.#memory('with-missing');
+    const clients = new Map(this.#clients);
     const transaction = new Transaction();
     for (let sequence = this.#first; sequence <= this.#head.sequence; sequence++)
       transaction.delete(this.#collection, logKey(sequence));
@@ -780,7 +827,14 @@ export class PgDisk {
     this.#first = head.sequence + 1;
     this.#counts = { blobs: 0, bytes: 0 };
     this.#putMeta(transaction, { tenure, base: head, committed: 0, cursor: firstPosition });
-    await this.#store.commit(transaction);
+    try {
+      await this.#commit(transaction, before);
+    } catch (error) {
+      // Refused at once, or the disk failed: then nobody asks any more.
+      for (const [client, memory] of clients)
+        if (!this.#clients.has(client)) this.#clients.set(client, memory);
+      throw error;
+    }
   }
 
   /** Positions from `begin`, at most `limit` rows or blobs and about `bytesMax`. */
@@ -886,6 +940,7 @@ export class PgDisk {
     index: number,
   ): Promise<void> {
     const mine = await this.#readableRange(begin, slice.end);
+    const before = this.#memory('with-missing');
     const transaction = new Transaction();
     const wantedRows = new Set(slice.rows.map((row) => nameOf(row.key)));
     for (const [key] of mine.rows)
@@ -914,7 +969,7 @@ export class PgDisk {
     }
     this.#counts = { blobs, bytes: blobBytes };
     this.#putMeta(transaction, { cursor: slice.end });
-    await this.#store.commit(transaction);
+    await this.#commit(transaction, before);
   }
 
   /** The same as `range`; rows that do not verify are removed, because others take their place. */
@@ -1004,7 +1059,8 @@ export class PgDisk {
       views,
     );
     this.#forgetMarks(transaction, listing.facts.blob, after);
-    const done = this.#store.commit(transaction);
+    // Refused, it is thrown here: the blob goes on being missing, or bad.
+    const done = this.#store.submit(transaction);
     for (const each of after) each();
     await done;
   }
