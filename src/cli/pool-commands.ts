@@ -34,15 +34,7 @@ export function addPoolCommands(pool: Command, common: Decorate, waiting: Decora
       print(flags, answer, ({ pools }) => showPools(pools));
     }),
   );
-  common(pool.command('create').description('make a pool').argument('<name>'))
-    .addOption(
-      new Option('--erasure <K+M>', 'cut into K parts, any K of K+M suffice')
-        .argParser(parseErasure)
-        .conflicts('copies'),
-    )
-    .addOption(
-      new Option('--copies <N/MIN>', 'N whole copies, writes need MIN').argParser(parseCopies),
-    )
+  withGeometry(common(pool.command('create').description('make a pool').argument('<name>')))
     .addOption(
       new Option('--pgs <count>', 'number of placement groups (default: 32)').argParser(
         parseWhole(1, 4096),
@@ -113,16 +105,9 @@ interface SetFlags extends WaitFlags {
   readonly class?: string;
 }
 
-const nameOfLayout = 'the pool has one layout';
-
-function addLayoutCommands(pool: Command, common: Decorate, waiting: DecorateWaiting): void {
-  waiting(
-    pool
-      .command('set')
-      .description('give a live pool another geometry or rule; its objects are moved')
-      .argument('<name>'),
-    `until everything is moved and ${nameOfLayout}`,
-  )
+/** The two ways to say how a pool stores. */
+function withGeometry(command: Command): Command {
+  return command
     .addOption(
       new Option('--erasure <K+M>', 'cut into K parts, any K of K+M suffice')
         .argParser(parseErasure)
@@ -130,7 +115,19 @@ function addLayoutCommands(pool: Command, common: Decorate, waiting: DecorateWai
     )
     .addOption(
       new Option('--copies <N/MIN>', 'N whole copies, writes need MIN').argParser(parseCopies),
-    )
+    );
+}
+
+function addLayoutCommands(pool: Command, common: Decorate, waiting: DecorateWaiting): void {
+  withGeometry(
+    waiting(
+      pool
+        .command('set')
+        .description('give a live pool another geometry or rule; its objects are moved')
+        .argument('<name>'),
+      'until everything is moved and the pool has one layout',
+    ),
+  )
     .addOption(
       new Option('--pgs <count>', 'number of placement groups').argParser(parseWhole(1, 4096)),
     )
@@ -168,7 +165,7 @@ function addLayoutCommands(pool: Command, common: Decorate, waiting: DecorateWai
       .command('revert')
       .description('turn the last change of a pool back; what was moved returns')
       .argument('<name>'),
-    `until everything is back and ${nameOfLayout}`,
+    'until everything is back and the pool has one layout',
   ).action((name: string, flags: WaitFlags) =>
     withAdmin(flags, async (admin) => {
       await admin.post<object>(pathOf(name, 'revert'), {});

@@ -918,6 +918,8 @@ export class Monitor {
       askScrub: (pgs: readonly PgId[]) => this.scrub(pgs, false),
     };
     for (const pool of this.#state.map.pools) {
+      // Nothing is written to what waits in the trash.
+      if (pool.removedWallMs > 0) continue;
       const step = this.#layouts.look(this.#state, pool, now, world);
       if (step === undefined) continue;
       this.#spawn('pool layouts', () =>
