@@ -150,23 +150,26 @@ export class Peers {
     const now = this.#env.clock.now();
     for (const [uuid, peer] of this.#peers) {
       const osd = this.#osdOf(uuid);
-      if (osd === undefined || !osd.up || osd.uuid === this.#identity.uuid) {
-        peer.heardAt = now;
-        continue;
-      }
       const { session } = peer;
-      if (session?.isOpen !== true) {
-        this.#reach(uuid);
-      } else {
+      const isExpected = osd?.up === true && osd.uuid !== this.#identity.uuid;
+      // One that is down in the map and has a session is asked on: that session may be to a process that
+      // is frozen, and whoever waits for it has to learn that it is dead.
+      if (session?.isOpen === true) {
         session
           .request({ message: { kind: 'ping' } }, silentMs)
           .then(() => {
             peer.heardAt = this.#env.clock.now();
           })
           .catch(() => {});
+      } else if (isExpected) {
+        this.#reach(uuid);
+      } else {
+        peer.heardAt = now;
+        continue;
       }
       if (now - peer.heardAt <= silentMs) continue;
-      this.#report(osd.id, { refused: false, silentForMs: now - peer.heardAt });
+      if (osd !== undefined)
+        this.#report(osd.id, { refused: false, silentForMs: now - peer.heardAt });
       // Perhaps only this connection is dead (the peer's machine lost power): a new one will tell.
       session?.close('no answer to pings');
     }
