@@ -1,0 +1,165 @@
+// The listings of keys and of versions.
+
+import { afterKey, compareBytes, equalBytes } from '../../base/bytes.ts';
+import { type Carried, DecodeError } from '../../base/codec.ts';
+import type { MethodView, Version } from '../../base/method.ts';
+import { decodeEntrySummary, decodeEntryVersion } from './format.ts';
+import { readEntry } from './key-versions.ts';
+import * as messages from './messages.ts';
+import { define, later, pageLimitMax } from './method.ts';
+import { entryRow, keyOfEntryRow, olderPrefixRow, olderRow, stateRow } from './rows.ts';
+import { isOpen, loadKey, parseId, refused } from './shard.ts';
+import { endOfDelimiter, successor, walkRows } from './walk.ts';
+import { VersionWalk, type WalkedVersion } from './walk-versions.ts';
+
+export const listEntriesMethod = define(messages.listEntries, async (view, argument) => {
+  if (!isOpen(await view.get(stateRow))) return { result: refused('no-bucket') };
+  const { prefix, delimiter, after } = argument;
+  const prefixRow = entryRow(prefix);
+  const rowAfterPrefix = (group: Uint8Array): Uint8Array => successor(entryRow(group));
+  // A group that holds `after` is not greater than it, so it has been listed.
+  const inPrefix =
+    after.length >= prefix.length && equalBytes(after.subarray(0, prefix.length), prefix);
+  const groupEnd = inPrefix ? endOfDelimiter(after, delimiter, prefix.length) : undefined;
+  const afterRow =
+    groupEnd === undefined ? afterKey(entryRow(after)) : rowAfterPrefix(after.slice(0, groupEnd));
+  const { items, ended } = await walkRows(view, {
+    begin: after.length === 0 ? prefixRow : later(prefixRow, afterRow),
+    end: successor(prefixRow),
+    prefix,
+    delimiter,
+    limit: Math.min(argument.limit, pageLimitMax),
+    keyOf: keyOfEntryRow,
+    rowAfterPrefix,
+  });
+  return {
+    result: {
+      kind: 'page' as const,
+      ended,
+      items: items.map((item) => {
+        if (item.kind === 'prefix') return item;
+        return { ...listedSummary(item.row[1]), kind: 'entry' as const, key: item.key };
+      }),
+    },
+  };
+});
+
+/** A damaged entry is listed, so that it can be found and deleted. */
+export function listedSummary(row: Uint8Array): ReturnType<typeof decodeEntrySummary> {
+  try {
+    return decodeEntrySummary(row);
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error;
+    return {
+      sizeBytes: 0,
+      etag: '',
+      wallMs: 0,
+      checksum: undefined,
+      kind: 'object',
+      isNull: true,
+      owner: '',
+      storageClass: 'STANDARD',
+    };
+  }
+}
+
+export type VersionsArgument = Carried<typeof messages.listVersions.argument>;
+
+export type ListedVersion = Extract<
+  Extract<Carried<typeof messages.listVersions.result>, { readonly kind: 'page' }>['items'][number],
+  { readonly kind: 'version' }
+>;
+
+export function listedVersion(
+  { key, row: [, value] }: WalkedVersion,
+  isLatest: boolean,
+  withTags: boolean,
+): ListedVersion {
+  const { kind, ...summary } = listedSummary(value);
+  let version: Version = { tenure: 0, sequence: 0 };
+  try {
+    version = decodeEntryVersion(value);
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error;
+  }
+  return {
+    ...summary,
+    kind: 'version',
+    key,
+    version,
+    isLatest,
+    isMarker: kind === 'delete-marker',
+    tags: withTags ? (readEntry(value)?.tags ?? []) : [],
+  };
+}
+
+/** A page of 1,000 groups seeks twice for each. */
+export const versionScansMax = 2200;
+
+/** Where the walk begins, and the key whose newest version lies before that. */
+export async function versionsAfter(
+  view: MethodView,
+  argument: VersionsArgument,
+): Promise<{ walk: VersionWalk; begunKey: Uint8Array | undefined }> {
+  const { prefix, delimiter, keyMarker } = argument;
+  const walk = new VersionWalk(view, {
+    currentBegin: entryRow(prefix),
+    currentEnd: successor(entryRow(prefix)),
+    olderBegin: olderPrefixRow(prefix),
+    olderEnd: successor(olderPrefixRow(prefix)),
+  });
+  if (keyMarker.length === 0) return { walk, begunKey: undefined };
+  const inPrefix =
+    keyMarker.length >= prefix.length && equalBytes(keyMarker.subarray(0, prefix.length), prefix);
+  const groupEnd = inPrefix ? endOfDelimiter(keyMarker, delimiter, prefix.length) : undefined;
+  if (groupEnd !== undefined) {
+    const group = keyMarker.slice(0, groupEnd);
+    walk.seek(successor(entryRow(group)), successor(olderPrefixRow(group)));
+    return { walk, begunKey: undefined };
+  }
+  const marker = parseId(argument.versionMarker);
+  const key = marker === undefined ? undefined : await loadKey(view, keyMarker, true);
+  let version: Version | undefined;
+  if (marker === 'null') {
+    const found = await key?.find('null');
+    version = found === undefined ? undefined : decodeEntryVersion(found.value);
+  } else version = marker;
+  if (key === undefined || version === undefined) {
+    walk.skipKey(keyMarker);
+    return { walk, begunKey: undefined };
+  }
+  walk.seek(afterKey(entryRow(keyMarker)), afterKey(olderRow(keyMarker, version)));
+  const newest = key.current === undefined ? await key.newestOlder() : undefined;
+  const isNewest =
+    newest !== undefined && compareBytes(newest[0], olderRow(keyMarker, version)) > 0;
+  return { walk, begunKey: isNewest ? undefined : keyMarker };
+}
+
+export const listVersionsMethod = define(messages.listVersions, async (view, argument) => {
+  if (!isOpen(await view.get(stateRow))) return { result: refused('no-bucket') };
+  const { prefix, delimiter, withTags } = argument;
+  const limit = Math.min(argument.limit, pageLimitMax);
+  const items: (ListedVersion | { readonly kind: 'prefix'; readonly prefix: Uint8Array })[] = [];
+  const begun = await versionsAfter(view, argument);
+  const { walk } = begun;
+  let previous = begun.begunKey;
+  let ended = false;
+  while (items.length < limit && walk.scans < versionScansMax) {
+    const next = await walk.next();
+    if (next === undefined) {
+      ended = true;
+      break;
+    }
+    const groupEnd = endOfDelimiter(next.key, delimiter, prefix.length);
+    if (groupEnd !== undefined) {
+      const group = next.key.slice(0, groupEnd);
+      items.push({ kind: 'prefix', prefix: group });
+      walk.seek(successor(entryRow(group)), successor(olderPrefixRow(group)));
+      continue;
+    }
+    const isLatest = previous === undefined || !equalBytes(previous, next.key);
+    items.push(listedVersion(next, isLatest, withTags));
+    previous = next.key;
+  }
+  return { result: { kind: 'page' as const, items, ended } };
+});
