@@ -11,7 +11,9 @@ test('settings of the gateway are read, and what is not one is named', () => {
     ),
     { storageClasses: ['STANDARD', 'COLD'], kmsKeys: ['photos'], lifecycleDayMs: 10_000 },
   );
+  deepEqual(parseGatewaySettings({ signatureV2: false }, 'f'), { signatureV2: false });
   for (const [value, words] of [
+    [{ signatureV2: 'no' }, /true or false/],
     [[], /keys are needed/],
     [{ kmsKey: [] }, /did you mean "kmsKeys"/],
     [{ kmsKeys: 'photos' }, /a list/],

@@ -4,6 +4,8 @@ import { CliError } from './errors.ts';
 import { nearestWord } from './nearest.ts';
 
 export interface GatewaySettings {
+  /** Whether signatures of version 2 are accepted beside those of version 4. */
+  readonly signatureV2?: boolean;
   /** Names of storage classes to accept beside `STANDARD`; all mean the same here. */
   readonly storageClasses?: readonly string[];
   /** Ids of keys for SSE-KMS; each is made when it is first named. */
@@ -15,6 +17,7 @@ export interface GatewaySettings {
 }
 
 const keys = [
+  'signatureV2',
   'storageClasses',
   'kmsKeys',
   'lifecycleDaySeconds',
@@ -48,6 +51,10 @@ export function parseGatewaySettings(value: unknown, path: string): GatewaySetti
   for (const [key, field] of Object.entries(value)) {
     const place = `${path}: gateway.${key}`;
     switch (key) {
+      case 'signatureV2':
+        if (typeof field !== 'boolean') throw new CliError(1, `${place}: true or false is needed`);
+        settings = { ...settings, signatureV2: field };
+        break;
       case 'storageClasses':
         settings = { ...settings, storageClasses: ['STANDARD', ...namesOf(field, place)] };
         break;

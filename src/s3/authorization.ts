@@ -26,6 +26,7 @@ import {
   policyMentions,
 } from './protocol/policy.ts';
 import type { S3Request } from './protocol/request.ts';
+import { isSignedV2 } from './protocol/sigv2.ts';
 
 /** Actions as policies name them. */
 export type Action = `s3:${string}`;
@@ -145,12 +146,13 @@ function contextOf(asker: Asker, question: Question, entry: Entry | undefined): 
         return one(
           user.name === ''
             ? undefined
-            : query.has('X-Amz-Signature')
+            : query.has('X-Amz-Signature') || query.has('Signature')
               ? 'REST-QUERY-STRING'
               : 'REST-HEADER',
         );
       case 's3:signatureversion':
-        return one(user.name === '' ? undefined : 'AWS4-HMAC-SHA256');
+        if (user.name === '') return undefined;
+        return [isSignedV2(request) ? 'AWS' : 'AWS4-HMAC-SHA256'];
       case 's3:object-lock-mode':
       case 's3:object-lock-retain-until-date':
       case 's3:object-lock-legal-hold':

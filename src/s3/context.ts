@@ -46,6 +46,8 @@ export interface GatewayParts {
   readonly reads: ActiveReads;
   /** What GetBucketLocation and bucket creation go by. */
   readonly region: string;
+  /** Whether signatures of version 2 are accepted. */
+  readonly signatureV2: boolean;
   /** Names of storage classes that are accepted and given back; all mean the same here. */
   readonly storageClasses: readonly string[];
   /** Names this gateway in its answers. */

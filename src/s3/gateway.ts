@@ -19,10 +19,11 @@ import { MasterKeys } from './master-keys.ts';
 import { Migrator } from './migrator.ts';
 import { corsHeaders, preflight } from './operations/bucket-cors.ts';
 import { OrphanCollector } from './orphan-collector.ts';
+import { authenticate } from './protocol/authenticate.ts';
 import { formatHttpDate } from './protocol/dates.ts';
 import { s3ErrorOf } from './protocol/errors.ts';
 import { parseRequest, type S3Request } from './protocol/request.ts';
-import { type Authenticator, authenticate, SigningKeyCache } from './protocol/sigv4.ts';
+import { SigningKeyCache } from './protocol/sigv4.ts';
 import { route } from './router.ts';
 
 export interface GatewayOptions {
@@ -32,6 +33,8 @@ export interface GatewayOptions {
   readonly hostNames?: readonly string[];
   /** Default `us-east-1`. Signatures for any region are accepted: there is one place only. */
   readonly region?: string;
+  /** Whether signatures of version 2 are accepted beside those of version 4. Default true. */
+  readonly signatureV2?: boolean;
   /** Names of storage classes to accept. Default `STANDARD` alone. */
   readonly storageClasses?: readonly string[];
   /** Ids of keys for SSE-KMS; each is made when it is first named. Default: none. */
@@ -62,6 +65,7 @@ export interface Gateway {
 
 const defaults = {
   region: 'us-east-1',
+  signatureV2: true,
   storageClasses: ['STANDARD'],
   kmsKeys: [],
   lifecycleDayMs: 24 * 60 * 60 * 1000,
@@ -142,12 +146,12 @@ class S3Gateway {
   #operate(request: S3Request, requestId: string): Promise<HttpResponse> {
     const { cluster, env } = this.#parts;
     if (request.method === 'OPTIONS') return preflight(this.#parts, request);
-    const authenticator: Authenticator = {
+    const { user, payload } = authenticate(request, {
       keys: this.#keys,
+      signatureV2: this.#parts.signatureV2,
       nowMs: env.wall.nowMs(),
       userByAccessKey: (accessKey) => cluster.userByAccessKey(accessKey),
-    };
-    const { user, payload } = authenticate(request, authenticator);
+    });
     const operation = route(request);
     return operation({ parts: this.#parts, request, user, payload, requestId });
   }
@@ -187,6 +191,7 @@ export async function startS3(env: Env, options: GatewayOptions): Promise<Gatewa
     budget: new ByteBudget(Math.max(budgetBytesMin, settings.budgetBytes)),
     reads: new ActiveReads(),
     region: settings.region,
+    signatureV2: settings.signatureV2,
     storageClasses: settings.storageClasses,
     hostId: formatHex(env.secrets.bytes(8)).toUpperCase(),
   };

@@ -461,6 +461,7 @@ test('two gateways at once, and more blobs than fit in memory, come to the same 
       budget: new ByteBudget(16 * mebibyte),
       reads: new ActiveReads(),
       region: 'here',
+      signatureV2: true,
       storageClasses: [],
       masterKeys: new MasterKeys(env, index, []),
       hostId: 'host',

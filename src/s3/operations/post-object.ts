@@ -1,12 +1,12 @@
 // PostObject: a browser's form becomes a PutObject. What a header says there, a field says here; the form's policy is
-// signed instead of the request. NOTE: forms may also be signed the old way (HMAC-SHA1 of the policy), which is what
-// forms of older pages carry; nothing else takes such signatures.
+// signed instead of the request, with a signature of either version.
 
-import { createHash, createHmac } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { concatBytes, encodeUtf8 } from '../../base/bytes.ts';
 import type { User } from '../../client/cluster.ts';
 import type { HttpResponse } from '../../env/http.ts';
 import { bucketOf, emptyResponse, type OperationContext, xmlResponse } from '../context.ts';
+import { refuseV2 } from '../protocol/authenticate.ts';
 import {
   type ChecksumClaim,
   type ChecksumState,
@@ -26,6 +26,7 @@ import {
   parsePostPolicy,
 } from '../protocol/post-policy.ts';
 import { checkKeyLength } from '../protocol/request.ts';
+import { signV2 } from '../protocol/sigv2.ts';
 import { anonymous, deriveSigningKey, equalSecret } from '../protocol/sigv4.ts';
 import { element, parseXml, textElement, xmlDeclaration } from '../protocol/xml.ts';
 import { type ProvedBody, putBody } from './put-object.ts';
@@ -90,8 +91,9 @@ function authenticateForm(context: OperationContext, fields: Fields, policy: str
     return user;
   }
   const signature = fieldOf(fields, 'signature');
+  if (!context.parts.signatureV2) throw refuseV2();
   const user = find(fieldOf(fields, 'awsaccesskeyid'));
-  check(createHmac('sha1', user.secretKey).update(policy).digest('base64'), signature);
+  check(signV2(user, policy), signature);
   return user;
 }
 

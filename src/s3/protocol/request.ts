@@ -16,6 +16,8 @@ export interface S3Request {
   /** As sent, without the `?`. */
   readonly rawQuery: string;
   readonly bucket: string | undefined;
+  /** The bucket, where the host's name has it and not the path. */
+  readonly hostBucket: string | undefined;
   /** Never empty. */
   readonly key: string | undefined;
   readonly query: Query;
@@ -98,6 +100,7 @@ export function parseRequest(http: HttpRequest, hostNames: readonly string[]): S
     rawPath,
     rawQuery,
     bucket: bucket === '' ? undefined : bucket,
+    hostBucket,
     key: key === '' ? undefined : key,
     query: parseQuery(rawQuery),
     headers,

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import type { User } from '../../client/cluster.ts';
 import { S3Error, type S3ErrorCode } from './errors.ts';
 import { parseRequest, type S3Request } from './request.ts';
-import { type Authenticated, authenticate, SigningKeyCache } from './sigv4.ts';
+import { type Authenticated, authenticateV4, SigningKeyCache } from './sigv4.ts';
 import { ChunkedBody } from './streaming-body.ts';
 
 const user: User = {
@@ -41,7 +41,7 @@ function signed(names: string, signature: string): string {
 }
 
 function verify(request: S3Request, atMs = nowMs): Authenticated {
-  return authenticate(request, {
+  return authenticateV4(request, {
     keys: new SigningKeyCache(),
     nowMs: atMs,
     userByAccessKey: (key) => (key === user.accessKey ? user : undefined),
@@ -247,7 +247,6 @@ test('a signed trailer is verified', async () => {
 test('flaws are told apart', () => {
   equal(verify(requestOf('GET', '/test.txt', { host })).user.name, '', 'nobody signed it');
   const cases: readonly [Record<string, string>, S3ErrorCode, number?][] = [
-    [{ host, authorization: 'AWS AKIA:abcdef=' }, 'InvalidRequest'],
     [{ host, authorization: 'Basic abc' }, 'InvalidArgument'],
     [
       { ...getObject, authorization: 'AWS4-HMAC-SHA256 Credential=a/b' },
@@ -279,11 +278,14 @@ test('a changed secret is noticed by the key cache', () => {
   const keys = new SigningKeyCache();
   let secretKey = user.secretKey;
   const attempt = (): Authenticated =>
-    authenticate(requestOf('GET', '/test.txt', { ...getObject, authorization: getObjectSigned }), {
-      keys,
-      nowMs,
-      userByAccessKey: () => ({ ...user, secretKey }),
-    });
+    authenticateV4(
+      requestOf('GET', '/test.txt', { ...getObject, authorization: getObjectSigned }),
+      {
+        keys,
+        nowMs,
+        userByAccessKey: () => ({ ...user, secretKey }),
+      },
+    );
   attempt();
   secretKey = 'rotated';
   throws(attempt, fails('SignatureDoesNotMatch'));

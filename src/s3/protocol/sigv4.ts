@@ -224,11 +224,6 @@ function parseTerms(authorization: string): {
   readonly terms: Terms;
   readonly signature: string;
 } {
-  if (authorization.startsWith('AWS '))
-    throw new S3Error(
-      'InvalidRequest',
-      'The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.',
-    );
   const algorithm = 'AWS4-HMAC-SHA256';
   if (!authorization.startsWith(`${algorithm} `)) {
     if (authorization.startsWith('AWS4-'))
@@ -471,8 +466,16 @@ export interface Authenticator {
   userByAccessKey(accessKey: string): User | undefined;
 }
 
+/** Throws `InvalidAccessKeyId`. */
+export function findUser(authenticator: Authenticator, accessKey: string): User {
+  const user = authenticator.userByAccessKey(accessKey);
+  if (user === undefined)
+    throw new S3Error('InvalidAccessKeyId', undefined, { detail: { AWSAccessKeyId: accessKey } });
+  return user;
+}
+
 /** How a body proves itself that nobody signed. */
-function unsignedPayload(headers: HeaderMap): PayloadSignature {
+export function unsignedPayload(headers: HeaderMap): PayloadSignature {
   const hash = headers.get('x-amz-content-sha256') ?? '';
   if (hash === 'STREAMING-UNSIGNED-PAYLOAD-TRAILER')
     return { kind: 'chunked', chain: undefined, trailer: true };
@@ -480,8 +483,8 @@ function unsignedPayload(headers: HeaderMap): PayloadSignature {
   return { kind: 'unsigned' };
 }
 
-/** Throws the proper error for any flaw. */
-export function authenticate(request: S3Request, authenticator: Authenticator): Authenticated {
+/** A request without any signature is anonymous. Throws the proper error for any flaw. */
+export function authenticateV4(request: S3Request, authenticator: Authenticator): Authenticated {
   const authorization = request.headers.get('authorization');
   let claim: Claim;
   if (authorization !== undefined) {
@@ -490,18 +493,11 @@ export function authenticate(request: S3Request, authenticator: Authenticator): 
     claim = parseAuthorization(request, authorization);
   } else if (request.query.has('X-Amz-Algorithm') || request.query.has('X-Amz-Signature')) {
     claim = parsePresigned(request);
-  } else if (request.query.has('Signature') && request.query.has('AWSAccessKeyId')) {
-    throw new S3Error(
-      'InvalidRequest',
-      'The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.',
-    );
   } else {
     return { user: anonymous, payload: unsignedPayload(request.headers) };
   }
   const { scope, accessKey } = claim.credential;
-  const user = authenticator.userByAccessKey(accessKey);
-  if (user === undefined)
-    throw new S3Error('InvalidAccessKeyId', undefined, { detail: { AWSAccessKeyId: accessKey } });
+  const user = findUser(authenticator, accessKey);
   checkTime(claim, request, authenticator.nowMs);
   checkSignedHeaders(claim, request.headers);
   const key = authenticator.keys.get(user, scope);

@@ -1,0 +1,49 @@
+// Who sent a request, by whichever of the two signatures it carries, and how its body is to be checked.
+
+import { S3Error } from './errors.ts';
+import type { S3Request } from './request.ts';
+import {
+  checkTimeV2,
+  isSignedV2,
+  parseClaimV2,
+  signedPathsV2,
+  signV2,
+  stringToSignV2,
+} from './sigv2.ts';
+import {
+  type Authenticated,
+  type Authenticator,
+  authenticateV4,
+  equalSecret,
+  findUser,
+  unsignedPayload,
+} from './sigv4.ts';
+
+export interface AuthenticateOptions extends Authenticator {
+  readonly signatureV2: boolean;
+}
+
+export function refuseV2(): S3Error {
+  return new S3Error(
+    'InvalidRequest',
+    'The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.',
+  );
+}
+
+function authenticateV2(request: S3Request, options: AuthenticateOptions): Authenticated {
+  if (!options.signatureV2) throw refuseV2();
+  const claim = parseClaimV2(request);
+  const user = findUser(options, claim.accessKey);
+  checkTimeV2(claim, request, options.nowMs);
+  for (const path of signedPathsV2(request))
+    if (equalSecret(signV2(user, stringToSignV2(request, claim, path)), claim.signature))
+      return { user, payload: unsignedPayload(request.headers) };
+  throw new S3Error('SignatureDoesNotMatch', undefined, {
+    detail: { AWSAccessKeyId: claim.accessKey },
+  });
+}
+
+/** Throws the proper error for any flaw. */
+export function authenticate(request: S3Request, options: AuthenticateOptions): Authenticated {
+  return isSignedV2(request) ? authenticateV2(request, options) : authenticateV4(request, options);
+}
