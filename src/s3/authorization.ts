@@ -165,13 +165,14 @@ function contextOf(asker: Asker, question: Question, entry: Entry | undefined): 
 
 async function entryOf(
   asker: Asker,
+  name: string,
   bucket: KnownBucket,
   question: Question,
 ): Promise<Entry | undefined> {
   if (question.key === undefined) return undefined;
   const text = question.versionId ?? asker.request.query.get('versionId');
   const id = text === undefined ? undefined : parseVersionId(text);
-  const row = await asker.parts.index.peek(bucket, question.key, id);
+  const row = await asker.parts.index.peek(name, bucket, question.key, id);
   return row === undefined ? undefined : decodeEntry(row);
 }
 
@@ -186,7 +187,7 @@ export function judgeOf(asker: Asker, question: Question): Judge {
     const block = publicAccessBlockOf(configuration);
     if (policy !== undefined && !(isOwner && ownersAlways.has(action))) {
       const entry = policyMentions(policy, 's3:existingobjecttag/')
-        ? await entryOf(asker, bucket, question)
+        ? await entryOf(asker, name, bucket, question)
         : undefined;
       const verdict = judgePolicy(policy, {
         userName: user.name,

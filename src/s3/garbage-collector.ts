@@ -16,6 +16,8 @@ import {
   decodeManifest,
   type Garbage,
   garbageFormat,
+  shardObject,
+  shardsOf,
 } from './index/format.ts';
 import { bucketsObject } from './index/index-client.ts';
 import * as messages from './index/messages.ts';
@@ -76,13 +78,16 @@ export class GarbageCollector {
 
   async #collectBucket(record: BucketRecord, removed: boolean): Promise<void> {
     let goneCount = 0;
-    for (const { object } of record.ranges) {
+    // A split that never came to be registered left an empty shard, under the next number.
+    const unregistered = removed ? [shardObject(record.bucketId, record.nextShard)] : [];
+    const objects = [...shardsOf(record), ...unregistered];
+    for (const object of objects) {
       if (this.#job.isStopped) return;
       if (removed) await this.#sweep(object);
       await this.#collectShard(object);
       if (removed && (await this.#sweep(object)) === 'gone') goneCount++;
     }
-    if (removed && goneCount === record.ranges.length)
+    if (removed && goneCount === objects.length)
       await this.#parts.index.callObject(bucketsObject, messages.forgetBucket, {
         bucketId: record.bucketId,
       });

@@ -7,7 +7,7 @@
 
 import type { Carried } from '../base/codec.ts';
 import type { GatewayParts } from './context.ts';
-import { type BucketRecord, bucketFormat, uploadFormat } from './index/format.ts';
+import { type BucketRecord, bucketFormat, shardsOf, uploadFormat } from './index/format.ts';
 import { bucketsObject } from './index/index-client.ts';
 import * as messages from './index/messages.ts';
 import { PacedJob } from './paced-job.ts';
@@ -115,7 +115,7 @@ export class LifecycleJob {
   }
 
   async #bucket(bucket: Bucket): Promise<void> {
-    for (const { object } of bucket.record.ranges) {
+    for (const object of shardsOf(bucket.record)) {
       await this.#shard(bucket, object);
       if (bucket.rules.some(({ abortDays }) => abortDays !== undefined))
         await this.#uploads(bucket, object);
@@ -129,6 +129,8 @@ export class LifecycleJob {
     let held: Seen | undefined;
     while (!this.#job.isStopped) {
       const page = await index.callObject(object, messages.listVersions, {
+        // Keys that go elsewhere meanwhile are there in the next round.
+        from: undefined,
         prefix: new Uint8Array(0),
         delimiter: new Uint8Array(0),
         limit: itemsPerCall,
@@ -237,6 +239,7 @@ export class LifecycleJob {
     let uploadIdMarker = '';
     while (!this.#job.isStopped) {
       const page = await index.callObject(object, messages.listUploads, {
+        from: undefined,
         prefix: new Uint8Array(0),
         delimiter: new Uint8Array(0),
         limit: itemsPerCall,

@@ -20,7 +20,6 @@ import type { GatewayParts } from './context.ts';
 import { joinRuns, splitRun } from './index/blob-runs.ts';
 import {
   type BlobRun,
-  bucketFormat,
   type Content,
   decodeEntry,
   directExtentsBytesMax,
@@ -31,17 +30,14 @@ import {
   partFormat,
   runBytes,
 } from './index/format.ts';
-import { bucketsObject } from './index/index-client.ts';
 import * as messages from './index/messages.ts';
 import { isIn, type LocatedPage } from './index/references.ts';
+import { everyShard } from './index/shard-walk.ts';
 import { PacedJob } from './paced-job.ts';
 
 export interface MigratorOptions {
   readonly intervalMs: number;
 }
-
-/** Buckets read in one call. */
-const bucketsPerCall = 100;
 
 /** Between two pages of an index, as for other jobs that read all of it. */
 const pagePauseMs = 20;
@@ -148,20 +144,9 @@ export class Migrator {
   }
 
   async #eachShard(visit: (object: string) => Promise<void>): Promise<void> {
-    let after: Uint8Array = new Uint8Array(0);
-    while (true) {
-      const page = await this.#parts.index.callObject(bucketsObject, messages.listShards, {
-        after,
-        limit: bucketsPerCall,
-      });
-      for (const { record, removed } of page.buckets) {
-        // What a removed bucket held is garbage, and collected.
-        if (removed) continue;
-        for (const { object } of bucketFormat.decode(record).ranges) await visit(object);
-      }
-      const last = page.buckets.at(-1);
-      if (page.ended || last === undefined) return;
-      after = last.row;
+    for await (const { object, removed } of everyShard(this.#parts.index)) {
+      // What a removed bucket held is garbage, and collected.
+      if (!removed) await visit(object);
     }
   }
 
@@ -270,6 +255,8 @@ export class Migrator {
   ): Promise<Relocated> {
     const answer = await call;
     if (answer.kind !== 'refused') return answer;
+    // The row is on its way to another shard: the next round finds it there.
+    if (answer.reason === 'moved' || answer.reason === 'moving') return { kind: 'changed' };
     if (answer.writer !== undefined) this.#parts.cluster.renewWriter(answer.writer);
     throw new ClientError('unavailable', `the index refused a move: ${answer.reason}`);
   }

@@ -8,7 +8,8 @@
 //    theirs, also if one of them lives and was only cut off; its request is refused, and it goes on as another writer.
 // 3. Their blobs are listed: the candidates.
 // 4. Every shard is read for references to them: parts, then entries, then garbage, since a reference only
-//    moves in this direction; names first, then removed buckets, for the same reason. What is referred to is struck out.
+//    moves in this direction; names first, then removed buckets, and a shard before those that its keys go to,
+//    for the same reason. What is referred to is struck out.
 // 5. What is left of the candidates is deleted, and the registry remembers the writers as swept.
 //
 // References to a cancelled writer's blobs only ever go, so what nobody referred to in 4 nobody ever will.
@@ -23,10 +24,11 @@ import { ClientError } from '../client/errors.ts';
 import { readManifest } from './blob-reader.ts';
 import { dataPool } from './blob-writer.ts';
 import type { GatewayParts } from './context.ts';
-import { bucketFormat, decodeManifest } from './index/format.ts';
+import { decodeManifest } from './index/format.ts';
 import { bucketsObject } from './index/index-client.ts';
 import * as messages from './index/messages.ts';
 import type { Manifest, ReferencesPage } from './index/references.ts';
+import { everyShard, type VisitedShard } from './index/shard-walk.ts';
 import { hasWriter, type WriterSet, writersExcept } from './index/writer-ranges.ts';
 import { OrphanCandidates } from './orphan-candidates.ts';
 import { PacedJob } from './paced-job.ts';
@@ -40,9 +42,6 @@ export interface OrphanCollectorOptions {
 
 const pagesMaxDefault = 2048;
 
-/** Buckets read in one call. */
-const bucketsPerCall = 100;
-
 /** Blobs listed in one call. */
 const blobsPerCall = 1000;
 
@@ -53,12 +52,6 @@ const blobsPerCall = 1000;
 const pagePauseMs = 20;
 
 const sections = ['parts', 'entries', 'garbage'] as const;
-
-interface Shard {
-  readonly object: string;
-  /** Its bucket is being removed: the shard may be gone. */
-  readonly removed: boolean;
-}
 
 export class OrphanCollector {
   readonly #parts: GatewayParts;
@@ -114,21 +107,10 @@ export class OrphanCollector {
       throw new ClientError('unavailable', 'the job is not held any more');
   }
 
-  async #eachShard(visit: (shard: Shard) => Promise<void>): Promise<void> {
-    let after: Uint8Array = new Uint8Array(0);
-    while (true) {
-      const page = await this.#parts.index.callObject(bucketsObject, messages.listShards, {
-        after,
-        limit: bucketsPerCall,
-      });
-      for (const { record, removed } of page.buckets)
-        for (const { object } of bucketFormat.decode(record).ranges) {
-          await this.#mustHold();
-          await visit({ object, removed });
-        }
-      const last = page.buckets.at(-1);
-      if (page.ended || last === undefined) return;
-      after = last.row;
+  async #eachShard(visit: (shard: VisitedShard) => Promise<void>): Promise<void> {
+    for await (const shard of everyShard(this.#parts.index)) {
+      await this.#mustHold();
+      await visit(shard);
     }
   }
 
@@ -179,7 +161,7 @@ export class OrphanCollector {
 
   /** Throws `DecodeError` when a row can't be read or rows are lost: then nobody knows what they refer to. */
   async #strikeReferredTo(
-    { object, removed }: Shard,
+    { object, removed }: VisitedShard,
     writers: WriterSet,
     candidates: OrphanCandidates,
   ): Promise<void> {

@@ -6,6 +6,7 @@ import { DecodeError } from '../../base/codec.ts';
 import {
   bucketFormat,
   configurationFormat,
+  countsFormat,
   decodeEntry,
   decodeEntrySummary,
   decodeManifest,
@@ -17,9 +18,11 @@ import {
   partFormat,
   plainAttributes,
   plainSummary,
+  type ShardState,
   shardStateFormat,
   stampEntry,
   uploadFormat,
+  wholeShard,
 } from './format.ts';
 
 const run = {
@@ -78,13 +81,35 @@ const part = {
   nonce: new Uint8Array(0),
 };
 const garbage = { kind: 'manifest', manifestBytes: 9, runs: [run] } as const;
-const bucket = {
+const oneRange = {
   bucketId: '7.1',
   owner: 'alice',
   createdWallMs: 1,
   location: '',
   ranges: [{ beginKey: new Uint8Array(0), object: 'index/7.1/0' }],
 };
+const bucket = {
+  ...oneRange,
+  ranges: [...oneRange.ranges, { beginKey: new Uint8Array([107]), object: 'index/7.1/1' }],
+  nextShard: 3,
+  splits: [{ source: 'index/7.1/1', object: 'index/7.1/2' }],
+  removing: { tenure: 6, sequence: 1 },
+};
+const shard: ShardState = {
+  state: 'closing',
+  versioned: true,
+  generation: 4,
+  tenureOffset: 9,
+  range: { begin: new Uint8Array([97]), end: new Uint8Array([122]) },
+  split: {
+    object: 'index/7.1/2',
+    phase: 'released',
+    chunk: { begin: new Uint8Array([122]), end: undefined },
+    tenure: 14,
+  },
+  closing: version,
+};
+const counts = { entries: 5, sizeBytes: 70_000, after: new Uint8Array([107, 97]) };
 
 function hex(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString('hex');
@@ -97,6 +122,8 @@ const older = {
   upload: '55017bda46670100000001040101',
   part: '5001f651779c01918080040165000102030700000000000000000000000001000003808080021105000000000000000000000002000000',
   shard: '4d0152d016a001',
+  versionedShard: '4d02a66ca8100101',
+  bucket: '42015e32fedf03372e3105616c696365010001000b696e6465782f372e312f30',
 };
 
 const golden = {
@@ -105,9 +132,12 @@ const golden = {
   upload: '5502ee9af0b4010000000104010100085354414e44415244000000000000',
   part: '50029dac2e870191808004016500010203070000000000000000000000000100000380808002110500000000000000000000000200000000',
   garbage: '4701a44bcd1f010901020307000000000000000000000000010000038080800211',
-  bucket: '42015e32fedf03372e3105616c696365010001000b696e6465782f372e312f30',
+  bucket:
+    '4202e376188f03372e3105616c696365010002000b696e6465782f372e312f30016b0b696e6465782f372e312f3103010b696e6465782f372e312f310b696e6465782f372e312f320106000000000000000100000000000000',
   configuration: '43013aa2caa60104636f727303010203',
-  shard: '4d02a66ca8100101',
+  shard:
+    '4d03e11d5095020104090000000000000001016101017a010b696e6465782f372e312f3202017a000e000000000000000105000000000000000000000002000000',
+  counts: '23018e240d4005f0a20401026b61',
   nullVersion: '4e017e181fc905000000000000000000000002000000',
 };
 
@@ -146,7 +176,8 @@ test('every format writes the bytes it always wrote', () => {
       garbage: hex(garbageFormat.encode(garbage)),
       bucket: hex(bucketFormat.encode(bucket)),
       configuration: hex(configurationFormat.encode(configuration)),
-      shard: hex(shardStateFormat.encode({ state: 'sealed', versioned: true })),
+      shard: hex(shardStateFormat.encode(shard)),
+      counts: hex(countsFormat.encode(counts)),
       nullVersion: hex(nullVersionFormat.encode({ version })),
     },
     golden,
@@ -176,7 +207,8 @@ test('and reads them back', () => {
   deepEqual(garbageFormat.decode(bytes('garbage')), garbage);
   deepEqual(bucketFormat.decode(bytes('bucket')), bucket);
   deepEqual(configurationFormat.decode(bytes('configuration')), configuration);
-  deepEqual(shardStateFormat.decode(bytes('shard')), { state: 'sealed', versioned: true });
+  deepEqual(shardStateFormat.decode(bytes('shard')), shard);
+  deepEqual(countsFormat.decode(bytes('counts')), counts);
   deepEqual(nullVersionFormat.decode(bytes('nullVersion')), { version });
 });
 
@@ -190,7 +222,15 @@ test('what older releases wrote is read as what it meant', () => {
   equal(decodeEntrySummary(bytes('entry')).isNull, true);
   deepEqual(uploadFormat.decode(bytes('upload')), upload);
   deepEqual(partFormat.decode(bytes('part')), part);
-  deepEqual(shardStateFormat.decode(bytes('shard')), { state: 'sealed', versioned: false });
+  const sealed = { ...wholeShard, state: 'sealed' };
+  deepEqual(shardStateFormat.decode(bytes('shard')), sealed);
+  deepEqual(shardStateFormat.decode(bytes('versionedShard')), { ...sealed, versioned: true });
+  deepEqual(bucketFormat.decode(bytes('bucket')), {
+    ...oneRange,
+    nextShard: 1,
+    splits: [],
+    removing: undefined,
+  });
   const { content } = body;
   const extents = content.kind === 'direct' ? content.extents : [];
   // A manifest of version 1: a list without part numbers.
@@ -209,11 +249,8 @@ test('a flipped bit, a cut and a newer version are noticed', () => {
   }
   for (let length = 0; length < stamped.length; length++)
     throws(() => decodeEntry(stamped.subarray(0, length)), DecodeError);
-  const newer = shardStateFormat.encode({ state: 'open', versioned: false });
-  newer[1] = 3;
+  const newer = shardStateFormat.encode(wholeShard);
+  newer[1] = 4;
   throws(() => shardStateFormat.decode(newer), DecodeError);
-  equal(
-    shardStateFormat.decode(shardStateFormat.encode({ state: 'open', versioned: false })).state,
-    'open',
-  );
+  equal(shardStateFormat.decode(shardStateFormat.encode(wholeShard)).state, 'open');
 });

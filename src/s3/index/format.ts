@@ -377,19 +377,81 @@ function mapped<S, T>(codec: Codec<S>, map: (value: S) => T): Codec<T> {
   };
 }
 
-const shardState = oneOf('open', 'sealed');
+/**
+ * `closing`: its bucket is being removed, and it was empty; nothing is read or written until it is known
+ * whether that came to its end.
+ */
+const shardState = oneOf('open', 'sealed', 'closing');
+
+/** Keys with `begin <= key < end`; to the last one without an end. */
+const keyRange = struct({ begin: bytes, end: option(bytes) });
+export type KeyRange = Carried<typeof keyRange>;
+
+export const everyKey: KeyRange = { begin: emptyBytes, end: undefined };
+
+/**
+ * How far a shard has come in handing its upper keys to `object`, a chunk after the other.
+ *
+ * - `steady`: nothing is on its way.
+ * - `frozen`: the chunk may be read here, and not be changed, so that it can be copied.
+ * - `released`: the chunk is not answered for here any more; its rows are being removed.
+ * - `done`: no more chunks: the registry learns of the boundary next.
+ */
+const split = struct({
+  object: text,
+  phase: oneOf('steady', 'frozen', 'released', 'done'),
+  /** Keys on their way; while nothing is, what was last. */
+  chunk: keyRange,
+  /** The highest tenure that any version in a released chunk can name. */
+  tenure: u64,
+});
+export type Split = Carried<typeof split>;
+
+const shardFields = { state: shardState, versioned: bool };
+
+const shardRow = struct({
+  ...shardFields,
+  /** Raised by each step of a split that must not be taken twice. */
+  generation: uint,
+  /**
+   * Added to the tenure of each call: a key's versions go on rising when its rows come from another
+   * placement group, whose tenures may be higher.
+   */
+  tenureOffset: u64,
+  /** The keys it answers for; undefined: none yet, it is to be handed some. */
+  range: option(keyRange),
+  split: option(split),
+  /** Of a `closing` shard: which removal of the bucket it waits for. */
+  closing: option(version),
+});
+export type ShardState = Carried<typeof shardRow>;
+
+/** A shard that is a whole bucket, as new ones are and those of former formats were. */
+export const wholeShard: ShardState = {
+  state: 'open',
+  versioned: false,
+  generation: 0,
+  tenureOffset: 0,
+  range: everyKey,
+  split: undefined,
+  closing: undefined,
+};
 
 /** A shard's own state, its row `m`. Without it nothing is written there. */
-export const shardStateFormat = sealed(
-  'shard',
-  0x4d,
-  struct({
-    state: shardState,
-    /** Whether a key may have other versions than the current one. */
-    versioned: bool,
-  }),
-  [mapped(struct({ state: shardState }), ({ state }) => ({ state, versioned: false }))],
-);
+export const shardStateFormat = sealed('shard', 0x4d, shardRow, [
+  mapped(struct({ state: shardState }), (fields) => ({ ...wholeShard, ...fields })),
+  mapped(struct(shardFields), (fields) => ({ ...wholeShard, ...fields })),
+]);
+
+/** How many entries, versions and delete markers lie in a shard, and of how many bytes of content. */
+const counts = struct({
+  entries: uint,
+  sizeBytes: uint,
+  /** Rows after this one are not counted yet; undefined: all are. */
+  after: option(bytes),
+});
+export type Counts = Carried<typeof counts>;
+export const countsFormat = sealed('counts', 0x23, counts);
 
 /** Where the version called `null` is, when it is not the current one. */
 export const nullVersionFormat = sealed('null version', 0x4e, struct({ version }));
@@ -453,7 +515,7 @@ export const writerRanges = list(struct({ first: uint, count: uint }));
 /** Writers of which the shard commits nothing; in the registry, those cancelled and those swept. */
 export const writersFormat = sealed('writers', 0x57, struct({ writers: writerRanges }));
 
-const bucketRecord = struct({
+const bucketFields = {
   bucketId: text,
   owner: text,
   createdWallMs: uint,
@@ -461,9 +523,38 @@ const bucketRecord = struct({
   location: text,
   /** In order of `beginKey`; the first begins at the empty key. */
   ranges: list(indexRange),
+};
+const bucketRecord = struct({
+  ...bucketFields,
+  /** The number in the name of the next shard; none is ever used again. */
+  nextShard: uint,
+  /** Shards that are handed the upper keys of another: they hold rows and have no range yet. */
+  splits: list(struct({ source: text, object: text })),
+  /** The removal that was begun and did not come to its end, or not yet. */
+  removing: option(version),
 });
 export type BucketRecord = Carried<typeof bucketRecord>;
-export const bucketFormat = sealed('bucket', 0x42, bucketRecord);
+export const bucketFormat = sealed('bucket', 0x42, bucketRecord, [
+  mapped(struct(bucketFields), (fields) => ({
+    ...fields,
+    nextShard: fields.ranges.length,
+    splits: [],
+    removing: undefined,
+  })),
+]);
+
+/** Shards are numbered in the order they were made. */
+export function shardObject(bucketId: string, number: number): string {
+  return `index/${bucketId}/${number}`;
+}
+
+/** Every shard that may hold rows of the bucket; where keys are on their way, the one they come from first. */
+export function shardsOf(record: BucketRecord): readonly string[] {
+  return [
+    ...record.ranges.map(({ object }) => object),
+    ...record.splits.map(({ object }) => object),
+  ];
+}
 
 /** A key that objects' keys are derived from. Never changed: what it encrypted needs it. */
 export const masterKeyFormat = sealed('master key', 0x4b, struct({ key: bytes, wallMs: uint }));

@@ -4,24 +4,33 @@
 // the one that made the change at once. A bucket in use is looked up again in the background before that, so
 // that its requests do not wait. A remembered bucket may be gone meanwhile: ids are never reused and every shard
 // method refuses when its shard is not open, so that the first call notices, looks the bucket up
-// again, and is repeated once on what the name means now.
+// again, and is repeated once on what the name means now. So it is when a shard does not answer for a key any more:
+// the table of shards that a gateway remembers decides where it asks first, never where a key is.
 
-import { assert } from '../../base/assert.ts';
-import { compareBytes, emptyBytes, encodeUtf8 } from '../../base/bytes.ts';
+import { afterPrefix, compareBytes, emptyBytes, encodeUtf8 } from '../../base/bytes.ts';
 import { DecodeError, decode } from '../../base/codec.ts';
+import type { Version } from '../../base/method.ts';
 import type { Cluster } from '../../client/cluster.ts';
 import { ClientError } from '../../client/errors.ts';
-import type { Clock, Instant } from '../../env/clock.ts';
+import { type Clock, type Instant, sleep } from '../../env/clock.ts';
 import type { Tasks } from '../../env/tasks.ts';
 import { S3Error } from '../protocol/errors.ts';
 import { BucketConfiguration, type DocumentName } from './bucket-documents.ts';
-import { type BucketRecord, bucketFormat, configurationFormat } from './format.ts';
+import {
+  type BucketRecord,
+  bucketFormat,
+  configurationFormat,
+  shardObject,
+  shardsOf,
+} from './format.ts';
 import type { Call, Refusal } from './messages.ts';
 import * as messages from './messages.ts';
+import { bucketsObject, describeShard, finishChunk, type IndexObjects } from './shard-split.ts';
 import type { VersionId } from './version-id.ts';
 
+export { bucketsObject } from './shard-split.ts';
+
 export const indexPool = '.index';
-export const bucketsObject = 'buckets';
 
 /** Buckets remembered, about 200 bytes each; the one looked up longest ago makes room. */
 const bucketsMax = 10_000;
@@ -34,6 +43,17 @@ export const rememberedMsMax = 2000;
 
 /** Older than this it is looked up again beside the request that uses it. */
 const renewAfterMs = 1000;
+
+/**
+ * A key on its way to another shard is there after a few calls; whoever waits for longer lends a hand, since the
+ * gateway that was at it may be dead. All in all a request waits for about ten seconds.
+ */
+const attemptsMax = 60;
+const attemptPauseMs = 20;
+const attemptPauseMsMax = 200;
+const attemptsPerHelp = 5;
+/** A removal of several shards takes a few calls each: after about four seconds it is taken for dead. */
+const attemptsForRemoval = 25;
 
 /** What a name means, as of one look. */
 export interface KnownBucket {
@@ -102,10 +122,16 @@ export function refusalError(reason: Refusal, bucket: string, key?: string): S3E
       );
     case 'changed':
       return new S3Error('OperationAborted');
+    case 'moved':
+    case 'moving':
+      return new S3Error(
+        'ServiceUnavailable',
+        'The key is on its way to another shard of the index. Nothing was changed; please try again.',
+      );
   }
 }
 
-export class IndexClient {
+export class IndexClient implements IndexObjects {
   readonly #cluster: Cluster;
   readonly #env: { readonly clock: Clock; readonly tasks: Tasks };
   readonly #buckets = new Map<string, Remembered>();
@@ -258,61 +284,177 @@ export class IndexClient {
 
   /** The entry of a key or version, whoever asks. */
   async peek(
+    name: string,
     bucket: KnownBucket,
     key: string,
     versionId: VersionId | undefined,
   ): Promise<Uint8Array | undefined> {
     const bytes = encodeUtf8(key);
-    const answer = await this.callObject(objectOf(bucket.record, bytes), messages.getEntry, {
+    const call = {
       key: bytes,
       versionId:
         versionId === undefined
           ? undefined
           : versionId === 'null'
-            ? { kind: 'null' }
-            : { kind: 'version', ...versionId },
-    });
-    return answer.kind === 'read' ? answer.entry : undefined;
+            ? ({ kind: 'null' } as const)
+            : ({ kind: 'version', ...versionId } as const),
+    };
+    let { record } = bucket;
+    for (let attempt = 0; attempt < attemptsMax; attempt++) {
+      const answer = await this.#callHolder(record, bytes, messages.getEntry, call);
+      if (answer.kind === 'read') return answer.entry;
+      if (answer.reason !== 'moved' && answer.reason !== 'moving') return undefined;
+      await this.#waitForKey({ name, record }, bytes, attempt);
+      record = (await this.lookUp(name)).record;
+      if (record.bucketId !== bucket.record.bucketId) return undefined;
+    }
+    throw refusalError('moving', name);
   }
 
   /** Runs a shard method where the key's rows are. Never answers `no-bucket`: throws `NoSuchBucket`. */
-  async callKey<A, R extends Answer>(
+  callKey<A, R extends Answer>(
     bucket: BucketAccess,
     key: string,
     call: Call<A, R>,
     argument: A,
   ): Promise<R> {
-    return this.#callShard(bucket, (record) => objectOf(record, encodeUtf8(key)), call, argument);
+    return this.callRange(bucket, encodeUtf8(key), call, argument);
   }
 
-  /** As `callKey`, on the shard that begins at or before `key`. */
+  /**
+   * As `callKey`. `spread`: the call is about several keys, the first of them `key`, which need not be in one shard: then
+   * it may be answered `moved`.
+   */
   async callRange<A, R extends Answer>(
     bucket: BucketAccess,
     key: Uint8Array,
     call: Call<A, R>,
     argument: A,
+    keys: 'one' | 'spread' = 'one',
   ): Promise<R> {
-    return this.#callShard(bucket, (record) => objectOf(record, key), call, argument);
+    let { record } = bucket;
+    for (let attempt = 0; attempt < attemptsMax; attempt++) {
+      const answer = await this.#callHolder(record, key, call, argument);
+      switch (answer.reason) {
+        case 'no-bucket':
+          if (record !== bucket.record && record.bucketId !== bucket.record.bucketId)
+            throw refusalError('no-bucket', bucket.name);
+          break;
+        case 'moved':
+          if (keys === 'spread' && attempt > 0) return answer;
+          break;
+        case 'moving':
+          break;
+        default:
+          return answer;
+      }
+      if (answer.reason !== 'no-bucket')
+        await this.#waitForKey({ name: bucket.name, record }, key, attempt);
+      const now = await this.access(bucket.name, bucket.judge, 'looked-up');
+      if (answer.reason === 'no-bucket' && now.record.bucketId === record.bucketId) {
+        // Sealed but still registered: whoever was removing it did not get to the end.
+        const facts = await describeShard(this, objectOf(now.record, key));
+        if (facts?.state.state === 'sealed') await this.unregister(bucket.name, record.bucketId);
+        throw refusalError('no-bucket', bucket.name);
+      }
+      record = now.record;
+    }
+    throw refusalError('moving', bucket.name);
   }
 
-  async #callShard<A, R extends Answer>(
-    bucket: BucketAccess,
-    objectIn: (record: BucketRecord) => string,
+  /**
+   * Calls the shard that has the key's range, and if it does not answer for the key, the one that is being handed
+   * that shard's upper keys.
+   */
+  async #callHolder<A, R extends Answer>(
+    record: BucketRecord,
+    key: Uint8Array,
     call: Call<A, R>,
     argument: A,
   ): Promise<R> {
-    const answer = await this.#callRenewing(objectIn(bucket.record), call, argument);
-    if (answer.reason !== 'no-bucket') return answer;
-    const { record } = await this.access(bucket.name, bucket.judge, 'looked-up');
-    if (record.bucketId === bucket.record.bucketId) {
-      assert(record.ranges.length === 1, 'only a shard that is a whole bucket is ever sealed');
-      // Sealed but still registered: whoever was removing it did not get to the end.
-      await this.unregister(bucket.name, record.bucketId);
-      throw refusalError('no-bucket', bucket.name);
+    const object = objectOf(record, key);
+    const answer = await this.#callRenewing(object, call, argument);
+    const target = record.splits.find(({ source }) => source === object)?.object;
+    if (answer.reason !== 'moved' || target === undefined) return answer;
+    return this.#callRenewing(target, call, argument);
+  }
+
+  async #waitForKey(
+    { name, record }: { readonly name: string; readonly record: BucketRecord },
+    key: Uint8Array,
+    attempt: number,
+  ): Promise<void> {
+    // At first the table of shards may only have been old.
+    if (attempt === 0) return;
+    const pauseMs = Math.min(attempt * attemptPauseMs, attemptPauseMsMax);
+    await sleep(this.#env.clock, pauseMs, 's3-wait-for-key');
+    if (attempt % attemptsPerHelp !== 0) return;
+    const { bucketId } = record;
+    const source = objectOf(record, key);
+    await finishChunk(this, { name, bucketId }, source);
+    if (attempt < attemptsForRemoval) return;
+    for (const object of shardsOf(record)) await this.#reopen({ name, bucketId }, object);
+  }
+
+  /** A removal that does not come to its end keeps nobody out for ever. The registry is told first: then it can't. */
+  async #reopen(
+    bucket: { readonly name: string; readonly bucketId: string },
+    object: string,
+  ): Promise<void> {
+    const removal = (await describeShard(this, object))?.state.closing;
+    if (removal === undefined) return;
+    const { outcome } = await this.callObject(bucketsObject, messages.keepBucket, bucket);
+    if (outcome === 'kept') await this.callObject(object, messages.reopenShard, { removal });
+  }
+
+  /** Removes a bucket that is empty, however many shards it has. Throws `BucketNotEmpty`. */
+  async removeBucket({ name, record }: BucketAccess): Promise<void> {
+    const { bucketId } = record;
+    const [first] = record.ranges;
+    if (isWhole(record) && first !== undefined) {
+      const { outcome } = await this.callObject(first.object, messages.sealShard, {});
+      if (outcome === 'not-empty') throw notEmpty(name);
+      if (outcome !== 'not-whole') return this.unregister(name, bucketId);
     }
-    const again = await this.#callRenewing(objectIn(record), call, argument);
-    if (again.reason === 'no-bucket') throw refusalError('no-bucket', bucket.name);
-    return again;
+    await this.#removeShards({ name, bucketId });
+  }
+
+  /**
+   * Of several shards none may be sealed before all are known to be empty. So each is closed first, which can be
+   * undone; then one call gives up the name, unless the removal was called off since.
+   */
+  async #removeShards(bucket: { readonly name: string; readonly bucketId: string }): Promise<void> {
+    const { name } = bucket;
+    const { removal, record } = await this.callObject(bucketsObject, messages.markRemoving, bucket);
+    if (removal === undefined || record === undefined) throw refusalError('no-bucket', name);
+    const objects = shardsOf(bucketFormat.decode(record));
+    for (const object of objects) {
+      const outcome = await this.#close(bucket, object, removal);
+      if (outcome === 'closed') continue;
+      await this.callObject(bucketsObject, messages.keepBucket, bucket);
+      for (const each of objects) await this.callObject(each, messages.reopenShard, { removal });
+      throw outcome === 'not-empty' ? notEmpty(name) : refusalError('changed', name);
+    }
+    const call = { ...bucket, removal };
+    const { outcome } = await this.callObject(bucketsObject, messages.removeMarked, call);
+    this.forget(name);
+    if (outcome === 'removed') return;
+    for (const each of objects) await this.callObject(each, messages.reopenShard, { removal });
+    throw refusalError('changed', name);
+  }
+
+  async #close(
+    bucket: { readonly name: string; readonly bucketId: string },
+    object: string,
+    removal: Version,
+  ): Promise<'closed' | 'not-empty' | 'busy'> {
+    for (let attempt = 0; attempt < attemptsPerHelp; attempt++) {
+      const { outcome } = await this.callObject(object, messages.closeShard, { removal });
+      if (outcome === 'no-shard') return 'closed';
+      if (outcome !== 'busy') return outcome;
+      await finishChunk(this, bucket, object);
+    }
+    return 'busy';
   }
 
   /** A refusal because this gateway was taken for dead is the last one of its kind. */
@@ -351,12 +493,37 @@ function objectOf(record: BucketRecord, key: Uint8Array): string {
   return record.ranges[rangeIndexOf(record, key)]?.object ?? '';
 }
 
+/** One shard is all of it, and no other is about to be. */
+function isWhole(record: BucketRecord): boolean {
+  return record.ranges.length === 1 && record.splits.length === 0;
+}
+
+function notEmpty(name: string): S3Error {
+  return new S3Error('BucketNotEmpty', undefined, { detail: { BucketName: name } });
+}
+
 /** Where the range after the key's begins; undefined in the last one. */
 export function nextRangeKey(record: BucketRecord, key: Uint8Array): Uint8Array | undefined {
   return record.ranges[rangeIndexOf(record, key) + 1]?.beginKey;
 }
 
+/**
+ * Where a listing goes on that came to the end of a shard's keys; undefined: that was all. Shards that hold nothing but
+ * what was listed as one group are passed over.
+ */
+export function nextListedKey(
+  end: Uint8Array | undefined,
+  prefix: Uint8Array,
+  last: { readonly kind: string; readonly prefix?: Uint8Array } | undefined,
+): Uint8Array | undefined {
+  if (end === undefined) return undefined;
+  const afterGroup = last?.prefix === undefined ? undefined : afterPrefix(last.prefix);
+  const next = afterGroup !== undefined && compareBytes(afterGroup, end) > 0 ? afterGroup : end;
+  const afterAll = prefix.length === 0 ? undefined : afterPrefix(prefix);
+  return afterAll !== undefined && compareBytes(next, afterAll) >= 0 ? undefined : next;
+}
+
 /** The one range a new bucket has. */
 export function firstRanges(bucketId: string): BucketRecord['ranges'] {
-  return [{ beginKey: emptyBytes, object: `index/${bucketId}/0` }];
+  return [{ beginKey: emptyBytes, object: shardObject(bucketId, 0) }];
 }

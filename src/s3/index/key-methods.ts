@@ -16,6 +16,7 @@ import {
 } from './format.ts';
 import { GarbageList } from './garbage-list.ts';
 import {
+  type ChangedRow,
   type Changes,
   type FoundVersion,
   isDeleteMarker,
@@ -26,20 +27,20 @@ import {
 import type { Refusal } from './messages.ts';
 import * as messages from './messages.ts';
 import { define } from './method.ts';
-import { entryRow, stateRow } from './rows.ts';
+import { countsRow, entryRow, stateRow } from './rows.ts';
 import {
   cancelledWriter,
+  countChanges,
   loadKey,
-  markVersioned,
   parseId,
   readShard,
   refused,
-  versioningOf,
+  Shard,
 } from './shard.ts';
 import { sameVersion } from './version-id.ts';
 
 /** Rows of a shard that may hold a manifest and inline bytes, read at a time. */
-export const entriesPerRead = 50;
+const entriesPerRead = 50;
 
 export function judgeWrite(
   conditions: WriteConditions,
@@ -80,11 +81,17 @@ export function ownRuns(entry: Entry): readonly BlobRun[] {
   }
 }
 
-export const putEntryMethod = define(messages.putEntry, async (view, argument, context) => {
-  const [state, current] = await view.getMany([stateRow, entryRow(argument.key)]);
-  const shard = readShard(state);
-  if (!shard.isOpen) return { result: refused('no-bucket') };
-  const versioning = versioningOf(shard, argument.versioning);
+export const putEntryMethod = define(messages.putEntry, async (view, argument, call) => {
+  const [state, counts, current] = await view.getMany([
+    stateRow,
+    countsRow,
+    entryRow(argument.key),
+  ]);
+  const shard = new Shard(state);
+  const notHere = shard.refusesWrite(argument.key);
+  if (notHere !== undefined) return { result: refused(notHere) };
+  const context = shard.contextOf(call);
+  const versioning = shard.versioningOf(argument.versioning);
   const versioned = shard.versioned || versioning !== 'off';
   const key = versioned
     ? await loadKey(view, argument.key, versioned)
@@ -106,15 +113,21 @@ export const putEntryMethod = define(messages.putEntry, async (view, argument, c
   }
   await key.put(argument.entry, versioning, { context, garbage, versioned });
   return {
-    effects: [...markVersioned(shard, versioning), ...key.effects(), ...garbage.effects()],
+    effects: [
+      ...shard.markVersioned(versioning),
+      ...key.effects(),
+      ...countChanges(counts, key.changes()),
+      ...garbage.effects(),
+    ],
     result: { kind: 'committed' as const, version: context.version },
   };
 });
 
 export const getEntryMethod = define(messages.getEntry, async (view, argument) => {
   const [state, current] = await view.getMany([stateRow, entryRow(argument.key)]);
-  const shard = readShard(state);
-  if (!shard.isOpen) return { result: refused('no-bucket') };
+  const shard = new Shard(state);
+  const notHere = shard.refusesRead(argument.key);
+  if (notHere !== undefined) return { result: refused(notHere) };
   const id = parseId(argument.versionId);
   const read = (entry: Uint8Array | undefined) => ({ result: { kind: 'read' as const, entry } });
   if (id === undefined && (current !== undefined || !shard.versioned)) return read(current);
@@ -197,45 +210,50 @@ export async function deleteOne(
   return outcome('deleted', { version: context.version, isNull: versioning !== 'enabled' });
 }
 
-export const deleteEntriesMethod = define(
-  messages.deleteEntries,
-  async (view, argument, context) => {
-    const shard = readShard(await view.get(stateRow));
-    if (!shard.isOpen) return { result: refused('no-bucket') };
-    const versioning = versioningOf(shard, argument.versioning);
-    const versioned = shard.versioned || versioning !== 'off';
-    const garbage = new GarbageList(context);
-    const list = { context, garbage, versioned };
-    const effects: RowEffect[] = [...markVersioned(shard, versioning)];
-    const { items } = argument;
-    const outcomes: DeleteOutcome[] = [];
-    // Of a key that is named more than once, each item sees what the one before it did.
-    const byKey = new Map<string, number[]>();
-    for (const [i, item] of items.entries()) {
-      const name = formatHex(item.key);
-      const indexes = byKey.get(name);
-      if (indexes === undefined) byKey.set(name, [i]);
-      else indexes.push(i);
-    }
-    const groups = [...byKey.values()];
-    for (let i = 0; i < groups.length; i += entriesPerRead) {
-      const page = groups.slice(i, i + entriesPerRead);
-      const keys = page.map(([first]) => items[first ?? 0]?.key ?? emptyBytes);
-      for (const [j, key] of (await KeyVersions.load(view, keys, versioned)).entries()) {
-        for (const index of page[j] ?? []) {
-          const item = items[index];
-          if (item !== undefined)
-            outcomes[index] = await deleteOne(key, item, versioning, argument.owner, list);
-        }
-        effects.push(...key.effects());
+export const deleteEntriesMethod = define(messages.deleteEntries, async (view, argument, call) => {
+  const [state, counts] = await view.getMany([stateRow, countsRow]);
+  const shard = new Shard(state);
+  // Refused as a whole: who asks has to know anew which keys are here.
+  const notHere = argument.items
+    .map(({ key }) => shard.refusesWrite(key))
+    .find((reason) => reason !== undefined);
+  if (notHere !== undefined) return { result: refused(notHere) };
+  const context = shard.contextOf(call);
+  const versioning = shard.versioningOf(argument.versioning);
+  const versioned = shard.versioned || versioning !== 'off';
+  const garbage = new GarbageList(context);
+  const list = { context, garbage, versioned };
+  const effects: RowEffect[] = [...shard.markVersioned(versioning)];
+  const changes: ChangedRow[] = [];
+  const { items } = argument;
+  const outcomes: DeleteOutcome[] = [];
+  // Of a key that is named more than once, each item sees what the one before it did.
+  const byKey = new Map<string, number[]>();
+  for (const [i, item] of items.entries()) {
+    const name = formatHex(item.key);
+    const indexes = byKey.get(name);
+    if (indexes === undefined) byKey.set(name, [i]);
+    else indexes.push(i);
+  }
+  const groups = [...byKey.values()];
+  for (let i = 0; i < groups.length; i += entriesPerRead) {
+    const page = groups.slice(i, i + entriesPerRead);
+    const keys = page.map(([first]) => items[first ?? 0]?.key ?? emptyBytes);
+    for (const [j, key] of (await KeyVersions.load(view, keys, versioned)).entries()) {
+      for (const index of page[j] ?? []) {
+        const item = items[index];
+        if (item !== undefined)
+          outcomes[index] = await deleteOne(key, item, versioning, argument.owner, list);
       }
+      effects.push(...key.effects());
+      changes.push(...key.changes());
     }
-    return {
-      effects: [...effects, ...garbage.effects()],
-      result: { kind: 'done' as const, outcomes },
-    };
-  },
-);
+  }
+  return {
+    effects: [...effects, ...countChanges(counts, changes), ...garbage.effects()],
+    result: { kind: 'done' as const, outcomes },
+  };
+});
 
 /** Undefined: the lock can't be changed so. */
 export function changeRetention(
@@ -251,9 +269,11 @@ export function changeRetention(
   return strengthens || mayWeaken ? { retention } : undefined;
 }
 
-export const updateEntryMethod = define(messages.updateEntry, async (view, argument, context) => {
-  const shard = readShard(await view.get(stateRow));
-  if (!shard.isOpen) return { result: refused('no-bucket') };
+export const updateEntryMethod = define(messages.updateEntry, async (view, argument, call) => {
+  const shard = await readShard(view);
+  const notHere = shard.refusesWrite(argument.key);
+  if (notHere !== undefined) return { result: refused(notHere) };
+  const context = shard.contextOf(call);
   const key = await loadKey(view, argument.key, shard.versioned);
   const id = parseId(argument.versionId);
   let found: FoundVersion | undefined;

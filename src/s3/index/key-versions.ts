@@ -85,6 +85,13 @@ export interface FoundVersion {
   readonly value: Uint8Array;
 }
 
+/** What a row was before the call and is after it; undefined: not there. */
+export interface ChangedRow {
+  readonly row: Uint8Array;
+  readonly before: Uint8Array | undefined;
+  readonly value: Uint8Array | undefined;
+}
+
 export class KeyVersions {
   readonly key: Uint8Array;
   readonly #view: MethodView;
@@ -95,7 +102,7 @@ export class KeyVersions {
   /** What was read out of rows, once each: an entry with its bytes inside is checked over all of them. */
   readonly #entries = new Map<Uint8Array, Entry | undefined>();
   /** Rows `v` changed by this call; undefined: removed. By their key in hexadecimal. */
-  readonly #older = new Map<string, { row: Uint8Array; value: Uint8Array | undefined }>();
+  readonly #older = new Map<string, ChangedRow>();
 
   private constructor(
     view: MethodView,
@@ -199,8 +206,11 @@ export class KeyVersions {
     }
   }
 
-  #setOlder(row: Uint8Array, value: Uint8Array | undefined): void {
-    this.#older.set(formatHex(row), { row, value });
+  /** `seen`: what the view has there. */
+  #setOlder(row: Uint8Array, value: Uint8Array | undefined, seen?: Uint8Array): void {
+    const name = formatHex(row);
+    const changed = this.#older.get(name);
+    this.#older.set(name, { row, value, before: changed === undefined ? seen : changed.before });
   }
 
   /** What was current becomes one of the older; what nobody can name is replaced instead. */
@@ -228,7 +238,7 @@ export class KeyVersions {
     const found = await this.#findOlder(this.#null);
     if (found !== undefined) {
       garbage.addEntry(this.entryOf(found.value));
-      this.#setOlder(found.row, undefined);
+      this.#setOlder(found.row, undefined, found.value);
     }
     this.#null = undefined;
   }
@@ -279,7 +289,7 @@ export class KeyVersions {
     if (found.place === 'current') {
       this.#current = undefined;
     } else {
-      this.#setOlder(found.row, undefined);
+      this.#setOlder(found.row, undefined, found.value);
       if (isNullVersion(found.value)) this.#null = undefined;
     }
     if (this.#current === undefined && list.versioned) await this.#promote();
@@ -288,7 +298,7 @@ export class KeyVersions {
   async #promote(): Promise<void> {
     const newest = await this.newestOlder();
     if (newest === undefined || isDeleteMarker(newest[1])) return;
-    this.#setOlder(newest[0], undefined);
+    this.#setOlder(newest[0], undefined, newest[1]);
     this.#current = newest[1];
     if (isNullVersion(newest[1])) this.#null = undefined;
   }
@@ -296,7 +306,17 @@ export class KeyVersions {
   /** The same version with other tags, rights or locks. */
   replace(found: FoundVersion, value: Uint8Array): void {
     if (found.place === 'current') this.#current = value;
-    else this.#setOlder(found.row, value);
+    else this.#setOlder(found.row, value, found.value);
+  }
+
+  /** The rows of entries that this call adds, removes or replaces. */
+  changes(): readonly ChangedRow[] {
+    const current = {
+      row: entryRow(this.key),
+      before: this.#currentBefore,
+      value: this.#current,
+    };
+    return [current, ...this.#older.values()];
   }
 
   effects(): RowEffect[] {

@@ -3,17 +3,18 @@
 import { afterKey, compareBytes, equalBytes } from '../../base/bytes.ts';
 import { type Carried, DecodeError } from '../../base/codec.ts';
 import type { MethodView, Version } from '../../base/method.ts';
-import { decodeEntrySummary, decodeEntryVersion } from './format.ts';
+import { decodeEntrySummary, decodeEntryVersion, type KeyRange } from './format.ts';
 import { readEntry } from './key-versions.ts';
 import * as messages from './messages.ts';
 import { define, later, pageLimitMax } from './method.ts';
-import { entryRow, keyOfEntryRow, olderPrefixRow, olderRow, stateRow } from './rows.ts';
-import { isOpen, loadKey, parseId, refused } from './shard.ts';
+import { entryRow, keyOfEntryRow, olderPrefixRow, olderRow, rowsInRange } from './rows.ts';
+import { listedRange, loadKey, parseId, readShard } from './shard.ts';
 import { endOfDelimiter, successor, walkRows } from './walk.ts';
 import { VersionWalk, type WalkedVersion } from './walk-versions.ts';
 
 export const listEntriesMethod = define(messages.listEntries, async (view, argument) => {
-  if (!isOpen(await view.get(stateRow))) return { result: refused('no-bucket') };
+  const range = listedRange(await readShard(view), argument.from);
+  if ('kind' in range) return { result: range };
   const { prefix, delimiter, after } = argument;
   const prefixRow = entryRow(prefix);
   const rowAfterPrefix = (group: Uint8Array): Uint8Array => successor(entryRow(group));
@@ -23,9 +24,9 @@ export const listEntriesMethod = define(messages.listEntries, async (view, argum
   const groupEnd = inPrefix ? endOfDelimiter(after, delimiter, prefix.length) : undefined;
   const afterRow =
     groupEnd === undefined ? afterKey(entryRow(after)) : rowAfterPrefix(after.slice(0, groupEnd));
+  const begin = after.length === 0 ? prefixRow : later(prefixRow, afterRow);
   const { items, ended } = await walkRows(view, {
-    begin: after.length === 0 ? prefixRow : later(prefixRow, afterRow),
-    end: successor(prefixRow),
+    ...rowsInRange({ begin, end: successor(prefixRow) }, 'key', range),
     prefix,
     delimiter,
     limit: Math.min(argument.limit, pageLimitMax),
@@ -36,6 +37,7 @@ export const listEntriesMethod = define(messages.listEntries, async (view, argum
     result: {
       kind: 'page' as const,
       ended,
+      end: range.end,
       items: items.map((item) => {
         if (item.kind === 'prefix') return item;
         return { ...listedSummary(item.row[1]), kind: 'entry' as const, key: item.key };
@@ -100,13 +102,13 @@ export const versionScansMax = 2200;
 export async function versionsAfter(
   view: MethodView,
   argument: VersionsArgument,
+  range: KeyRange,
 ): Promise<{ walk: VersionWalk; begunKey: Uint8Array | undefined }> {
   const { prefix, delimiter, keyMarker } = argument;
+  const [current, older] = [entryRow(prefix), olderPrefixRow(prefix)];
   const walk = new VersionWalk(view, {
-    currentBegin: entryRow(prefix),
-    currentEnd: successor(entryRow(prefix)),
-    olderBegin: olderPrefixRow(prefix),
-    olderEnd: successor(olderPrefixRow(prefix)),
+    current: rowsInRange({ begin: current, end: successor(current) }, 'key', range),
+    older: rowsInRange({ begin: older, end: successor(older) }, 'older', range),
   });
   if (keyMarker.length === 0) return { walk, begunKey: undefined };
   const inPrefix =
@@ -136,11 +138,12 @@ export async function versionsAfter(
 }
 
 export const listVersionsMethod = define(messages.listVersions, async (view, argument) => {
-  if (!isOpen(await view.get(stateRow))) return { result: refused('no-bucket') };
+  const range = listedRange(await readShard(view), argument.from);
+  if ('kind' in range) return { result: range };
   const { prefix, delimiter, withTags } = argument;
   const limit = Math.min(argument.limit, pageLimitMax);
   const items: (ListedVersion | { readonly kind: 'prefix'; readonly prefix: Uint8Array })[] = [];
-  const begun = await versionsAfter(view, argument);
+  const begun = await versionsAfter(view, argument, range);
   const { walk } = begun;
   let previous = begun.begunKey;
   let ended = false;
@@ -161,5 +164,5 @@ export const listVersionsMethod = define(messages.listVersions, async (view, arg
     items.push(listedVersion(next, isLatest, withTags));
     previous = next.key;
   }
-  return { result: { kind: 'page' as const, items, ended } };
+  return { result: { kind: 'page' as const, items, ended, end: range.end } };
 });

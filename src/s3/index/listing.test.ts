@@ -11,6 +11,7 @@ import {
   plainSummary,
   shardStateFormat,
   uploadFormat,
+  wholeShard,
 } from './format.ts';
 import * as messages from './messages.ts';
 import { s3Methods } from './methods.ts';
@@ -47,10 +48,9 @@ class SortedView implements MethodView {
   rowsRead = 0;
 
   constructor(rows: readonly MethodRow[]) {
-    this.#rows = [
-      ...rows,
-      [stateRow, shardStateFormat.encode({ state: 'open', versioned: false })] as const,
-    ].sort((a, b) => compareBytes(a[0], b[0]));
+    this.#rows = [...rows, [stateRow, shardStateFormat.encode(wholeShard)] as const].sort((a, b) =>
+      compareBytes(a[0], b[0]),
+    );
   }
 
   async get(key: Uint8Array): Promise<Uint8Array | undefined> {
@@ -108,6 +108,7 @@ function model(keys: readonly string[], { prefix, delimiter, after, limit }: Lis
 
 async function list(view: SortedView, listing: Listing): Promise<string[]> {
   const answer = await run(view, messages.listEntries, {
+    from: undefined,
     prefix: encodeUtf8(listing.prefix),
     delimiter: encodeUtf8(listing.delimiter),
     after: encodeUtf8(listing.after),
@@ -195,6 +196,7 @@ test('uploads list by key, also with zero bytes in it, then by id', async () => 
     let uploadIdMarker = '';
     for (let page = 0; page < 100; page++) {
       const answer = await run(view, messages.listUploads, {
+        from: undefined,
         prefix: encodeUtf8('a'),
         delimiter: encodeUtf8('/'),
         limit,
@@ -212,6 +214,7 @@ test('uploads list by key, also with zero bytes in it, then by id', async () => 
     deepEqual(seen, all.slice(0, 15));
   }
   const skipped = await run(view, messages.listUploads, {
+    from: undefined,
     prefix: new Uint8Array(0),
     delimiter: encodeUtf8('/'),
     limit: 100,

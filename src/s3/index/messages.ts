@@ -78,6 +78,8 @@ const versionId = option(
  * - `locked`: a retention or a legal hold keeps the version, or can't be shortened.
  * - `no-version`: the version named does not exist.
  * - `changed`: the version is not the one the gateway decided on.
+ * - `moved`: the shard does not answer for the key: another does, or is about to.
+ * - `moving`: the key is on its way to another shard, or the bucket is about to go: ask again soon.
  */
 const refusal = oneOf(
   'no-bucket',
@@ -90,6 +92,8 @@ const refusal = oneOf(
   'locked',
   'no-version',
   'changed',
+  'moved',
+  'moving',
 );
 export type Refusal = Carried<typeof refusal>;
 
@@ -182,10 +186,19 @@ const pageArgument = {
   /** Empty: no grouping. */
   delimiter: bytes,
   limit: uint,
+  /** Every item from this key on is wanted; refused by a shard that does not have it. Undefined: what it has. */
+  from: option(bytes),
+};
+
+const pageResult = {
+  /** False: there may be more after the last item. */
+  ended: bool,
+  /** Where the shard's keys end, and the next shard's begin; undefined: it is the last. */
+  end: option(bytes),
 };
 
 export const listEntries = call(
-  's3.list-objects',
+  's3.list-keys',
   struct({
     ...pageArgument,
     /** Only items greater than this. */
@@ -212,8 +225,7 @@ export const listEntries = call(
             prefix: [2, struct({ prefix: bytes })],
           }),
         ),
-        /** False: there may be more after the last item. */
-        ended: bool,
+        ...pageResult,
       }),
     ],
     refused: [2, refused],
@@ -222,7 +234,7 @@ export const listEntries = call(
 
 /** Every version of every key, in order of keys, the newest first. */
 export const listVersions = call(
-  's3.list-versions',
+  's3.list-key-versions',
   struct({
     ...pageArgument,
     /** Only items after this key, or after its version `versionMarker`. */
@@ -257,7 +269,7 @@ export const listVersions = call(
             prefix: [2, struct({ prefix: bytes })],
           }),
         ),
-        ended: bool,
+        ...pageResult,
       }),
     ],
     refused: [2, refused],
@@ -333,7 +345,7 @@ export const abortUpload = call(
 );
 
 export const listUploads = call(
-  's3.list-uploads',
+  's3.list-key-uploads',
   struct({
     ...pageArgument,
     keyMarker: bytes,
@@ -353,7 +365,7 @@ export const listUploads = call(
             prefix: [2, struct({ prefix: bytes })],
           }),
         ),
-        ended: bool,
+        ...pageResult,
       }),
     ],
     refused: [2, refused],
@@ -412,12 +424,106 @@ export const listReferences = call(
 
 export const openShard = call('s3.open-shard', nothing, nothing);
 
-/** Closes an empty shard for ever. */
+/** Closes an empty shard that is a whole bucket for ever. */
 export const sealShard = call(
   's3.seal-shard',
   nothing,
-  struct({ outcome: oneOf('sealed', 'not-empty', 'no-shard') }),
+  struct({ outcome: oneOf('sealed', 'not-empty', 'no-shard', 'not-whole') }),
 );
+
+/** A shard to be filled by a split. */
+export const openPart = call('s3.open-part', nothing, nothing);
+
+/** `removal`: as `markRemoving` named it. */
+export const closeShard = call(
+  's3.close-shard',
+  struct({ removal: version }),
+  /** `busy`: keys are on their way; whoever splits, or helps, must finish the chunk. */
+  struct({ outcome: oneOf('closed', 'not-empty', 'busy', 'no-shard') }),
+);
+
+export const reopenShard = call('s3.reopen-shard', struct({ removal: version }), nothing);
+
+export const describeShard = call(
+  's3.describe-shard',
+  nothing,
+  struct({ state: option(bytes), /** `countsFormat` */ counts: option(bytes) }),
+);
+
+/** A step in counting the rows of a shard that was never counted; with `restart`, of any. */
+export const countRows = call('s3.count-rows', struct({ restart: bool }), struct({ ended: bool }));
+
+/** `changed`: the split has come further, or is another; nothing was done. */
+const stepTaken = struct({ outcome: oneOf('done', 'changed') });
+
+/** The shard begins to hand its upper keys to `object`, which the registry knows of already. */
+export const startSplit = call(
+  's3.start-split',
+  struct({ generation: uint, object: text }),
+  stepTaken,
+);
+
+/** The uppermost keys, of about so many rows, stay as they are from now on. */
+export const freezeKeys = call(
+  's3.freeze-keys',
+  struct({ generation: uint, rows: uint }),
+  /** `indivisible`: there is nothing that could go without everything going. */
+  struct({ outcome: oneOf('done', 'indivisible', 'changed') }),
+);
+
+const frozenCursor = struct({ upload: bytes, after: bytes });
+export const listFrozen = call(
+  's3.list-frozen',
+  struct({ generation: uint, cursor: option(frozenCursor) }),
+  closedUnion({
+    page: [
+      1,
+      struct({
+        rows: list(struct({ row: bytes, value: bytes })),
+        /** Undefined: that was the chunk. */
+        next: option(frozenCursor),
+      }),
+    ],
+    changed: [2, nothing],
+  }),
+);
+
+/** Into the shard that is being filled, beside what it answers for. */
+export const installRows = call(
+  's3.install-rows',
+  struct({ generation: uint, rows: list(struct({ row: bytes, value: bytes })) }),
+  stepTaken,
+);
+
+/** The chunk is copied: from now on the shard does not answer for it. */
+export const releaseKeys = call('s3.release-keys', struct({ generation: uint }), stepTaken);
+
+/** The shard being filled answers for the chunk from now on. */
+export const takeKeys = call(
+  's3.take-keys',
+  struct({
+    generation: uint,
+    begin: bytes,
+    end: option(bytes),
+    /** The highest in a version of the chunk. */
+    tenure: u64,
+    versioned: bool,
+  }),
+  stepTaken,
+);
+
+/** A step in removing the rows of a released chunk. */
+export const trimKeys = call(
+  's3.trim-keys',
+  struct({ generation: uint }),
+  struct({ outcome: oneOf('more', 'done', 'changed') }),
+);
+
+/** No more chunks go. */
+export const finishSplit = call('s3.finish-split', struct({ generation: uint }), stepTaken);
+
+/** The registry knows the boundary. */
+export const endSplit = call('s3.end-split', struct({ generation: uint }), stepTaken);
 
 /** A step in emptying a sealed shard: one upload to garbage, and at last the shard's own rows. */
 export const sweepShard = call(
@@ -493,6 +599,54 @@ export const listBuckets = call(
 export const removeBucket = call(
   's3.remove-bucket',
   struct({ name: text, bucketId: text }),
+  nothing,
+);
+
+/** A removal of several shards begins; the one begun before can't come to its end any more. */
+export const markRemoving = call(
+  's3.mark-removing',
+  struct({ name: text, bucketId: text }),
+  /** Undefined: the name means another bucket, or none. */
+  struct({ removal: option(version), record: option(bytes) }),
+);
+
+/** No removal that was begun comes to its end. */
+export const keepBucket = call(
+  's3.keep-bucket',
+  struct({ name: text, bucketId: text }),
+  struct({ outcome: oneOf('kept', 'gone') }),
+);
+
+/** As `removeBucket`, if this is still the removal. */
+export const removeMarked = call(
+  's3.remove-marked-bucket',
+  struct({ name: text, bucketId: text, removal: version }),
+  struct({ outcome: oneOf('removed', 'changed') }),
+);
+
+/** The shard `object` is about to be handed keys of `source`. */
+export const addSplit = call(
+  's3.add-split',
+  struct({
+    name: text,
+    bucketId: text,
+    source: text,
+    object: text,
+    /** The writers that `object` refuses. */
+    cancelled: writerRanges,
+  }),
+  closedUnion({
+    added: [1, nothing],
+    behind: [2, struct({ cancelled: writerRanges })],
+    /** The shards are not what the caller saw. */
+    changed: [3, nothing],
+  }),
+);
+
+/** From `beginKey` on, keys of `source` are in `object` now. */
+export const commitSplit = call(
+  's3.commit-split',
+  struct({ name: text, bucketId: text, source: text, object: text, beginKey: bytes }),
   nothing,
 );
 

@@ -4,6 +4,7 @@
 //
 // Invariants kept here:
 // - nothing is written to a shard without an open state row (a removed bucket stays removed);
+// - a shard answers for the keys of its range alone (`shard.ts`, `split-methods.ts`);
 // - versions of a key are ordered by the calls that put them (`key-versions.ts`), never by time;
 // - a blob is listed as garbage in the same call that takes its last reference away, or refuses it;
 // - no blob of a cancelled writer is committed (rule 28 of the protocol), also not in a bucket made later.
@@ -13,6 +14,7 @@ import * as keys from './key-methods.ts';
 import * as listings from './listing-methods.ts';
 import { reclaiming } from './method.ts';
 import * as registry from './registry-methods.ts';
+import * as splits from './split-methods.ts';
 import * as upkeep from './upkeep-methods.ts';
 import * as uploads from './upload-methods.ts';
 
@@ -39,13 +41,32 @@ export const s3Methods: Methods = new Map([
   upkeep.relocateEntryMethod,
   upkeep.relocatePartMethod,
   upkeep.openShardMethod,
+  upkeep.openPartMethod,
   upkeep.sealShardMethod,
+  upkeep.closeShardMethod,
+  upkeep.reopenShardMethod,
+  upkeep.describeShardMethod,
+  upkeep.countRowsMethod,
+  splits.startSplitMethod,
+  splits.freezeKeysMethod,
+  splits.listFrozenMethod,
+  splits.installRowsMethod,
+  splits.releaseKeysMethod,
+  splits.takeKeysMethod,
+  splits.trimKeysMethod,
+  splits.finishSplitMethod,
+  splits.endSplitMethod,
   upkeep.sweepShardMethod,
   registry.createBucketMethod,
   registry.getBucketMethod,
   registry.putBucketDocumentMethod,
   registry.listBucketsMethod,
   registry.removeBucketMethod,
+  registry.markRemovingMethod,
+  registry.keepBucketMethod,
+  registry.removeMarkedMethod,
+  registry.addSplitMethod,
+  registry.commitSplitMethod,
   registry.masterKeyMethod,
   registry.listShardsMethod,
   registry.getWritersMethod,

@@ -83,10 +83,8 @@ async function* entryRows(view: MethodView, after: Uint8Array): AsyncGenerator<S
     begin.older = olderRowsOf(keyOfEntryRow(after));
   }
   const walk = new VersionWalk(view, {
-    currentBegin: begin.current,
-    currentEnd: current.end,
-    olderBegin: begin.older,
-    olderEnd: older.end,
+    current: { begin: begin.current, end: current.end },
+    older: { begin: begin.older, end: older.end },
   });
   for (let next = await walk.next(); next !== undefined; next = await walk.next())
     yield { cursor: next.row[0], value: next.row[1] };

@@ -1,14 +1,20 @@
 // The methods of the object `buckets`: names, configurations, writers that every shard refuses.
 
-import { afterKey, equalBytes } from '../../base/bytes.ts';
-import type { MethodRow } from '../../base/method.ts';
+import { afterKey, compareBytes, equalBytes } from '../../base/bytes.ts';
+import type { MethodRow, MethodView, RowEffect } from '../../base/method.ts';
 import {
   configurationBytesMax,
   documentBytesMax,
   documentsMax,
   sizeOfDocuments,
 } from './bucket-documents.ts';
-import { bucketFormat, configurationFormat, masterKeyFormat } from './format.ts';
+import {
+  type BucketRecord,
+  bucketFormat,
+  configurationFormat,
+  masterKeyFormat,
+  shardObject,
+} from './format.ts';
 import * as messages from './messages.ts';
 import { define, later, put, remove } from './method.ts';
 import {
@@ -21,6 +27,7 @@ import {
   sweptRow,
 } from './rows.ts';
 import { addWriters, readWriters } from './shard.ts';
+import { sameVersion } from './version-id.ts';
 import { successor } from './walk.ts';
 import { writersExcept } from './writer-ranges.ts';
 
@@ -107,22 +114,106 @@ export const listBucketsMethod = define(messages.listBuckets, async (view, argum
   return { result: { buckets, next: rows.length < bucketsPerScan ? undefined : next } };
 });
 
-export const removeBucketMethod = define(
-  messages.removeBucket,
-  async (view, { name, bucketId }) => {
-    const record = await view.get(bucketRow(name));
-    if (record === undefined || bucketFormat.decode(record).bucketId !== bucketId)
-      return { result: {} };
-    return {
-      effects: [
-        remove(bucketRow(name)),
-        remove(configurationRow(bucketId)),
-        put(removedBucketRow(bucketId), record),
-      ],
-      result: {},
-    };
-  },
-);
+/** The bucket's record, if the name still means this bucket. */
+async function recordOf(
+  view: MethodView,
+  { name, bucketId }: { readonly name: string; readonly bucketId: string },
+): Promise<BucketRecord | undefined> {
+  const row = await view.get(bucketRow(name));
+  if (row === undefined) return undefined;
+  const record = bucketFormat.decode(row);
+  return record.bucketId === bucketId ? record : undefined;
+}
+
+function removal(name: string, record: BucketRecord): RowEffect[] {
+  const { bucketId } = record;
+  return [
+    remove(bucketRow(name)),
+    remove(configurationRow(bucketId)),
+    put(removedBucketRow(bucketId), bucketFormat.encode(record)),
+  ];
+}
+
+export const removeBucketMethod = define(messages.removeBucket, async (view, argument) => {
+  const record = await recordOf(view, argument);
+  return { effects: record === undefined ? [] : removal(argument.name, record), result: {} };
+});
+
+export const markRemovingMethod = define(messages.markRemoving, async (view, argument, context) => {
+  const record = await recordOf(view, argument);
+  if (record === undefined) return { result: { removal: undefined, record: undefined } };
+  const marked = bucketFormat.encode({ ...record, removing: context.version });
+  return {
+    effects: [put(bucketRow(argument.name), marked)],
+    result: { removal: context.version, record: marked },
+  };
+});
+
+export const keepBucketMethod = define(messages.keepBucket, async (view, argument) => {
+  const record = await recordOf(view, argument);
+  if (record === undefined) return { result: { outcome: 'gone' as const } };
+  const kept = put(
+    bucketRow(argument.name),
+    bucketFormat.encode({ ...record, removing: undefined }),
+  );
+  return {
+    effects: record.removing === undefined ? [] : [kept],
+    result: { outcome: 'kept' as const },
+  };
+});
+
+export const removeMarkedMethod = define(messages.removeMarked, async (view, argument) => {
+  const record = await recordOf(view, argument);
+  if (record?.removing === undefined || !sameVersion(record.removing, argument.removal))
+    return { result: { outcome: 'changed' as const } };
+  return {
+    effects: removal(argument.name, record),
+    result: { outcome: 'removed' as const },
+  };
+});
+
+/**
+ * A writer that is cancelled in every shard must be refused by this one from its first row on: as for a
+ * bucket that is registered.
+ */
+export const addSplitMethod = define(messages.addSplit, async (view, argument) => {
+  const { name, bucketId, source, object, cancelled } = argument;
+  const record = await recordOf(view, argument);
+  if (record === undefined || record.removing !== undefined)
+    return { result: { kind: 'changed' as const } };
+  const isSource = record.ranges.some((range) => range.object === source);
+  const isSplitting = record.splits.some((split) => split.source === source);
+  if (!isSource || isSplitting || object !== shardObject(bucketId, record.nextShard))
+    return { result: { kind: 'changed' as const } };
+  const wanted = await readWriters(view, cancelledEverywhereRow);
+  if (writersExcept(wanted, cancelled).length > 0)
+    return { result: { kind: 'behind' as const, cancelled: wanted } };
+  const changed = {
+    ...record,
+    nextShard: record.nextShard + 1,
+    splits: [...record.splits, { source, object }],
+  };
+  return {
+    effects: [put(bucketRow(name), bucketFormat.encode(changed))],
+    result: { kind: 'added' as const },
+  };
+});
+
+export const commitSplitMethod = define(messages.commitSplit, async (view, argument) => {
+  const { name, source, object, beginKey } = argument;
+  const record = await recordOf(view, argument);
+  const isIt = (split: { readonly source: string; readonly object: string }): boolean =>
+    split.source === source && split.object === object;
+  if (record?.splits.some(isIt) !== true) return { result: {} };
+  const changed = {
+    ...record,
+    splits: record.splits.filter((split) => !isIt(split)),
+    ranges: [...record.ranges, { beginKey, object }].sort((a, b) =>
+      compareBytes(a.beginKey, b.beginKey),
+    ),
+  };
+  return { effects: [put(bucketRow(name), bucketFormat.encode(changed))], result: {} };
+});
 
 export const masterKeyMethod = define(
   messages.masterKey,

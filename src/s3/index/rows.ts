@@ -1,6 +1,7 @@
 // Row keys of an index shard, by first byte:
 //
 //   `m`                                   the shard's state
+//   `c`                                   what is counted of the rows `k` and `v`
 //   `k` key                               the current version, unless the key was deleted or never was
 //   `v` key 0x00 0x01 ~tenure(u64, be) ~sequence(u64, be)   any other version, newest first (zero bytes as below)
 //   `n` key                               where the version called `null` is, when it is a row `v`
@@ -12,10 +13,11 @@
 // and of the object `buckets`: a bucket's name, and 0x00 bucketId for one that is being removed; 0x01 the writers
 // that every new shard has to refuse, 0x02 those whose orphans are gone.
 
-import { concatBytes, decodeUtf8, encodeUtf8 } from '../../base/bytes.ts';
+import { compareBytes, concatBytes, decodeUtf8, encodeUtf8 } from '../../base/bytes.ts';
 import type { Version } from '../../base/method.ts';
 
 const tag = {
+  counts: 0x63,
   state: 0x6d,
   key: 0x6b,
   older: 0x76,
@@ -34,6 +36,8 @@ export function isUploadId(text: string): boolean {
 }
 
 export const stateRow: Uint8Array = Uint8Array.of(tag.state);
+
+export const countsRow: Uint8Array = Uint8Array.of(tag.counts);
 
 /** All rows of one kind: `begin <= row < end`. */
 export function rowsOf(kind: keyof typeof tag): { begin: Uint8Array; end: Uint8Array } {
@@ -161,6 +165,48 @@ export function garbageRowsFrom(wallMs: number): Uint8Array {
 }
 
 export const cancelledRow: Uint8Array = Uint8Array.of(tag.cancelled);
+
+/** `begin <= row < end` for the rows of one kind that belong to keys of the range. */
+export function rowsOfKeys(
+  kind: 'key' | 'older' | 'nullVersion' | 'upload',
+  range: { readonly begin: Uint8Array; readonly end: Uint8Array | undefined },
+): { begin: Uint8Array; end: Uint8Array } {
+  // No row of a smaller key comes after its prefix with zeros escaped: what follows a key is below them.
+  const from = (key: Uint8Array): Uint8Array =>
+    tagged(tag[kind], kind === 'key' || kind === 'nullVersion' ? key : escapeZeros(key));
+  return {
+    begin: from(range.begin),
+    end: range.end === undefined ? rowsOf(kind).end : from(range.end),
+  };
+}
+
+/** As much of `rows` as belongs to keys of the range. */
+export function rowsInRange(
+  rows: { readonly begin: Uint8Array; readonly end: Uint8Array },
+  kind: 'key' | 'older' | 'upload',
+  range: { readonly begin: Uint8Array; readonly end: Uint8Array | undefined },
+): { begin: Uint8Array; end: Uint8Array } {
+  const own = rowsOfKeys(kind, range);
+  return {
+    begin: compareBytes(rows.begin, own.begin) >= 0 ? rows.begin : own.begin,
+    end: compareBytes(rows.end, own.end) <= 0 ? rows.end : own.end,
+  };
+}
+
+/** The key that a row `k`, `v`, `n` or `u` is about. */
+export function keyOfRow(row: Uint8Array): Uint8Array | undefined {
+  switch (row[0]) {
+    case tag.key:
+    case tag.nullVersion:
+      return keyOfEntryRow(row);
+    case tag.older:
+      return keyOfOlderRow(row);
+    case tag.upload:
+      return parseUploadRow(row).key;
+    default:
+      return undefined;
+  }
+}
 
 function setU64BigEndian(view: DataView, offset: number, value: number): void {
   view.setUint32(offset, Math.floor(value / 2 ** 32));

@@ -1,11 +1,25 @@
-// A shard as a call finds it: its state, and which writers it refuses.
+// A shard as a call finds it: what it answers for, what it counts, and which writers it refuses.
+//
+// A gateway may go by a table of shards that is no longer true. So each call on keys is judged here, by the
+// shard's own row, in the call itself: no clock and no message to gateways decides which shard a key is in.
 
-import type { MethodView, RowEffect, Version } from '../../base/method.ts';
-import { type BlobRun, shardStateFormat, writersFormat } from './format.ts';
-import { KeyVersions, type Versioning } from './key-versions.ts';
+import { compareBytes, emptyBytes } from '../../base/bytes.ts';
+import { DecodeError } from '../../base/codec.ts';
+import type { MethodContext, MethodView, RowEffect, Version } from '../../base/method.ts';
+import {
+  type BlobRun,
+  type Counts,
+  countsFormat,
+  decodeEntrySummary,
+  type KeyRange,
+  type ShardState,
+  shardStateFormat,
+  writersFormat,
+} from './format.ts';
+import { type ChangedRow, KeyVersions, type Versioning } from './key-versions.ts';
 import type { Refusal } from './messages.ts';
 import { put } from './method.ts';
-import { cancelledRow, stateRow } from './rows.ts';
+import { cancelledRow, countsRow, stateRow } from './rows.ts';
 import type { VersionId } from './version-id.ts';
 import { hasWriter, unionOfWriters, type WriterSet, writersExcept } from './writer-ranges.ts';
 
@@ -19,33 +33,149 @@ export function refused(reason: Refusal, writer?: number): Refused {
   return { kind: 'refused', reason, writer };
 }
 
-export function isOpen(state: Uint8Array | undefined): boolean {
-  return state !== undefined && shardStateFormat.decode(state).state === 'open';
+export function isInRange(range: KeyRange, key: Uint8Array): boolean {
+  return (
+    compareBytes(range.begin, key) <= 0 &&
+    (range.end === undefined || compareBytes(key, range.end) < 0)
+  );
 }
 
-export interface Shard {
-  readonly isOpen: boolean;
-  readonly versioned: boolean;
+export class Shard {
+  /** Undefined: there is no such shard, or no longer. */
+  readonly state: ShardState | undefined;
+
+  constructor(row: Uint8Array | undefined) {
+    this.state = row === undefined ? undefined : shardStateFormat.decode(row);
+  }
+
+  get isOpen(): boolean {
+    return this.state?.state === 'open';
+  }
+
+  get versioned(): boolean {
+    return this.state?.versioned === true;
+  }
+
+  get range(): KeyRange | undefined {
+    return this.state?.range;
+  }
+
+  /** Why nothing of it may be read; undefined: it may. */
+  get closedReason(): Refusal | undefined {
+    switch (this.state?.state) {
+      case 'open':
+        return undefined;
+      case 'closing':
+        return 'moving';
+      default:
+        return 'no-bucket';
+    }
+  }
+
+  refusesRead(key: Uint8Array): Refusal | undefined {
+    if (this.closedReason !== undefined) return this.closedReason;
+    return this.range !== undefined && isInRange(this.range, key) ? undefined : 'moved';
+  }
+
+  /** What is being copied stays as it is. */
+  refusesWrite(key: Uint8Array): Refusal | undefined {
+    const reason = this.refusesRead(key);
+    const split = this.state?.split;
+    if (reason !== undefined || split?.phase !== 'frozen') return reason;
+    return compareBytes(key, split.chunk.begin) >= 0 ? 'moving' : undefined;
+  }
+
+  /** Parts don't say whose they are: none of them is touched while keys may be on their way. */
+  get refusesParts(): Refusal | undefined {
+    if (this.closedReason !== undefined) return this.closedReason;
+    return this.range === undefined || this.state?.split !== undefined ? 'moving' : undefined;
+  }
+
+  /** The context with the versions that calls on this shard give. */
+  contextOf(context: MethodContext): MethodContext {
+    const offset = this.state?.tenureOffset ?? 0;
+    if (offset === 0) return context;
+    const { tenure, sequence } = context.version;
+    return { ...context, version: { tenure: tenure + offset, sequence } };
+  }
+
+  /**
+   * A gateway may not know yet that the bucket keeps versions, or did: then nothing is replaced that a bucket
+   * with suspended versioning would keep.
+   */
+  versioningOf(versioning: Versioning): Versioning {
+    return versioning === 'off' && this.versioned ? 'suspended' : versioning;
+  }
+
+  /** From its first versioned call on, a shard looks for other versions. */
+  markVersioned(versioning: Versioning): readonly RowEffect[] {
+    if (this.versioned || versioning === 'off' || this.state === undefined) return [];
+    return [putState({ ...this.state, versioned: true })];
+  }
 }
 
-export function readShard(state: Uint8Array | undefined): Shard {
-  if (state === undefined) return { isOpen: false, versioned: false };
-  const shard = shardStateFormat.decode(state);
-  return { isOpen: shard.state === 'open', versioned: shard.versioned };
+export function putState(state: ShardState): RowEffect {
+  return put(stateRow, shardStateFormat.encode(state));
+}
+
+export async function readShard(view: MethodView): Promise<Shard> {
+  return new Shard(await view.get(stateRow));
 }
 
 /**
- * A gateway may not know yet that the bucket keeps versions, or did: then nothing is replaced that a bucket
- * with suspended versioning would keep.
+ * The keys of a shard that a listing from `from` on may show; undefined: whatever it answers for. A gateway
+ * that asks the wrong shard for a key must not take what is missing there for what does not exist.
  */
-export function versioningOf(shard: Shard, versioning: Versioning): Versioning {
-  return versioning === 'off' && shard.versioned ? 'suspended' : versioning;
+export function listedRange(shard: Shard, from: Uint8Array | undefined): KeyRange | Refused {
+  const reason = from === undefined ? shard.closedReason : shard.refusesRead(from);
+  if (reason !== undefined) return refused(reason);
+  return shard.range ?? { begin: emptyBytes, end: emptyBytes };
 }
 
-/** From its first versioned call on, a shard looks for other versions. */
-export function markVersioned(shard: Shard, versioning: Versioning): readonly RowEffect[] {
-  if (shard.versioned || versioning === 'off') return [];
-  return [put(stateRow, shardStateFormat.encode({ state: 'open', versioned: true }))];
+/** What can't be read is counted anew from the first row. */
+export function readCounts(row: Uint8Array | undefined): Counts {
+  const none = { entries: 0, sizeBytes: 0, after: emptyBytes };
+  if (row === undefined) return none;
+  try {
+    return countsFormat.decode(row);
+  } catch (error) {
+    if (error instanceof DecodeError) return none;
+    throw error;
+  }
+}
+
+export function sizeOf(entry: Uint8Array | undefined): number {
+  if (entry === undefined) return 0;
+  try {
+    return decodeEntrySummary(entry).sizeBytes;
+  } catch (error) {
+    if (error instanceof DecodeError) return 0;
+    throw error;
+  }
+}
+
+/** Keeps the counts true: of rows that are not counted yet nothing is said. */
+export function countChanges(
+  countsBefore: Uint8Array | undefined,
+  changes: readonly ChangedRow[],
+): readonly RowEffect[] {
+  const counts = readCounts(countsBefore);
+  let entries = 0;
+  let sizeBytes = 0;
+  for (const { row, before, value } of changes) {
+    if (before === value) continue;
+    if (counts.after !== undefined && compareBytes(row, counts.after) > 0) continue;
+    entries += Number(value !== undefined) - Number(before !== undefined);
+    sizeBytes += sizeOf(value) - sizeOf(before);
+  }
+  if (entries === 0 && sizeBytes === 0) return [];
+  // A row that was spoilt since it was counted must not make the rest uncountable.
+  const changed = {
+    entries: Math.max(0, counts.entries + entries),
+    sizeBytes: Math.max(0, counts.sizeBytes + sizeBytes),
+    after: counts.after,
+  };
+  return [put(countsRow, countsFormat.encode(changed))];
 }
 
 export function parseId(id: { readonly kind: string } | undefined): VersionId | undefined {

@@ -1,27 +1,55 @@
 // What jobs ask of a shard: garbage, references, new places of blobs; and its life from opened to swept.
 
-import { compareBytes } from '../../base/bytes.ts';
-import type { MethodContext, MethodView, Version } from '../../base/method.ts';
+import { afterKey, compareBytes } from '../../base/bytes.ts';
+import type {
+  MethodContext,
+  MethodRow,
+  MethodView,
+  RowEffect,
+  Version,
+} from '../../base/method.ts';
 import {
   type BlobRun,
+  countsFormat,
   encodeEntryDraft,
   partFormat,
-  shardStateFormat,
+  type ShardState,
   stampEntry,
+  wholeShard,
 } from './format.ts';
 import { GarbageList } from './garbage-list.ts';
 import { readEntry } from './key-versions.ts';
 import * as messages from './messages.ts';
-import { type Answer, define, put, remove } from './method.ts';
+import { type Answer, define, later, put, remove } from './method.ts';
 import { listLocated, listReferences } from './references.ts';
-import { cancelledRow, garbageRowsFrom, parseUploadRow, rowsOf, stateRow } from './rows.ts';
-import { addWriters, cancelledWriter, isOpen, type Refused, readShard, refused } from './shard.ts';
+import {
+  cancelledRow,
+  countsRow,
+  garbageRowsFrom,
+  keyOfRow,
+  parseUploadRow,
+  rowsOf,
+  stateRow,
+} from './rows.ts';
+import {
+  addWriters,
+  cancelledWriter,
+  putState,
+  type Refused,
+  readCounts,
+  readShard,
+  refused,
+  Shard,
+  sizeOf,
+} from './shard.ts';
 import { abort } from './upload-methods.ts';
+import { sameVersion } from './version-id.ts';
 
-/** Also in a sealed shard: its garbage is still collected. */
-export const addGarbageMethod = define(messages.addGarbage, async (view, { runs }, context) => {
-  if ((await view.get(stateRow)) === undefined) return { result: refused('no-bucket') };
-  const garbage = new GarbageList(context);
+/** Whatever keys the shard answers for, also in a sealed one: its garbage is still collected. */
+export const addGarbageMethod = define(messages.addGarbage, async (view, { runs }, call) => {
+  const shard = await readShard(view);
+  if (shard.state === undefined) return { result: refused('no-bucket') };
+  const garbage = new GarbageList(shard.contextOf(call));
   garbage.addRuns(runs);
   return { effects: garbage.effects(), result: { kind: 'done' as const } };
 });
@@ -44,8 +72,10 @@ export const removeGarbageMethod = define(messages.removeGarbage, async (_view, 
   return { effects: garbage.map(remove), result: {} };
 });
 
+/** Also in one that is closing: it may be open again later. */
 export const cancelWritersMethod = define(messages.cancelWriters, async (view, { writers }) => {
-  if (!isOpen(await view.get(stateRow))) return { result: refused('no-bucket') };
+  const { state } = await readShard(view);
+  if (state === undefined || state.state === 'sealed') return { result: refused('no-bucket') };
   return {
     effects: await addWriters(view, cancelledRow, writers),
     result: { kind: 'done' as const },
@@ -74,87 +104,171 @@ export interface Relocation {
 export async function relocateRow(
   view: MethodView,
   { row, placed, dropped }: Relocation,
-  context: MethodContext,
-  relocate: (old: Uint8Array) => Uint8Array | undefined,
+  call: MethodContext,
+  relocate: (old: Uint8Array, version: Version) => Uint8Array | undefined,
 ): Promise<
   Answer<
     Refused | { readonly kind: 'changed' } | { readonly kind: 'done'; readonly version: Version }
   >
 > {
   const [state, old] = await view.getMany([stateRow, row]);
+  const shard = new Shard(state);
+  const context = shard.contextOf(call);
+  const { version } = context;
   const garbage = new GarbageList(context);
   garbage.addRuns(placed);
-  if (!isOpen(state)) return { effects: garbage.effects(), result: refused('no-bucket') };
+  const key = keyOfRow(row);
+  const notHere = key === undefined ? shard.refusesParts : shard.refusesWrite(key);
+  if (notHere !== undefined) return { effects: garbage.effects(), result: refused(notHere) };
   const writer = await cancelledWriter(view, placed);
   if (writer !== undefined)
     return { effects: garbage.effects(), result: refused('cancelled', writer) };
-  const changed = old === undefined ? undefined : relocate(old);
+  const changed = old === undefined ? undefined : relocate(old, version);
   if (changed === undefined) return { effects: garbage.effects(), result: { kind: 'changed' } };
   const replaced = new GarbageList(context);
   replaced.addRuns(dropped);
-  const { version } = context;
   return { effects: [put(row, changed), ...replaced.effects()], result: { kind: 'done', version } };
 }
 
-export function isSameVersion(a: Version, b: Version): boolean {
-  return a.tenure === b.tenure && a.sequence === b.sequence;
-}
-
 export const relocateEntryMethod = define(messages.relocateEntry, (view, argument, context) =>
-  relocateRow(view, argument, context, (old) => {
+  relocateRow(view, argument, context, (old, version) => {
     const entry = readEntry(old);
-    if (entry === undefined || !isSameVersion(entry.generation, argument.generation))
+    if (entry === undefined || !sameVersion(entry.generation, argument.generation))
       return undefined;
     const draft = encodeEntryDraft({ ...entry, content: argument.content });
-    return stampEntry(draft, entry.version, context.version);
+    return stampEntry(draft, entry.version, version);
   }),
 );
 
 export const relocatePartMethod = define(messages.relocatePart, (view, argument, context) =>
-  relocateRow(view, argument, context, (old) => {
+  relocateRow(view, argument, context, (old, version) => {
     const part = partFormat.decode(old);
-    if (!isSameVersion(part.version, argument.version)) return undefined;
-    return partFormat.encode({ ...part, runs: argument.runs, version: context.version });
+    if (!sameVersion(part.version, argument.version)) return undefined;
+    return partFormat.encode({ ...part, runs: argument.runs, version });
   }),
 );
 
 /** Opening an open shard again changes nothing; a sealed one stays sealed. */
-export const openShardMethod = define(messages.openShard, async (view) => {
-  if ((await view.get(stateRow)) !== undefined) return { result: {} };
+export const openShardMethod = define(messages.openShard, async (view) => ({
+  effects: (await readShard(view)).state === undefined ? opened(wholeShard) : [],
+  result: {},
+}));
+
+/** A shard that answers for no key until it is handed some. */
+export const openPartMethod = define(messages.openPart, async (view) => ({
+  effects:
+    (await readShard(view)).state === undefined ? opened({ ...wholeShard, range: undefined }) : [],
+  result: {},
+}));
+
+function opened(state: ShardState): RowEffect[] {
+  const counts = { entries: 0, sizeBytes: 0, after: undefined };
+  return [putState(state), put(countsRow, countsFormat.encode(counts))];
+}
+
+async function holdsEntries(view: MethodView): Promise<boolean> {
+  for (const kind of ['key', 'older'] as const)
+    if ((await view.scan({ ...rowsOf(kind), limit: 1 })).length > 0) return true;
+  return false;
+}
+
+/** Only of a shard that is a whole bucket: of several, each would have to be known to be empty first. */
+export const sealShardMethod = define(messages.sealShard, async (view) => {
+  const { state } = await readShard(view);
+  if (state === undefined) return { result: { outcome: 'no-shard' as const } };
+  const { range, split } = state;
+  const isWhole = range !== undefined && range.begin.length === 0 && range.end === undefined;
+  if (!isWhole || split !== undefined) return { result: { outcome: 'not-whole' as const } };
+  if (await holdsEntries(view)) return { result: { outcome: 'not-empty' as const } };
   return {
-    effects: [put(stateRow, shardStateFormat.encode({ state: 'open', versioned: false }))],
+    effects: state.state === 'sealed' ? [] : [putState({ ...state, state: 'sealed' })],
+    result: { outcome: 'sealed' as const },
+  };
+});
+
+/** In a removal of several shards: each is closed, if it is empty, before the name is given up. */
+export const closeShardMethod = define(messages.closeShard, async (view, { removal }) => {
+  const { state } = await readShard(view);
+  if (state === undefined || state.state === 'sealed')
+    return { result: { outcome: 'no-shard' as const } };
+  const phase = state.split?.phase ?? 'steady';
+  if (phase === 'frozen' || phase === 'released') return { result: { outcome: 'busy' as const } };
+  if (await holdsEntries(view)) return { result: { outcome: 'not-empty' as const } };
+  return {
+    effects: [putState({ ...state, state: 'closing', closing: removal })],
+    result: { outcome: 'closed' as const },
+  };
+});
+
+/** After the registry keeps the bucket. Nothing happens when another removal closed the shard since. */
+export const reopenShardMethod = define(messages.reopenShard, async (view, { removal }) => {
+  const { state } = await readShard(view);
+  const isClosed =
+    state?.state === 'closing' &&
+    state.closing !== undefined &&
+    sameVersion(state.closing, removal);
+  return {
+    effects: isClosed ? [putState({ ...state, state: 'open', closing: undefined })] : [],
     result: {},
   };
 });
 
-export const sealShardMethod = define(messages.sealShard, async (view) => {
-  const state = await view.get(stateRow);
-  if (state === undefined) return { result: { outcome: 'no-shard' as const } };
-  for (const kind of ['key', 'older'] as const) {
-    const entries = await view.scan({ ...rowsOf(kind), limit: 1 });
-    if (entries.length > 0) return { result: { outcome: 'not-empty' as const } };
-  }
-  const { versioned } = readShard(state);
-  const sealed = put(stateRow, shardStateFormat.encode({ state: 'sealed', versioned }));
-  return { effects: isOpen(state) ? [sealed] : [], result: { outcome: 'sealed' as const } };
-});
-
-export const sweepShardMethod = define(messages.sweepShard, async (view, _argument, context) => {
-  const state = await view.get(stateRow);
+/** The bucket is removed, so what is closing, or was never handed a key, opens no more. */
+export const sweepShardMethod = define(messages.sweepShard, async (view, _argument, call) => {
+  const shard = await readShard(view);
+  const { state } = shard;
   if (state === undefined) return { result: { outcome: 'gone' as const } };
-  if (isOpen(state)) return { result: { outcome: 'not-sealed' as const } };
+  if (state.state === 'open' && state.range !== undefined)
+    return { result: { outcome: 'not-sealed' as const } };
+  const effects: RowEffect[] =
+    state.state === 'sealed' ? [] : [putState({ ...state, state: 'sealed' })];
   const [upload] = await view.scan({ ...rowsOf('upload'), limit: 1 });
   if (upload !== undefined) {
     const { uploadId } = parseUploadRow(upload[0]);
-    return {
-      effects: await abort(view, upload[0], uploadId, context),
-      result: { outcome: 'more' as const },
-    };
+    effects.push(...(await abort(view, upload[0], uploadId, shard.contextOf(call))));
+    return { effects, result: { outcome: 'more' as const } };
   }
   const garbage = await view.scan({ ...rowsOf('garbage'), limit: 1 });
-  if (garbage.length > 0) return { result: { outcome: 'waiting-for-garbage' as const } };
+  if (garbage.length > 0) return { effects, result: { outcome: 'waiting-for-garbage' as const } };
   return {
-    effects: [remove(cancelledRow), remove(stateRow)],
+    effects: [remove(cancelledRow), remove(countsRow), remove(stateRow)],
     result: { outcome: 'gone' as const },
+  };
+});
+
+/** What is known about the shard, as it stands in its rows. */
+export const describeShardMethod = define(messages.describeShard, async (view) => {
+  const [state, counts] = await view.getMany([stateRow, countsRow]);
+  return { result: { state, counts } };
+});
+
+/** Rows counted in one call; a few at a time, since each may hold 16 KiB and a manifest. */
+const rowsPerCount = 1000;
+const rowsPerCountScan = 64;
+
+export const countRowsMethod = define(messages.countRows, async (view, { restart }) => {
+  const counts = readCounts(restart ? undefined : await view.get(countsRow));
+  let { entries, sizeBytes, after } = counts;
+  for (let seen = 0; seen < rowsPerCount && after !== undefined; seen += rowsPerCountScan) {
+    const kind = compareBytes(after, rowsOf('key').end) < 0 ? 'key' : 'older';
+    const { begin, end } = rowsOf(kind);
+    const rows: readonly MethodRow[] = await view.scan({
+      begin: later(begin, after.length === 0 ? begin : afterKey(after)),
+      end,
+      limit: rowsPerCountScan,
+    });
+    for (const [, entry] of rows) {
+      entries++;
+      sizeBytes += sizeOf(entry);
+    }
+    const last = rows.at(-1);
+    if (last !== undefined && rows.length === rowsPerCountScan) after = last[0];
+    else after = kind === 'key' ? end : undefined;
+  }
+  const value = countsFormat.encode({ entries, sizeBytes, after });
+  const isNew = restart || counts.after !== undefined;
+  return {
+    effects: isNew ? [put(countsRow, value)] : [],
+    result: { ended: after === undefined },
   };
 });

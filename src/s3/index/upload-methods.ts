@@ -8,21 +8,23 @@ import { judgeWrite, lockOf, ownRuns } from './key-methods.ts';
 import * as messages from './messages.ts';
 import { define, later, pageLimitMax, put, remove } from './method.ts';
 import {
+  countsRow,
   parseUploadRow,
   partNumberOfRow,
   partRow,
+  rowsInRange,
   stateRow,
   uploadPrefixRow,
   uploadRow,
 } from './rows.ts';
 import {
   cancelledWriter,
-  isOpen,
+  countChanges,
+  listedRange,
   loadKey,
-  markVersioned,
   readShard,
   refused,
-  versioningOf,
+  Shard,
 } from './shard.ts';
 import { sameVersion } from './version-id.ts';
 import { endOfDelimiter, successor, walkRows } from './walk.ts';
@@ -30,7 +32,8 @@ import { endOfDelimiter, successor, walkRows } from './walk.ts';
 export const partsPerScan = 1000;
 
 export const createUploadMethod = define(messages.createUpload, async (view, argument) => {
-  if (!isOpen(await view.get(stateRow))) return { result: refused('no-bucket') };
+  const notHere = (await readShard(view)).refusesWrite(argument.key);
+  if (notHere !== undefined) return { result: refused(notHere) };
   return {
     effects: [put(uploadRow(argument.key, argument.uploadId), argument.upload)],
     result: { kind: 'done' as const },
@@ -39,19 +42,23 @@ export const createUploadMethod = define(messages.createUpload, async (view, arg
 
 export const getUploadMethod = define(messages.getUpload, async (view, { key, uploadId }) => {
   const [state, upload] = await view.getMany([stateRow, uploadRow(key, uploadId)]);
-  if (!isOpen(state)) return { result: refused('no-bucket') };
+  const notHere = new Shard(state).refusesRead(key);
+  if (notHere !== undefined) return { result: refused(notHere) };
   if (upload === undefined) return { result: refused('no-upload') };
   return { result: { kind: 'read' as const, upload } };
 });
 
-export const putPartMethod = define(messages.putPart, async (view, argument, context) => {
+export const putPartMethod = define(messages.putPart, async (view, argument, call) => {
   const row = partRow(argument.uploadId, argument.partNumber);
   const [state, upload, old] = await view.getMany([
     stateRow,
     uploadRow(argument.key, argument.uploadId),
     row,
   ]);
-  if (!isOpen(state)) return { result: refused('no-bucket') };
+  const shard = new Shard(state);
+  const notHere = shard.refusesWrite(argument.key);
+  if (notHere !== undefined) return { result: refused(notHere) };
+  const context = shard.contextOf(call);
   const garbage = new GarbageList(context);
   const writer = await cancelledWriter(view, argument.runs);
   if (upload === undefined || writer !== undefined) {
@@ -88,7 +95,8 @@ export async function scanParts(
 export const listPartsMethod = define(messages.listParts, async (view, argument) => {
   const { key, uploadId } = argument;
   const [state, upload] = await view.getMany([stateRow, uploadRow(key, uploadId)]);
-  if (!isOpen(state)) return { result: refused('no-bucket') };
+  const notHere = new Shard(state).refusesRead(key);
+  if (notHere !== undefined) return { result: refused(notHere) };
   if (upload === undefined) return { result: refused('no-upload') };
   const limit = Math.max(1, Math.min(argument.limit, pageLimitMax));
   const rows = await view.scan({
@@ -102,12 +110,14 @@ export const listPartsMethod = define(messages.listParts, async (view, argument)
 
 export const completeUploadMethod = define(
   messages.completeUpload,
-  async (view, argument, context) => {
+  async (view, argument, call) => {
     const uploadKey = uploadRow(argument.key, argument.uploadId);
-    const [state, upload] = await view.getMany([stateRow, uploadKey]);
-    const shard = readShard(state);
-    if (!shard.isOpen) return { result: refused('no-bucket') };
-    const versioning = versioningOf(shard, argument.versioning);
+    const [state, counts, upload] = await view.getMany([stateRow, countsRow, uploadKey]);
+    const shard = new Shard(state);
+    const notHere = shard.refusesWrite(argument.key);
+    if (notHere !== undefined) return { result: refused(notHere) };
+    const context = shard.contextOf(call);
+    const versioning = shard.versioningOf(argument.versioning);
     const versioned = shard.versioned || versioning !== 'off';
     const key = await loadKey(view, argument.key, versioned);
     const old = key.entryOf(key.current);
@@ -146,8 +156,9 @@ export const completeUploadMethod = define(
     await key.put(argument.entry, versioning, { context, garbage, versioned });
     return {
       effects: [
-        ...markVersioned(shard, versioning),
+        ...shard.markVersioned(versioning),
         ...key.effects(),
+        ...countChanges(counts, key.changes()),
         remove(uploadKey),
         ...found.map((part) => remove(part.row)),
         ...garbage.effects(),
@@ -169,10 +180,13 @@ export async function abort(
   return [remove(uploadKey), ...parts.map((part) => remove(part.row)), ...garbage.effects()];
 }
 
-export const abortUploadMethod = define(messages.abortUpload, async (view, argument, context) => {
+export const abortUploadMethod = define(messages.abortUpload, async (view, argument, call) => {
   const uploadKey = uploadRow(argument.key, argument.uploadId);
   const [state, upload] = await view.getMany([stateRow, uploadKey]);
-  if (!isOpen(state)) return { result: refused('no-bucket') };
+  const shard = new Shard(state);
+  const notHere = shard.refusesWrite(argument.key);
+  if (notHere !== undefined) return { result: refused(notHere) };
+  const context = shard.contextOf(call);
   if (upload === undefined) return { result: refused('no-upload') };
   return {
     effects: await abort(view, uploadKey, argument.uploadId, context),
@@ -181,7 +195,8 @@ export const abortUploadMethod = define(messages.abortUpload, async (view, argum
 });
 
 export const listUploadsMethod = define(messages.listUploads, async (view, argument) => {
-  if (!isOpen(await view.get(stateRow))) return { result: refused('no-bucket') };
+  const range = listedRange(await readShard(view), argument.from);
+  if ('kind' in range) return { result: range };
   const { prefix, delimiter, keyMarker, uploadIdMarker } = argument;
   const prefixRow = uploadPrefixRow(prefix);
   const rowAfterPrefix = (group: Uint8Array): Uint8Array => successor(uploadPrefixRow(group));
@@ -193,9 +208,9 @@ export const listUploadsMethod = define(messages.listUploads, async (view, argum
   else if (uploadIdMarker !== '') after = afterKey(uploadRow(keyMarker, uploadIdMarker));
   // Upload ids are hexadecimal: this is after the key's last upload and before any longer key's first.
   else after = uploadRow(keyMarker, 'g');
+  const begin = keyMarker.length === 0 ? prefixRow : later(prefixRow, after);
   const { items, ended } = await walkRows(view, {
-    begin: keyMarker.length === 0 ? prefixRow : later(prefixRow, after),
-    end: successor(prefixRow),
+    ...rowsInRange({ begin, end: successor(prefixRow) }, 'upload', range),
     prefix,
     delimiter,
     limit: Math.min(argument.limit, pageLimitMax),
@@ -206,6 +221,7 @@ export const listUploadsMethod = define(messages.listUploads, async (view, argum
     result: {
       kind: 'page' as const,
       ended,
+      end: range.end,
       items: items.map((item) =>
         item.kind === 'prefix'
           ? item

@@ -8,16 +8,21 @@ import { entryRow, keyOfEntryRow, keyOfOlderRow, olderRowsOf } from './rows.ts';
 /** Rows may hold 16 KiB inline and a manifest: 64 of them stay below 5 MiB. */
 const rowsPerScan = 64;
 
+interface RowRange {
+  readonly begin: Uint8Array;
+  readonly end: Uint8Array;
+}
+
 class RowCursor {
   readonly #view: MethodView;
-  readonly #end: Uint8Array | undefined;
+  readonly #end: Uint8Array;
   #begin: Uint8Array;
   #rows: readonly MethodRow[] = [];
   #at = 0;
   #ended = false;
   scans = 0;
 
-  constructor(view: MethodView, begin: Uint8Array, end: Uint8Array | undefined) {
+  constructor(view: MethodView, { begin, end }: RowRange) {
     this.#view = view;
     this.#begin = begin;
     this.#end = end;
@@ -25,7 +30,7 @@ class RowCursor {
 
   async peek(): Promise<MethodRow | undefined> {
     if (this.#at < this.#rows.length) return this.#rows[this.#at];
-    if (this.#ended) return undefined;
+    if (this.#ended || compareBytes(this.#begin, this.#end) >= 0) return undefined;
     this.scans++;
     this.#rows = await this.#view.scan({
       begin: this.#begin,
@@ -61,10 +66,8 @@ export interface WalkedVersion {
 }
 
 export interface VersionRange {
-  readonly currentBegin: Uint8Array;
-  readonly currentEnd: Uint8Array | undefined;
-  readonly olderBegin: Uint8Array;
-  readonly olderEnd: Uint8Array | undefined;
+  readonly current: RowRange;
+  readonly older: RowRange;
 }
 
 export class VersionWalk {
@@ -72,8 +75,8 @@ export class VersionWalk {
   readonly #older: RowCursor;
 
   constructor(view: MethodView, range: VersionRange) {
-    this.#current = new RowCursor(view, range.currentBegin, range.currentEnd);
-    this.#older = new RowCursor(view, range.olderBegin, range.olderEnd);
+    this.#current = new RowCursor(view, range.current);
+    this.#older = new RowCursor(view, range.older);
   }
 
   get scans(): number {

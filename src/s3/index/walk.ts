@@ -2,7 +2,7 @@
 // A group is left by seeking past it, never by reading it: a page costs about as many rows as
 // it has items, however many keys the groups hold.
 
-import { afterPrefix } from '../../base/bytes.ts';
+import { afterPrefix, compareBytes } from '../../base/bytes.ts';
 import type { MethodRow, MethodView } from '../../base/method.ts';
 
 export type WalkItem =
@@ -56,6 +56,7 @@ export async function walkRows(
   let begin = walk.begin;
   let scanRows = walk.delimiter.length === 0 ? scanRowsUnseen : scanRowsMin;
   for (let scans = 0; scans < scansMax && items.length < walk.limit; scans++) {
+    if (compareBytes(begin, walk.end) >= 0) return { items, ended: true };
     const rows = await view.scan({
       begin,
       end: walk.end,

@@ -76,7 +76,16 @@ export async function createBucket(context: OperationContext): Promise<HttpRespo
   const bucketId = formatBlobId(await parts.cluster.allocateBlobs(1));
   const ranges = firstRanges(bucketId);
   for (const range of ranges) await parts.index.callObject(range.object, messages.openShard, {});
-  const record = { bucketId, owner: user.name, createdWallMs: wholeNowMs(parts), location, ranges };
+  const record = {
+    bucketId,
+    owner: user.name,
+    createdWallMs: wholeNowMs(parts),
+    location,
+    ranges,
+    nextShard: ranges.length,
+    splits: [],
+    removing: undefined,
+  };
   const created = await register(context, record, documents);
   if (created.kind === 'exists') {
     // Somebody was faster; our shard is empty and nobody knows it.

@@ -96,7 +96,7 @@ function deletedElement(item: Item, outcome: DeleteOutcome): string {
 
 /**
  * One call when it can be: the runs of a thousand objects of many parts each may be more garbage than a
- * call may write, and then the batch goes in halves.
+ * call may write, and some keys may be on their way to another shard; then the batch goes in halves.
  */
 async function deleteBatch(
   context: OperationContext,
@@ -105,21 +105,24 @@ async function deleteBatch(
 ): Promise<readonly DeleteOutcome[]> {
   const [first] = items;
   if (first === undefined) return [];
+  const call = {
+    versioning: versioningOf(access.configuration),
+    owner: context.user.name,
+    items: items.map((item) => item.call),
+  };
+  const spread = items.length > 1 ? 'spread' : 'one';
   try {
-    const answer = await context.parts.index.callRange(access, first.call.key, deleteEntries, {
-      versioning: versioningOf(access.configuration),
-      owner: context.user.name,
-      items: items.map(({ call }) => call),
-    });
-    if (answer.kind === 'refused') throw refusalError(answer.reason, access.name);
-    return answer.outcomes;
+    const { index } = context.parts;
+    const answer = await index.callRange(access, first.call.key, deleteEntries, call, spread);
+    if (answer.kind === 'done') return answer.outcomes;
+    if (answer.reason !== 'moved') throw refusalError(answer.reason, access.name);
   } catch (error) {
     const tooLarge = error instanceof ClientError && error.code === 'too-large';
     if (!tooLarge || items.length === 1) throw error;
-    const middle = items.length >> 1;
-    const before = await deleteBatch(context, access, items.slice(0, middle));
-    return [...before, ...(await deleteBatch(context, access, items.slice(middle)))];
   }
+  const middle = items.length >> 1;
+  const before = await deleteBatch(context, access, items.slice(0, middle));
+  return [...before, ...(await deleteBatch(context, access, items.slice(middle)))];
 }
 
 /** Each key is judged by itself: a policy may name some of them. */

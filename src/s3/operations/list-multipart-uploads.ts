@@ -5,7 +5,7 @@ import type { Carried } from '../../base/codec.ts';
 import type { HttpResponse } from '../../env/http.ts';
 import { accessBucket, countParameter, type OperationContext, xmlResponse } from '../context.ts';
 import { uploadFormat } from '../index/format.ts';
-import { type BucketAccess, nextRangeKey, refusalError } from '../index/index-client.ts';
+import { type BucketAccess, nextListedKey, refusalError } from '../index/index-client.ts';
 import { listUploads } from '../index/messages.ts';
 import { isUploadId } from '../index/rows.ts';
 import { formatIsoDate } from '../protocol/dates.ts';
@@ -40,6 +40,7 @@ async function listPage(
   let shardKey = query.keyMarker === '' ? prefix : keyMarker;
   while (true) {
     const answer = await context.parts.index.callRange(access, shardKey, listUploads, {
+      from: shardKey,
       prefix,
       delimiter: encodeUtf8(query.delimiter),
       limit: query.limit + 1 - items.length,
@@ -55,7 +56,7 @@ async function listPage(
       uploadIdMarker = last.kind === 'upload' ? last.uploadId : '';
     }
     if (!answer.ended) continue;
-    const next = nextRangeKey(access.record, shardKey);
+    const next = nextListedKey(answer.end, prefix, last);
     if (next === undefined) return { items, truncated: false };
     shardKey = next;
   }

@@ -10,7 +10,7 @@ import {
   versionIdArgument,
   xmlResponse,
 } from '../context.ts';
-import { type BucketAccess, nextRangeKey, refusalError } from '../index/index-client.ts';
+import { type BucketAccess, nextListedKey, refusalError } from '../index/index-client.ts';
 import { listVersions } from '../index/messages.ts';
 import { formatVersion, versionIdOf } from '../index/version-id.ts';
 import { formatIsoDate } from '../protocol/dates.ts';
@@ -42,6 +42,7 @@ async function listPage(
   let shardKey = keyMarker.length === 0 ? query.prefix : keyMarker;
   while (true) {
     const answer = await context.parts.index.callRange(access, shardKey, listVersions, {
+      from: shardKey,
       prefix: query.prefix,
       delimiter: query.delimiter,
       limit: query.limit + 1 - items.length,
@@ -58,7 +59,7 @@ async function listPage(
       versionMarker = last.kind === 'version' ? { ...last.version, kind: 'version' } : undefined;
     }
     if (!answer.ended) continue;
-    const next = nextRangeKey(access.record, shardKey);
+    const next = nextListedKey(answer.end, query.prefix, last);
     if (next === undefined) return { items, truncated: false };
     shardKey = next;
   }

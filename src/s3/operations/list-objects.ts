@@ -12,7 +12,7 @@ import {
   type OperationContext,
   xmlResponse,
 } from '../context.ts';
-import { type BucketAccess, nextRangeKey, refusalError } from '../index/index-client.ts';
+import { type BucketAccess, nextListedKey, refusalError } from '../index/index-client.ts';
 import { listEntries } from '../index/messages.ts';
 import { formatBase64, parseBase64 } from '../protocol/base64.ts';
 import { formatIsoDate } from '../protocol/dates.ts';
@@ -60,6 +60,7 @@ async function listPage(
   let shardKey = compareBytes(after, prefix) > 0 ? after : prefix;
   while (true) {
     const answer = await parts.index.callRange(access, shardKey, listEntries, {
+      from: shardKey,
       prefix,
       delimiter,
       after,
@@ -71,7 +72,7 @@ async function listPage(
     const last = items.at(-1);
     if (last !== undefined) after = itemBytes(last);
     if (!answer.ended) continue;
-    const next = nextRangeKey(access.record, shardKey);
+    const next = nextListedKey(answer.end, prefix, last);
     if (next === undefined) return { items, truncated: false };
     shardKey = next;
   }

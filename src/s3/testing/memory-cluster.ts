@@ -93,6 +93,8 @@ export class MemoryCluster implements Cluster {
   drainingLayouts: readonly LayoutRef[] = [];
   migrationProgress: MigrationProgress | undefined;
   callCount = 0;
+  /** Of the PG that an object is on. */
+  tenureOf: (object: string) => number = () => 1;
   readonly #methods: Methods;
   readonly #objects = new Map<string, Rows>();
   #turn: Promise<unknown> = Promise.resolve();
@@ -140,7 +142,7 @@ export class MemoryCluster implements Cluster {
     const path = `${pool}/${object}`;
     const rows = this.#objects.get(path) ?? new Rows();
     this.#objects.set(path, rows);
-    const version = { tenure: 1, sequence: this.#sequence + 1 };
+    const version = { tenure: this.tenureOf(object), sequence: this.#sequence + 1 };
     const outcome = await method(rows, argument, { version, wallMs: this.wallMs() });
     let bytes = 0;
     for (const effect of outcome.effects)
