@@ -6,6 +6,7 @@
 // back is an economy, never a duty. Giving back too early is a defect, which tests make visible by
 // overwriting what is given back.
 
+import { assert } from './assert.ts';
 import { newMemory } from './wasm.ts';
 
 /** Below this, ordinary memory is as good. */
@@ -20,16 +21,29 @@ const classes = [64, 96, 128, 192, 256, 384, 512, 768, 1024, 1408, 2048, 2816, 4
 const slabBytes = 8 * 1024 * 1024;
 const wasmPageBytes = 64 * 1024;
 
+interface Slab {
+  readonly memory: ArrayBuffer;
+  /** What it is cut into, in bytes. */
+  size: number;
+  /** Its buffers that nobody has. */
+  free: Uint8Array[];
+}
+
 export class BufferPool {
-  readonly #free = new Map<number, Uint8Array[]>();
-  /** Which class each slab was cut into. */
-  readonly #slabs = new Map<ArrayBufferLike, number>();
+  readonly #slabs = new Map<ArrayBufferLike, Slab>();
   readonly #slabsMax: number;
   #poison = false;
 
   /** Never has more memory than this, and never gives any back to the system. */
   constructor(bytesMax: number) {
     this.#slabsMax = Math.floor(bytesMax / slabBytes);
+  }
+
+  /** Buffers that somebody has and has yet to give back. */
+  get outCount(): number {
+    let count = 0;
+    for (const { size, free } of this.#slabs.values()) count += buffersIn(size) - free.length;
+    return count;
   }
 
   /** For tests: what is given back is overwritten, so that a use after it shows. */
@@ -46,37 +60,64 @@ export class BufferPool {
   tryAcquire(bytes: number): Uint8Array | undefined {
     const size = bytes < pooledBytesMin ? undefined : classes.find((each) => each >= bytes);
     if (size === undefined) return undefined;
-    const free = this.#free.get(size)?.pop() ?? this.#cut(size);
-    return free?.subarray(0, bytes);
+    return this.#slabWith(size)?.free.pop()?.subarray(0, bytes);
   }
 
-  /** A buffer of a new slab; undefined when there may be no more. */
-  #cut(size: number): Uint8Array | undefined {
-    if (this.#slabs.size >= this.#slabsMax) return undefined;
-    const buffer = newMemory(Math.floor(slabBytes / wasmPageBytes));
-    this.#slabs.set(buffer, size);
-    const made: Uint8Array[] = [];
-    for (let at = 0; at + size <= slabBytes; at += size)
-      made.push(new Uint8Array(buffer, at, size));
-    const first = made.shift();
-    this.#free.set(size, [...(this.#free.get(size) ?? []), ...made]);
-    return first;
+  /**
+   * A slab with a free buffer of a class: the fullest, so that others become empty. Failing that a new one, and
+   * when there may be no more, one that is empty now: what is asked for changes with the load.
+   */
+  #slabWith(size: number): Slab | undefined {
+    let best: Slab | undefined;
+    let empty: Slab | undefined;
+    for (const slab of this.#slabs.values()) {
+      if (slab.size !== size) {
+        if (slab.free.length === buffersIn(slab.size)) empty = slab;
+      } else if (
+        slab.free.length > 0 &&
+        (best === undefined || slab.free.length < best.free.length)
+      ) {
+        best = slab;
+      }
+    }
+    if (best !== undefined) return best;
+    const slab = this.#slabs.size < this.#slabsMax ? this.#newSlab() : empty;
+    if (slab === undefined) return undefined;
+    const { memory } = slab;
+    slab.size = size;
+    slab.free = Array.from(
+      { length: buffersIn(size) },
+      (_, at) => new Uint8Array(memory, at * size, size),
+    );
+    return slab;
+  }
+
+  #newSlab(): Slab {
+    const memory = newMemory(Math.floor(slabBytes / wasmPageBytes));
+    const slab = { memory, size: slabBytes, free: [] };
+    this.#slabs.set(memory, slab);
+    return slab;
   }
 
   /** Nobody may use the buffer afterwards. Memory of other origin is left alone. */
   release(view: Uint8Array): void {
-    const size = this.#slabs.get(view.buffer);
-    if (size === undefined) return;
-    const begin = view.byteOffset - (view.byteOffset % size);
-    const whole = new Uint8Array(view.buffer, begin, size);
+    const slab = this.#slabs.get(view.buffer);
+    if (slab === undefined) return;
+    assert(slab.free.length < buffersIn(slab.size), 'a buffer is given back once');
+    const begin = view.byteOffset - (view.byteOffset % slab.size);
+    const whole = new Uint8Array(slab.memory, begin, slab.size);
     if (this.#poison) whole.fill(0xdd);
-    this.#free.get(size)?.push(whole);
+    slab.free.push(whole);
   }
 
   /** Whether the view begins on a page boundary of memory that a disk can take it from directly. */
   isAligned(view: Uint8Array): boolean {
     return view.byteOffset % 4096 === 0 && this.#slabs.has(view.buffer);
   }
+}
+
+function buffersIn(size: number): number {
+  return Math.floor(slabBytes / size);
 }
 
 /** The daemon's pool: a dozen blobs in flight, in every shape they take, within a budget of 256 MiB. */

@@ -52,12 +52,14 @@ export async function readShardsDirectly(
     if (osd?.up !== true) return undefined;
     disks.push(osd);
   }
+  // One answer alone may become the result, which is the pool's only for who asked for that.
+  const pooled = range.pooled === true || reads.length > 1 ? ({ pooled: true } as const) : {};
   const answers = await Promise.all(
     reads.map(async ({ offsetBytes, lengthBytes }, at): Promise<Incoming | undefined> => {
       try {
         const session = await sessions.session(disks[at] as OsdEntry);
         const message = { kind: 'read-shard', pg, blob, offsetBytes, lengthBytes } as const;
-        return await session.request({ message }, shardMs, { pooled: true });
+        return await session.request({ message }, shardMs, pooled);
       } catch {
         return undefined;
       }

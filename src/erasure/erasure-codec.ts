@@ -62,9 +62,13 @@ export class ErasureCodec {
    * Returns the wanted shards: computed if missing (undefined), else the very view given.
    * Throws `too-few-shards` and `shard-length`.
    */
-  reconstruct(shards: Shards, wanted: readonly number[]): Uint8Array[] {
+  reconstruct(
+    shards: Shards,
+    wanted: readonly number[],
+    newTarget: (bytes: number) => Uint8Array = (bytes) => new Uint8Array(bytes),
+  ): Uint8Array[] {
     const bytes = shards.find((shard) => shard !== undefined)?.length ?? 0;
-    const results = wanted.map((index) => shards[index] ?? new Uint8Array(bytes));
+    const results = wanted.map((index) => shards[index] ?? newTarget(bytes));
     const missing = wanted.flatMap((index, i) => (shards[index] === undefined ? [i] : []));
     this.reconstructInto(
       shards,

@@ -264,6 +264,7 @@ export function decodeBlob(
   shards: Shards,
   range: ByteRange = { offsetBytes: 0, lengthBytes: blobBytes },
   windowOffsetBytes?: number,
+  newTarget: (bytes: number) => Uint8Array = (bytes) => new Uint8Array(bytes),
 ): Uint8Array {
   const window =
     windowOffsetBytes === undefined
@@ -272,7 +273,7 @@ export function decodeBlob(
   assert(window.offsetBytes === (windowOffsetBytes ?? 0), 'the window is that of the range');
   checkShardLengths(geometry, shards, window.lengthBytes);
   const codec = new ErasureCodec(geometry.k, geometry.m);
-  const target = new Uint8Array(range.lengthBytes);
+  const target = newTarget(range.lengthBytes);
   let lost: LostPieces | undefined;
   for (const piece of piecesOf(geometry, blobBytes, range)) {
     const begin = piece.shardBegin - window.offsetBytes;
@@ -314,11 +315,12 @@ export function rebuildShards(
   blobBytes: number,
   shards: Shards,
   wanted: readonly number[],
+  newTarget?: (bytes: number) => Uint8Array,
 ): Uint8Array[] {
   checkShardLengths(geometry, shards, shardBytes(geometry, blobBytes));
   // A shard is a chunk after the other, and the code treats each byte of a chunk alike: whole
   // shards can be computed as if they were one chunk.
-  return new ErasureCodec(geometry.k, geometry.m).reconstruct(shards, wanted);
+  return new ErasureCodec(geometry.k, geometry.m).reconstruct(shards, wanted, newTarget);
 }
 
 function checkShardLengths(geometry: StripeGeometry, shards: Shards, bytes: number): void {

@@ -375,8 +375,11 @@ class Exchange implements Waiter {
     let sent = 0;
     for (;;) {
       const bytes = await source.next();
-      if (this.#gone) return;
       if (bytes === undefined) break;
+      if (this.#gone) {
+        buffers.release(bytes);
+        return;
+      }
       sent += bytes.length;
       if (announced !== undefined && sent > announced)
         throw new BodyError(`body longer than the announced ${announced} bytes`);
@@ -384,7 +387,10 @@ class Exchange implements Waiter {
         const isLast = at + pieceBytesMax >= bytes.length;
         this.#write(bytes.subarray(at, at + pieceBytesMax), isLast ? bytes : undefined);
         while (this.#unsentBytes >= unsentBytesMax && !this.#gone) await this.#wait();
-        if (this.#gone) return;
+        if (!this.#gone) continue;
+        // The last piece gives it back itself, and nothing of a connection that is gone is still read.
+        if (!isLast) buffers.release(bytes);
+        return;
       }
     }
     if (announced !== undefined && sent !== announced)

@@ -218,7 +218,10 @@ export class Session {
 
   /** One frame that came with the end of the handshake, or later. */
   take(frame: Frame): void {
-    if (this.#closedReason !== undefined) return;
+    if (this.#closedReason !== undefined) {
+      buffers.release(frame.payload);
+      return;
+    }
     const reader = new Reader(frame.body);
     const type = reader.u8();
     const id = uint.read(reader);

@@ -7,6 +7,7 @@
 //   live         it gets each entry as it is ordered; a joining member is backfilled beside that, a
 //                slice of the position space at a time, each read while nothing is ordered (rule 24)
 
+import { buffers } from '../base/buffer-pool.ts';
 import { encode } from '../base/codec.ts';
 import type { BlobId, PgId } from '../base/ids.ts';
 import { Permits } from '../base/turnstile.ts';
@@ -530,9 +531,10 @@ export class Link {
     // Deleted meanwhile; the member has been told, or will be, in order.
     if (found === undefined) return;
     this.#debug('blob pushed');
-    await this.ask({ kind: 'push-blob', pg, tenure, listing: found.listing, reason }, 'ok', [
-      found.bytes,
-    ]);
+    const { listing, bytes } = found;
+    await this.ask({ kind: 'push-blob', pg, tenure, listing, reason }, 'ok', [bytes], () =>
+      buffers.release(bytes),
+    );
   }
 }
 

@@ -391,6 +391,7 @@ export class Primary implements LinkOwner {
         const shard = await this.#shardToAdopt(entry, longest, target.sequence);
         if (this.hasEnded) return;
         await this.member.alone(() => this.disk.append(entry, shard));
+        if (typeof shard === 'object') for (const view of shard.views) buffers.release(view);
         this.#durable = this.disk.head.sequence;
       }
     }
@@ -1047,8 +1048,14 @@ export class Primary implements LinkOwner {
         throw new OsdError('no-such-blob', `${this.pg}: deleted meanwhile`);
       throw this.#tooFewShards(message.blob);
     }
-    this.#requirePromises();
-    return { message: { kind: 'bytes' }, payload: [bytes], release: () => buffers.release(bytes) };
+    const release = (): void => buffers.release(bytes);
+    try {
+      this.#requirePromises();
+    } catch (error) {
+      release();
+      throw error;
+    }
+    return { message: { kind: 'bytes' }, payload: [bytes], release };
   }
 
   // ——— reading and rebuilding shards ———
@@ -1275,6 +1282,7 @@ export class Primary implements LinkOwner {
         const here = await this.disk.listing(blob).catch(() => listing);
         if (here !== undefined) await this.disk.storePushed(listing, [bytes]);
       });
+      buffers.release(bytes);
       this.world.env.log.write('info', 'shard repaired', { pg: this.pg, osd: this.world.self.id });
     }
     return this.disk.damagedCount;

@@ -33,6 +33,9 @@ export function storedBytes(geometry: Geometry, blobBytes: number): number {
     : (geometry.k + geometry.m) * shardBytes(geometry, blobBytes);
 }
 
+/** Whoever gets a result gives it back to the pool. */
+const fromPool = (bytes: number): Uint8Array => buffers.acquire(bytes);
+
 /** What each slot stores of one blob. */
 export interface ShardSet {
   /** For copies every slot stores the same. */
@@ -81,7 +84,7 @@ export function shardsOf(geometry: Geometry, blob: Uint8Array): ShardSet {
   if (geometry.kind === 'copies')
     return { of: () => blob, bytes: blob.length, release: () => buffers.release(blob) };
   const bytes = shardBytes(geometry, blob.length);
-  const shards = Array.from({ length: geometry.k + geometry.m }, () => buffers.acquire(bytes));
+  const shards = Array.from({ length: geometry.k + geometry.m }, () => fromPool(bytes));
   encodeBlobInto(geometry, [blob], blob.length, shards);
   return {
     of: (index) => shards[index] as Uint8Array,
@@ -113,9 +116,7 @@ export function assemble(
   parts: readonly Uint8Array[],
 ): Uint8Array {
   if (facts.geometry.kind === 'copies') return parts[0] as Uint8Array;
-  return assembleRange(facts.geometry, facts.blobBytes, range, parts, (bytes) =>
-    buffers.acquire(bytes),
-  );
+  return assembleRange(facts.geometry, facts.blobBytes, range, parts, fromPool);
 }
 
 /** The part of every shard from which a range can be computed with any k of them. */
@@ -140,6 +141,7 @@ export function decodeRange(
     shards,
     range,
     windowOf(facts, range).offsetBytes,
+    fromPool,
   );
 }
 
@@ -154,5 +156,6 @@ export function rebuild(
   if (known !== undefined) return known;
   const { k, m } = facts.geometry;
   const shards = Array.from({ length: k + m }, (_, each) => whole.get(each));
-  return rebuildShards(facts.geometry, facts.blobBytes, shards, [index])[0] as Uint8Array;
+  const rebuilt = rebuildShards(facts.geometry, facts.blobBytes, shards, [index], fromPool);
+  return rebuilt[0] as Uint8Array;
 }

@@ -4,6 +4,8 @@
 
 import { deepEqual, equal, ok, rejects } from 'node:assert/strict';
 import { test } from 'node:test';
+import { buffers } from '../base/buffer-pool.ts';
+import type { OsdId } from '../base/ids.ts';
 import { copies, erasure, formatGeometry, type Geometry } from '../map/geometry.ts';
 import { s3Methods } from '../s3/index/methods.ts';
 import { compareMembers } from './end-state.ts';
@@ -226,4 +228,30 @@ test('with two of five hosts down a 3+2 pool goes on writing, and goes back when
   await story.untilOneLayout();
   await story.readAll();
   await story.end(erasure(3, 2));
+});
+
+test('whoever takes a buffer of the pool gives it back: nothing is kept by recovery, moves and reads', async () => {
+  const before = buffers.outCount;
+  const story = new Story(14, 5, erasure(1, 2));
+  const { cluster } = story;
+  await story.start();
+  for (let at = 0; at < 24; at++) await cluster.settle(story.put(`key-${at}`), 'a put');
+  // Other disks are filled, by reading and rebuilding what this one has.
+  await cluster.settle(cluster.monitor.markOut(2 as OsdId), 'giving a disk up');
+  await cluster.untilClean();
+  await story.readAll();
+  await cluster.settle(
+    cluster.monitor.setPoolLayout('data', { geometry: erasure(3, 1) }),
+    'the change',
+  );
+  await story.untilOneLayout();
+  await story.readAll();
+  await cluster.settle(
+    cluster.monitor.setPoolLayout('data', { geometry: copies(3, 2) }),
+    'another change',
+  );
+  await story.untilOneLayout();
+  await story.readAll();
+  await story.end(copies(3, 2));
+  equal(buffers.outCount, before);
 });

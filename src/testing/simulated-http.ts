@@ -1,6 +1,7 @@
 // HTTP past the wire: requests go straight to the handler of a simulated process, arrive after a delay, and
 // break when the process ends, with their outcome unknown.
 
+import { buffers } from '../base/buffer-pool.ts';
 import type { HttpHandler, HttpRequest, HttpResponse, HttpServers } from '../env/http.ts';
 import { BodyError } from '../env/http.ts';
 import type { Address, Listener } from '../env/network.ts';
@@ -99,6 +100,7 @@ async function readWhole(response: HttpResponse): Promise<WholeResponse> {
   for (const part of parts) {
     whole.set(part, at);
     at += part.length;
+    buffers.release(part);
   }
   return { status, headers, body: whole };
 }
