@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 import { EnvError } from '../env/errors.ts';
 import { formatHostPort, requireHostPort } from '../host/addresses.ts';
@@ -10,14 +11,29 @@ export async function probeAddress(address: string): Promise<string> {
   return listener.address;
 }
 
-/** The address if it is still free, else another port of the same host. */
+/**
+ * Where daemons listen that nobody asked for an address of. Below 32768 begin the ports that Linux gives
+ * to outgoing connections: one of those could be taken between the choice and the daemon's listening.
+ */
+const daemonPortMin = 20_000;
+const daemonPortMax = 32_767;
+const choicesMax = 50;
+
+/** The address if it is still free, else another port of the same host. Throws `EnvError`. */
 export async function chooseLoopback(kept: string): Promise<string> {
-  try {
-    return await probeAddress(kept);
-  } catch (error) {
-    const { host, port } = requireHostPort(kept);
-    if (!(error instanceof EnvError) || port === 0) throw error;
-    return probeAddress(formatHostPort({ host, port: 0 }));
+  const { host, port } = requireHostPort(kept);
+  let candidate = port;
+  for (let choices = 0; ; choices++) {
+    if (candidate !== 0) {
+      const free = await probeAddress(formatHostPort({ host, port: candidate })).catch(
+        (error: unknown) => {
+          if (error instanceof EnvError && choices < choicesMax) return undefined;
+          throw error;
+        },
+      );
+      if (free !== undefined) return free;
+    }
+    candidate = randomInt(daemonPortMin, daemonPortMax + 1);
   }
 }
 

@@ -16,6 +16,7 @@ export async function startOsdDaemon(
     key: keyFromHex(options.keyHex),
     mon: options.mon,
     listen: await chooseLoopback(options.listen),
+    listenElse: () => chooseLoopback(options.listen),
     store: { capacityBytes: options.capacityBytes },
     methods: s3Methods,
     ...(bornAt === undefined ? {} : { bornAt }),

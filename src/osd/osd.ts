@@ -10,6 +10,7 @@ import type { Methods } from '../base/method.ts';
 import { Permits } from '../base/turnstile.ts';
 import type { Instant, Timer } from '../env/clock.ts';
 import type { Env } from '../env/env.ts';
+import { EnvError } from '../env/errors.ts';
 import type { Address } from '../env/network.ts';
 import { clusterMapCodec, isRetired } from '../map/cluster-map.ts';
 import { type PgRecord, slotOf } from '../map/pg-record.ts';
@@ -46,6 +47,8 @@ export interface OsdOptions {
   readonly key: Uint8Array;
   readonly mon: { readonly address: Address; readonly uuid: Uuid };
   readonly listen: Address;
+  /** Another address, where that one was taken by the time the disk was read. Default: the OSD does not start. */
+  readonly listenElse?: () => Promise<Address>;
   readonly store: StoreOptions;
   readonly methods: Methods;
   /**
@@ -234,8 +237,23 @@ export class Osd {
   }
 
   async listen(): Promise<void> {
-    this.#server = await serveSessions(this.#env, this.#options.identity, {
-      address: this.#options.listen,
+    const { listen, listenElse } = this.#options;
+    this.#server = await this.#serve(listen).catch(async (error: unknown) => {
+      if (!(error instanceof EnvError && error.code === 'address-in-use' && listenElse))
+        throw error;
+      return this.#serve(await listenElse());
+    });
+    // Only now: a record that came before the disk was read would make known PGs look new.
+    this.#world.mon.start();
+    this.#env.clock.after(leaseRoundMs, 'lease round', () => this.#leaseRound());
+    this.#env.clock.after(reconcileMs, 'reconcile', () => this.#tick());
+    this.#env.clock.after(beaconMs, 'beacon', () => this.#beacon());
+    this.#scrubTimer = this.#env.clock.after(scrubLookMs, 'scrub look', () => this.#scrubOverdue());
+  }
+
+  #serve(address: Address): Promise<SessionServer> {
+    return serveSessions(this.#env, this.#options.identity, {
+      address,
       keyOf: (role, uuid) => {
         if (role !== 'osd' && role !== 's3' && role !== 'nbd')
           return `role ${role} does not talk to an OSD`;
@@ -245,12 +263,6 @@ export class Osd {
       },
       handle: (session, incoming) => this.#handle(session, incoming),
     });
-    // Only now: a record that came before the disk was read would make known PGs look new.
-    this.#world.mon.start();
-    this.#env.clock.after(leaseRoundMs, 'lease round', () => this.#leaseRound());
-    this.#env.clock.after(reconcileMs, 'reconcile', () => this.#tick());
-    this.#env.clock.after(beaconMs, 'beacon', () => this.#beacon());
-    this.#scrubTimer = this.#env.clock.after(scrubLookMs, 'scrub look', () => this.#scrubOverdue());
   }
 
   async close(): Promise<void> {
