@@ -1,5 +1,6 @@
 // The key `gateway` of holdfast.yaml: what an operator may say about S3. Times are seconds.
 
+import { shardEntriesBounds } from '../s3/split-job.ts';
 import { CliError } from './errors.ts';
 import { nearestWord } from './nearest.ts';
 
@@ -14,6 +15,8 @@ export interface GatewaySettings {
   readonly lifecycleDayMs?: number;
   /** Between two rounds of lifecycle rules. */
   readonly lifecycleIntervalMs?: number;
+  /** Entries of an index shard from which on it is split. */
+  readonly shardEntriesMax?: number;
 }
 
 const keys = [
@@ -22,6 +25,7 @@ const keys = [
   'kmsKeys',
   'lifecycleDaySeconds',
   'lifecycleIntervalSeconds',
+  'shardEntriesMax',
 ] as const;
 
 const namePattern = /^[A-Za-z0-9][A-Za-z0-9_/.:-]{0,127}$/;
@@ -40,6 +44,13 @@ function millisecondsOf(value: unknown, place: string): number {
   if (typeof value !== 'number' || !(value >= 1 && value <= 86_400))
     throw new CliError(1, `${place}: seconds from 1 to 86400 are needed`);
   return Math.floor(value * 1000);
+}
+
+function shardEntriesOf(value: unknown, place: string): number {
+  const { min, max } = shardEntriesBounds;
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < min || value > max)
+    throw new CliError(1, `${place}: a whole number from ${min} to ${max} is needed`);
+  return value;
 }
 
 /** Throws `CliError` naming the key that is wrong. */
@@ -66,6 +77,9 @@ export function parseGatewaySettings(value: unknown, path: string): GatewaySetti
         break;
       case 'lifecycleIntervalSeconds':
         settings = { ...settings, lifecycleIntervalMs: millisecondsOf(field, place) };
+        break;
+      case 'shardEntriesMax':
+        settings = { ...settings, shardEntriesMax: shardEntriesOf(field, place) };
         break;
       default: {
         const near = nearestWord(key, keys);

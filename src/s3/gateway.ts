@@ -25,6 +25,7 @@ import { s3ErrorOf } from './protocol/errors.ts';
 import { parseRequest, type S3Request } from './protocol/request.ts';
 import { SigningKeyCache } from './protocol/sigv4.ts';
 import { route } from './router.ts';
+import { SplitJob } from './split-job.ts';
 
 export interface GatewayOptions {
   readonly address: Address;
@@ -55,6 +56,10 @@ export interface GatewayOptions {
   readonly migrateIntervalMs?: number;
   /** Between two looks for blobs that dead gateways left behind. Default one hour. */
   readonly orphansIntervalMs?: number;
+  /** Entries of an index shard from which on it is split. Default 100,000; less only to see splits. */
+  readonly shardEntriesMax?: number;
+  /** Between two looks for shards to split. Default ten seconds. */
+  readonly splitIntervalMs?: number;
 }
 
 export interface Gateway {
@@ -76,6 +81,8 @@ const defaults = {
   garbageBlobsPerSecond: 200,
   migrateIntervalMs: 5000,
   orphansIntervalMs: 60 * 60 * 1000,
+  shardEntriesMax: 100_000,
+  splitIntervalMs: 10_000,
 };
 
 /** Two blobs each for one writer and one reader: with less, one large request stops all others. */
@@ -215,6 +222,11 @@ export async function startS3(env: Env, options: GatewayOptions): Promise<Gatewa
   lifecycle.start();
   const migrator = new Migrator(parts, { intervalMs: settings.migrateIntervalMs });
   migrator.start();
+  const splits = new SplitJob(parts, {
+    intervalMs: settings.splitIntervalMs,
+    shardEntriesMax: settings.shardEntriesMax,
+  });
+  splits.start();
   return {
     address: listener.address,
     close: async () => {
@@ -222,6 +234,7 @@ export async function startS3(env: Env, options: GatewayOptions): Promise<Gatewa
       orphans.stop();
       lifecycle.stop();
       migrator.stop();
+      splits.stop();
       await listener.close();
     },
   };

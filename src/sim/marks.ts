@@ -21,6 +21,8 @@ export const marks: readonly string[] = [
   // Clients.
   'request answered again',
   'write refused below the floor',
+  // S3.
+  'a shard of an index is split',
   // Damage.
   'damaged shard',
   'shard repaired',

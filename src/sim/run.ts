@@ -1,10 +1,15 @@
 // One seed, one run: a cluster, clients and faults drawn from the seed; then everything heals, and what was
 // promised is checked. The same seed gives the same run.
 
+import { emptyBytes } from '../base/bytes.ts';
+import { decode, encode } from '../base/codec.ts';
 import type { ClusterClient } from '../client/cluster-client.ts';
 import { type Clock, sleep } from '../env/clock.ts';
 import { copies, erasure } from '../map/geometry.ts';
 import type { InitialPool } from '../mon/initial.ts';
+import type { GatewayOptions } from '../s3/gateway.ts';
+import { bucketsObject, indexPool } from '../s3/index/index-client.ts';
+import { listShards } from '../s3/index/messages.ts';
 import { s3Methods } from '../s3/index/methods.ts';
 import { SeededRandom } from '../testing/seeded-random.ts';
 import type { LogLine } from '../testing/simulated-process.ts';
@@ -94,9 +99,19 @@ const gatewayOptions = {
   garbageBlobsPerSecond: 10_000,
 } as const;
 
+/** Splits in ordinary runs: a dozen keys are several shards then. */
+function drawSplits(seed: number): {
+  readonly shardEntriesMax: number;
+  readonly splitIntervalMs: number;
+} {
+  // Of its own, so that what else a seed draws stays what it was.
+  const random = new SeededRandom(seed ^ 0x51175);
+  return { shardEntriesMax: 2 + random.below(5), splitIntervalMs: 200 + random.below(1500) };
+}
+
 /** At the end, when every gateway that served was killed: soon called dead, and what it left swept. */
 const writerGraceMs = 5000;
-const sweepingOptions = { ...gatewayOptions, orphansIntervalMs: 5000 } as const;
+const sweepingOptions = { orphansIntervalMs: 5000 } as const;
 
 class Run {
   readonly #random: SeededRandom;
@@ -110,11 +125,13 @@ class Run {
   /** Of those that live; the workload chooses among them at each request. */
   readonly #gateways: SimulatedGateway[] = [];
   readonly #options: RunOptions;
+  readonly #gatewayOptions: Partial<GatewayOptions>;
   #undecided = 0;
   #isOver = false;
 
   constructor(options: RunOptions) {
     this.#options = options;
+    this.#gatewayOptions = { ...gatewayOptions, ...drawSplits(options.seed) };
     this.#random = new SeededRandom(options.seed);
     const osdCount = drawOsdCount(this.#random);
     const hosts = drawHosts(osdCount, this.#random);
@@ -191,7 +208,7 @@ class Run {
       clients.push(await cluster.client());
     const gatewayCount = this.#random.below(4);
     for (let count = 0; count < gatewayCount; count++)
-      this.#gateways.push(await cluster.gateway(gatewayOptions));
+      this.#gateways.push(await cluster.gateway(this.#gatewayOptions));
     const [first] = this.#gateways;
     if (first !== undefined) await cluster.settle(this.#s3.prepare(first), 'a bucket', answersMs);
     const work = [
@@ -210,7 +227,7 @@ class Run {
       'the last reads',
       answersMs,
     );
-    await this.#endS3();
+    await this.#endS3(problems);
     const contents = await compareMembers(cluster, problems);
     problems.push(...(await leftInMemory(cluster)), ...(await leftOnDisks(cluster)));
     const left = contents.flatMap(({ blobs }) => blobs);
@@ -221,7 +238,7 @@ class Run {
    * Everything is read, by a gateway that served and, when all of those were killed and what they left was
    * swept, by a new one; then it is deleted and collected. No blob of S3 may be left.
    */
-  async #endS3(): Promise<void> {
+  async #endS3(problems: string[]): Promise<void> {
     const cluster = this.#cluster;
     const [gateway] = this.#gateways;
     if (gateway === undefined) return;
@@ -230,11 +247,21 @@ class Run {
     for (const each of this.#gateways) each.process.kill();
     cluster.killMonitor({ power: false });
     await cluster.startMonitor({ writerGraceMs });
-    const last = await cluster.gateway(sweepingOptions);
+    const last = await cluster.gateway({ ...this.#gatewayOptions, ...sweepingOptions });
     await cluster.scheduler.run(collectMs);
     await cluster.settle(this.#s3.readAll(last), 'S3 reads after collection', answersMs);
     await cluster.settle(this.#s3.removeAll(last), 'the last S3 deletes', answersMs);
+    await cluster.settle(this.#s3.removeBucket(last), 'the removal of the bucket', answersMs);
     await cluster.scheduler.run(collectMs);
+    const left = await cluster.settle(this.#bucketsLeft(last.client), 'the last look', answersMs);
+    if (left > 0) problems.push(`${left} buckets are not swept: rows are left in their shards`);
+  }
+
+  /** A removed bucket is forgotten when nothing is left in any of its shards. */
+  async #bucketsLeft(client: ClusterClient): Promise<number> {
+    const argument = encode(listShards.argument, { after: emptyBytes, limit: 10 });
+    const answer = await client.call(indexPool, bucketsObject, listShards.name, argument);
+    return decode(listShards.result, answer).buckets.length;
   }
 
   #replaceGateway(): boolean {
@@ -242,7 +269,7 @@ class Run {
     const gateway = this.#gateways[at];
     if (gateway?.process.isAlive !== true) return false;
     gateway.process.kill();
-    const started = this.#cluster.gatewayOnceReady(gatewayOptions).then((next) => {
+    const started = this.#cluster.gatewayOnceReady(this.#gatewayOptions).then((next) => {
       this.#gateways[at] = next;
       this.#starting.delete(started);
     });

@@ -2,7 +2,14 @@
 // must be linearizable (a listing is one read of each of its keys); per answer, bytes that must be those of
 // the value its ETag names.
 
-import { concatBytes, decodeUtf8, emptyBytes, encodeUtf8, equalBytes } from '../base/bytes.ts';
+import {
+  compareBytes,
+  concatBytes,
+  decodeUtf8,
+  emptyBytes,
+  encodeUtf8,
+  equalBytes,
+} from '../base/bytes.ts';
 import type { Random } from '../env/random.ts';
 import { partBytesMin } from '../s3/protocol/limits.ts';
 import { encodePercent } from '../s3/protocol/percent.ts';
@@ -107,7 +114,7 @@ export class S3Workload {
   constructor(random: Random, now: () => number) {
     this.#random = random;
     this.#now = now;
-    const all = ['a', 'b/1', 'b/2', 'b/c/3', 'ä', 'z z'];
+    const all = ['a', 'b/1', 'b/2', 'b/c/3', 'ä', 'z z', 'b', 'b/d', 'm', 'y'];
     this.#keys = all.slice(0, 2 + random.below(all.length - 1));
   }
 
@@ -167,6 +174,14 @@ export class S3Workload {
       if (this.#busyTargets.has(key)) continue;
       await this.#get(gateway, key, 'must answer');
     }
+  }
+
+  /** After `removeAll`, however many shards its index has by then. */
+  async removeBucket(gateway: SimulatedGateway): Promise<void> {
+    const call = { method: 'DELETE', path: `/${bucket}` };
+    const answer = await this.#ask(gateway, call);
+    if (answer?.status !== 204)
+      this.problems.push(`the empty bucket could not be removed: ${answer?.status}`);
   }
 
   #clearTargets(): readonly string[] {
@@ -330,20 +345,27 @@ export class S3Workload {
 
   async #list(gateway: SimulatedGateway, prefix: string, mode = 'may fail'): Promise<void> {
     const calledAt = this.#now();
-    const answer = await this.#ask(gateway, {
-      method: 'GET',
-      path: `/${bucket}`,
-      query: { 'list-type': '2', prefix },
-    });
-    if (answer?.status !== 200) {
-      if (mode === 'must answer')
-        this.problems.push(`LIST at the end: ${answer?.status ?? 'broken off'}`);
-      return;
-    }
     const found = new Map<string, string>();
-    const entries = /<Key>([^<]*)<\/Key>[\s\S]*?<ETag>(?:&quot;|"|&#34;)([^&"]*)/g;
-    const text = decodeUtf8(answer.body);
-    for (const [, key, etag] of text.matchAll(entries)) found.set(key as string, etag as string);
+    const pageKeys = this.#random.below(3) === 0 ? '2' : '1000';
+    let token: string | undefined = '';
+    while (token !== undefined) {
+      const answer: WholeResponse | undefined = await this.#ask(gateway, {
+        method: 'GET',
+        path: `/${bucket}`,
+        query: {
+          'list-type': '2',
+          prefix,
+          'max-keys': pageKeys,
+          ...(token === '' ? {} : { 'continuation-token': token }),
+        },
+      });
+      if (answer?.status !== 200) {
+        if (mode === 'must answer')
+          this.problems.push(`LIST at the end: ${answer?.status ?? 'broken off'}`);
+        return;
+      }
+      token = this.#noteListed(decodeUtf8(answer.body), found);
+    }
     for (const key of this.#keys) {
       if (!key.startsWith(prefix)) continue;
       this.#noteRead(key, found.get(key) ?? '', calledAt);
@@ -351,6 +373,19 @@ export class S3Workload {
     }
     for (const target of copyTargets) found.delete(target);
     for (const key of found.keys()) this.problems.push(`LIST ${prefix} has ${key}`);
+  }
+
+  /** Adds what a page shows, each key greater than those before; answers the token of the next page. */
+  #noteListed(text: string, found: Map<string, string>): string | undefined {
+    const entries = /<Key>([^<]*)<\/Key>[\s\S]*?<ETag>(?:&quot;|"|&#34;)([^&"]*)/g;
+    let previous = [...found.keys()].at(-1);
+    for (const [, key = '', etag = ''] of text.matchAll(entries)) {
+      if (previous !== undefined && compareBytes(encodeUtf8(previous), encodeUtf8(key)) >= 0)
+        this.problems.push(`LIST has ${key} after ${previous}`);
+      found.set(key, etag);
+      previous = key;
+    }
+    return /<NextContinuationToken>([^<]+)</.exec(text)?.[1];
   }
 
   /** One to three parts, each through any gateway; completed, or left for the end. */
