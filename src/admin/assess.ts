@@ -149,6 +149,7 @@ function assessOsd(knowledge: MonitorKnowledge, osd: OsdEntry, pgs: readonly PgV
     failure: sight?.failure ?? '',
     stopped: sight?.stopped ?? [],
     refusedMap: sight?.refusedMap ?? '',
+    memory: sight?.memory ?? null,
   };
 }
 

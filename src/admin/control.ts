@@ -6,6 +6,7 @@ import type { Instant } from '../env/clock.ts';
 import type { ClusterMap, Layout, OsdEntry, Pool } from '../map/cluster-map.ts';
 import type { PgRecord } from '../map/pg-record.ts';
 import type { OsdUsage, PgReport } from '../wire/messages.ts';
+import type { MemoryView } from './views.ts';
 
 export interface S3User {
   readonly name: string;
@@ -25,6 +26,8 @@ export interface OsdSight {
   readonly failure: string;
   /** Why it does not act on the newest map; empty when it does. */
   readonly refusedMap: string;
+  /** Undefined: it does not tell. */
+  readonly memory: MemoryView | undefined;
   /** There is a session with it now. */
   readonly heard: boolean;
 }

@@ -10,6 +10,7 @@ import type { MonitorKnowledge } from './control.ts';
 import { computeHealth } from './health.ts';
 import { lossToken, requireAccepted } from './loss.ts';
 import { formatMetrics } from './metrics.ts';
+import type { MemoryView } from './views.ts';
 
 const now = 100_000 as Instant;
 
@@ -26,6 +27,7 @@ class Cluster implements MonitorKnowledge {
   missing = 0;
   damaged = 0;
   failure = '';
+  memory: MemoryView | undefined;
   frozen: string | undefined;
   waiting: string | undefined;
   awaitedWitnesses: readonly OsdId[] = [];
@@ -118,7 +120,14 @@ class Cluster implements MonitorKnowledge {
 
   sightOf(): ReturnType<MonitorKnowledge['sightOf']> {
     const usage = { capacityBytes: 100, usedBytes: this.usedBytes };
-    return { usage, stopped: [], failure: this.failure, refusedMap: '', heard: true };
+    return {
+      usage,
+      stopped: [],
+      failure: this.failure,
+      refusedMap: '',
+      memory: this.memory,
+      heard: true,
+    };
   }
 
   health(): ReturnType<typeof computeHealth> {
@@ -186,6 +195,18 @@ test('full disks, damage and failed daemons are told', () => {
   cluster.damaged = 0;
   cluster.failure = 'superblock can’t be read';
   deepEqual(cluster.codes(), ['DAEMON_FAILED']);
+});
+
+test('an OSD near its memory budget is told, with what waits for it', () => {
+  const cluster = new Cluster();
+  const memory = { usedBytes: 200 * 2 ** 20, budgetBytes: 256 * 2 ** 20 };
+  cluster.memory = { ...memory, recoveryWaits: false, putsWait: false };
+  deepEqual(cluster.codes(), []);
+  cluster.memory = { ...memory, recoveryWaits: true, putsWait: true };
+  const [check] = cluster.health().checks;
+  equal(check?.code, 'OSD_MEMORY');
+  ok(check?.detail[0]?.includes('holds 200 of 256 MiB'));
+  ok(check?.detail[0]?.includes('writes are slowed'));
 });
 
 test('metrics are in Prometheus’ format', () => {

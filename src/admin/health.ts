@@ -6,7 +6,15 @@ import { formatGeometry, slotCount } from '../map/geometry.ts';
 import { domainCount } from '../map/placement.ts';
 import type { Assessment } from './assess.ts';
 import type { Crash, MonitorKnowledge } from './control.ts';
-import type { Health, HealthCheck, HealthCode, OsdView, PgView, PoolView } from './views.ts';
+import type {
+  Health,
+  HealthCheck,
+  HealthCode,
+  MemoryView,
+  OsdView,
+  PgView,
+  PoolView,
+} from './views.ts';
 
 export const nearlyFullPermille = 850;
 export const fullPermille = 950;
@@ -233,7 +241,20 @@ function osdFindings(osds: readonly OsdView[]): Finding[] {
       summary: (count) => `${countOf(count, 'OSD')} full: writes there are refused`,
       lines: osds.filter((osd) => permille(osd) >= fullPermille).map(fullness),
     },
+    {
+      code: 'OSD_MEMORY',
+      severity: 'WARN',
+      summary: (count) => `${countOf(count, 'OSD')} near its memory budget: recovery waits there`,
+      lines: osds.flatMap(({ id, memory }) =>
+        memory?.recoveryWaits === true ? [`osd.${id} ${describeMemory(memory)}`] : [],
+      ),
+    },
   ];
+}
+
+function describeMemory({ usedBytes, budgetBytes, putsWait }: MemoryView): string {
+  const [used, budget] = [usedBytes, budgetBytes].map((bytes) => Math.round(bytes / 2 ** 20));
+  return `holds ${used} of ${budget} MiB (memoryBudgetBytes in holdfast.yaml)${putsWait ? '; writes are slowed, too' : ''}`;
 }
 
 function stormFindings({ heldIn, flapping }: MonitorKnowledge): Finding[] {

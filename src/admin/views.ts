@@ -11,6 +11,7 @@ export type HealthStatus = 'HEALTH_OK' | 'HEALTH_WARN' | 'HEALTH_ERR';
  * - `OSD_DOWN`: a disk's daemon is not running or does not answer.
  * - `OSD_OUT`: a disk is being emptied, or is empty; its share lies on the others.
  * - `OSD_NEARLY_FULL`: a disk is 85 % full or more: add disks, or remove objects.
+ * - `OSD_MEMORY`: an OSD holds nine tenths of its memory budget: recovery and scrubs wait there, then writes.
  * - `OSD_FULL`: a disk is 95 % full: writes to the PGs on it are refused.
  * - `DAEMON_FAILED`: a daemon could not be started; the detail says why.
  * - `DAEMON_CRASHED`: a daemon stopped because it found itself wrong.
@@ -37,6 +38,7 @@ export type HealthCode =
   | 'OSD_OUT'
   | 'OSD_NEARLY_FULL'
   | 'OSD_FULL'
+  | 'OSD_MEMORY'
   | 'DAEMON_FAILED'
   | 'DAEMON_CRASHED'
   | 'MON_STORE_OLD'
@@ -160,6 +162,17 @@ export interface OsdView {
   readonly stopped: readonly string[];
   /** Why it does not act on the newest map; empty when it does. */
   readonly refusedMap: string;
+  /** Null: it has not told. */
+  readonly memory: MemoryView | null;
+}
+
+export interface MemoryView {
+  readonly usedBytes: number;
+  readonly budgetBytes: number;
+  /** Recovery and scrubs stop until there is less. */
+  readonly recoveryWaits: boolean;
+  /** Puts are slowed as well. */
+  readonly putsWait: boolean;
 }
 
 export interface PoolView {

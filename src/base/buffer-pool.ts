@@ -31,12 +31,17 @@ interface Slab {
 
 export class BufferPool {
   readonly #slabs = new Map<ArrayBufferLike, Slab>();
-  readonly #slabsMax: number;
+  #slabsMax: number;
   #poison = false;
 
   /** Never has more memory than this, and never gives any back to the system. */
   constructor(bytesMax: number) {
     this.#slabsMax = Math.floor(bytesMax / slabBytes);
+  }
+
+  /** Before it is used: what it has already it keeps. */
+  set bytesMax(bytes: number) {
+    this.#slabsMax = Math.floor(bytes / slabBytes);
   }
 
   /** Buffers that somebody has and has yet to give back. */
@@ -120,5 +125,5 @@ function buffersIn(size: number): number {
   return Math.floor(slabBytes / size);
 }
 
-/** The daemon's pool: a dozen blobs in flight, in every shape they take, within a budget of 256 MiB. */
+/** The daemon's pool: a dozen blobs in flight, in every shape they take; a quarter of the usual budget. */
 export const buffers: BufferPool = new BufferPool(64 * 1024 * 1024);

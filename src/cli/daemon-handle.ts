@@ -42,16 +42,16 @@ export type Launch = (
 ) => DaemonHandle;
 
 /**
- * Limits of V8's own heap, in MiB; buffers live outside it. Three eighths of an OSD's or a gateway's budget of
- * 256 MiB: what a daemon keeps there is small, and without a limit garbage may grow to gigabytes.
+ * V8's own heap may take this share of a daemon's memory budget; buffers live outside it. What a daemon keeps there is
+ * small, and without a limit garbage may grow to gigabytes.
  */
-const heapMiBMax = 96;
+const heapShare = 3 / 8;
 
 /**
- * The young generation: larger ones make fewer collections and cost up to three times their size. 24 would
- * leave a gateway under full load only a few MiB of its budget.
+ * The young generation: larger ones make fewer collections and cost up to three times their size. A tenth of the budget
+ * would leave a gateway under full load only a few MiB of it.
  */
-const semiSpaceMiBMax = 12;
+const semiSpaceShare = 3 / 64;
 
 /**
  * How far the old generation grows between two full collections, in per cent of what survived the last.
@@ -62,7 +62,8 @@ const heapGrowingPercent = 200;
 
 const daemonFile = fileURLToPath(new URL('../bin/daemon.js', import.meta.url));
 
-export function launchProcess(dataDir: string): Launch {
+export function launchProcess(dataDir: string, memoryBudgetBytes: number): Launch {
+  const mebibytes = (share: number): number => Math.floor((memoryBudgetBytes * share) / 2 ** 20);
   return (name, options, ask) => {
     mkdirSync(join(dataDir, 'log'), { recursive: true, mode: 0o700 });
     // What Node itself says when it dies of memory.
@@ -70,8 +71,8 @@ export function launchProcess(dataDir: string): Launch {
     const child = fork(daemonFile, [name], {
       stdio: ['ignore', output, output, 'ipc'],
       execArgv: [
-        `--max-old-space-size=${heapMiBMax}`,
-        `--max-semi-space-size=${semiSpaceMiBMax}`,
+        `--max-old-space-size=${mebibytes(heapShare)}`,
+        `--max-semi-space-size=${mebibytes(semiSpaceShare)}`,
         `--heap-growing-percent=${heapGrowingPercent}`,
         // Heaps are small and daemons are many: helper threads cost more than they save.
         '--single-threaded-gc',
@@ -135,7 +136,9 @@ export function launchHere(exit: (code: number) => void): Launch {
     let running: Promise<RunningDaemon> | undefined;
     const begin = async (): Promise<StartOutcome> => {
       const value = await options;
-      running = startDaemon({ env: envOf(value, exit), ask, bornAt: undefined }, value);
+      // What each takes of the one process can't be told apart: the bounds of the parts have to do.
+      const env = { ...envOf(value, exit), memory: { usedBytes: () => 0 } };
+      running = startDaemon({ env, ask, bornAt: undefined }, value);
       try {
         const { report } = await running;
         return { kind: 'started', report };

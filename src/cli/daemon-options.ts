@@ -35,12 +35,14 @@ export interface OsdDaemonOptions extends CommonOptions {
   readonly keyHex: string;
   readonly mon: MonLocation;
   readonly capacityBytes: number;
+  readonly memoryBudgetBytes: number;
 }
 
 export interface S3DaemonOptions extends CommonOptions {
   readonly role: 's3';
   readonly keyHex: string;
   readonly mon: MonLocation;
+  readonly memoryBudgetBytes: number;
   readonly settings: GatewaySettings;
 }
 

@@ -1,6 +1,7 @@
 // The inside of a daemon process: waits for its options, runs until told to stop. When its supervisor is
 // gone it stops as well, because nobody could stop it later.
 
+import { buffers } from '../base/buffer-pool.ts';
 import type { Instant } from '../env/clock.ts';
 import { crashOnUncaught } from '../host/crash.ts';
 import type { HostEnv } from '../host/host-env.ts';
@@ -60,6 +61,7 @@ class DaemonProcess {
   }
 
   #start(options: DaemonOptions): void {
+    if (options.role !== 'mon') buffers.bytesMax = Math.floor(options.memoryBudgetBytes / 4);
     const env = envOf(options, (code) => process.exit(code));
     this.#env = env;
     crashOnUncaught(env.crashSite);

@@ -47,6 +47,8 @@ export interface Config {
   readonly admin: string;
   /** Of each OSD; undefined: what the first start found fitting. */
   readonly osdCapacityBytes: number | undefined;
+  /** Of each OSD and gateway (promise P6). */
+  readonly memoryBudgetBytes: number;
   readonly gateway: GatewaySettings;
 }
 
@@ -206,6 +208,7 @@ const configKeys = [
   's3',
   'admin',
   'osdCapacityBytes',
+  'memoryBudgetBytes',
   'gateway',
 ] as const;
 
@@ -227,24 +230,34 @@ export function parseConfig(text: string, path: string): Config {
       near === undefined ? `known are ${configKeys.join(', ')}` : `did you mean "${near}"?`;
     throw new CliError(1, `${path}: unknown key "${key}"; ${hint}`);
   }
-  const { fsid, osds, s3, admin, osdCapacityBytes } = fields;
+  const { fsid, osds, s3, admin, osdCapacityBytes, memoryBudgetBytes } = fields;
   if (typeof fsid !== 'string' || !isUuid(fsid))
     throw new CliError(1, `${path}: fsid: 32 hexadecimal digits are needed`);
   if (!isCount(osds, 1) || osds > osdsMax)
     throw new CliError(1, `${path}: osds: a number from 1 to ${osdsMax} is needed`);
   if (osdCapacityBytes !== undefined && !isCount(osdCapacityBytes, osdCapacityBytesMin))
     throw new CliError(1, `${path}: osdCapacityBytes: at least ${osdCapacityBytesMin} are needed`);
+  if (memoryBudgetBytes !== undefined && !isCount(memoryBudgetBytes, memoryBudgetBytesMin))
+    throw new CliError(
+      1,
+      `${path}: memoryBudgetBytes: at least ${memoryBudgetBytesMin} are needed`,
+    );
   return {
     fsid,
     osds,
     s3: addressField(s3 ?? defaults.s3, `${path}: s3`),
     admin: addressField(admin ?? defaults.admin, `${path}: admin`),
     osdCapacityBytes,
+    memoryBudgetBytes: memoryBudgetBytes ?? memoryBudgetBytesDefault,
     gateway: parseGatewaySettings(fields.gateway, path),
   };
 }
 
-/** Each is a process with a budget of 256 MiB; a machine with more disks than this has more machines. */
+export const memoryBudgetBytesDefault = 256 * 1024 * 1024;
+/** Of this, Node.js and the program themselves take some 50 MiB. */
+export const memoryBudgetBytesMin = 128 * 1024 * 1024;
+
+/** Each is a process with a memory budget; a machine with more disks than this has more machines. */
 export const osdsMax = 64;
 
 /** Logs and metadata of a few PGs need some room before the first object. */

@@ -19,6 +19,7 @@ export async function startOsdDaemon(
     listenElse: () => chooseLoopback(options.listen),
     store: { capacityBytes: options.capacityBytes },
     methods: s3Methods,
+    memoryBudgetBytes: options.memoryBudgetBytes,
     ...(bornAt === undefined ? {} : { bornAt }),
   });
   return { report: { address: osd.address }, close: () => osd.close() };

@@ -3,6 +3,9 @@ import { startS3 } from '../s3/gateway.ts';
 import { keyFromHex, type S3DaemonOptions } from './daemon-options.ts';
 import type { DaemonSurroundings, RunningDaemon } from './start-daemon.ts';
 
+/** Of the gateway's memory: bodies on their way, which its buffers and sockets hold once more. */
+const bodiesShare = 5 / 16;
+
 export async function startS3Daemon(
   { env }: DaemonSurroundings,
   options: S3DaemonOptions,
@@ -15,6 +18,7 @@ export async function startS3Daemon(
   });
   const gateway = await startS3(env, {
     ...options.settings,
+    budgetBytes: Math.floor(options.memoryBudgetBytes * bodiesShare),
     address: options.listen,
     cluster,
   });

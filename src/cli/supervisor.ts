@@ -342,6 +342,7 @@ export class Supervisor {
       listen: this.#s3Address,
       keyHex: formatHex(daemonKey(keys.master, 's3', uuid)),
       mon: { address: this.#monAddress, uuid: this.#kept.mon },
+      memoryBudgetBytes: config.memoryBudgetBytes,
       settings: config.gateway,
     };
   }
@@ -360,6 +361,7 @@ export class Supervisor {
       keyHex: formatHex(daemonKey(keys.master, 'osd', uuid)),
       mon: { address: this.#monAddress, uuid: this.#kept.mon },
       capacityBytes: config.osdCapacityBytes ?? this.#kept.osdCapacityBytes,
+      memoryBudgetBytes: config.memoryBudgetBytes,
     };
   }
 

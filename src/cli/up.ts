@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { S3User } from '../admin/control.ts';
 import { HostLog } from '../host/host-log.ts';
 import { launchHere, launchProcess } from './daemon-handle.ts';
-import { type Config, DataDir, defaults } from './data-dir.ts';
+import { type Config, DataDir, defaults, memoryBudgetBytesDefault } from './data-dir.ts';
 import { DataLock } from './data-lock.ts';
 import { CliError } from './errors.ts';
 import { initialise } from './initialise.ts';
@@ -62,6 +62,7 @@ function effectiveConfig(options: UpOptions, config: Config | undefined): Omit<C
     s3: options.s3 ?? config?.s3 ?? defaults.s3,
     admin: options.admin ?? config?.admin ?? defaults.admin,
     osdCapacityBytes: config?.osdCapacityBytes,
+    memoryBudgetBytes: config?.memoryBudgetBytes ?? memoryBudgetBytesDefault,
     gateway: config?.gateway ?? {},
   };
 }
@@ -83,7 +84,7 @@ async function runCluster(options: UpOptions, cluster: Cluster): Promise<number>
     keys: dir.readKeys(),
     launch: options.singleProcess
       ? launchHere((code) => process.exit(code))
-      : launchProcess(dir.path),
+      : launchProcess(dir.path, config.memoryBudgetBytes),
     log: supervisorLog(dir),
     restart: options.restart,
     notes,

@@ -6,6 +6,7 @@ import type { Clock, WallClock } from './clock.ts';
 import type { Files } from './files.ts';
 import type { HttpServers } from './http.ts';
 import type { Log } from './log.ts';
+import type { Memory } from './memory.ts';
 import type { Network } from './network.ts';
 import type { Random, Secrets } from './random.ts';
 import type { Tasks } from './tasks.ts';
@@ -21,4 +22,5 @@ export interface Env {
   readonly http: HttpServers;
   readonly tasks: Tasks;
   readonly log: Log;
+  readonly memory: Memory;
 }

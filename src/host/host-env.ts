@@ -6,6 +6,7 @@ import { type CrashSite, crash } from './crash.ts';
 import { HostClock, HostWallClock } from './host-clock.ts';
 import { HostFiles } from './host-files.ts';
 import { HostLog } from './host-log.ts';
+import { HostMemory } from './host-memory.ts';
 import { HostNetwork } from './host-network.ts';
 import { HostRandom, HostSecrets } from './host-random.ts';
 import { HostTasks } from './host-tasks.ts';
@@ -56,6 +57,7 @@ export function createHostEnv(options: HostEnvOptions): HostEnv {
     },
     tasks: new HostTasks((name, error) => crash(crashSite, name, error)),
     log,
+    memory: new HostMemory(),
     crashSite,
   };
 }

@@ -108,7 +108,12 @@ interface OsdSight {
   refusedMap: string;
   /** Why its daemon could not run, as its supervisor told. */
   failure: string;
+  /** Undefined: it does not tell. */
+  memory: OsdMemory | undefined;
 }
+
+/** How an OSD stands with its memory budget (osd/memory-guard.ts). */
+export type OsdMemory = Omit<MessageOf<'memory'>, 'kind'>;
 
 type HeardPgReport = PgReport & {
   readonly osd: OsdId;
@@ -280,6 +285,7 @@ export class Monitor {
         stopped: readonly string[];
         failure: string;
         refusedMap: string;
+        memory: OsdMemory | undefined;
         heard: boolean;
       }
     | undefined {
@@ -403,6 +409,13 @@ export class Monitor {
       case 'beacon':
         this.#beacon(session, message);
         return undefined;
+      case 'memory': {
+        const osd = this.#osdOf(session);
+        const sight = osd === undefined ? undefined : this.#sights.get(osd.uuid);
+        const { kind: _, ...memory } = message;
+        if (sight?.session === session) sight.memory = memory;
+        return undefined;
+      }
       case 'propose':
         return { message: await this.#propose(session, message.record) };
       case 'cannot-lead':
@@ -497,6 +510,7 @@ export class Monitor {
       epoch: 0 as Epoch,
       refusedMap: '',
       failure: '',
+      memory: undefined,
     };
     this.#sights.set(osd.uuid, sight);
     if (this.frozen !== undefined) await this.#learnKnown();
@@ -1023,6 +1037,7 @@ export class Monitor {
         epoch: 0 as Epoch,
         refusedMap: '',
         failure: reason,
+        memory: undefined,
       });
   }
 

@@ -26,6 +26,7 @@ import { CommitStarter } from './commit-starter.ts';
 import { OsdError } from './errors.ts';
 import { removeLeftOver } from './leftovers.ts';
 import { Member } from './member.ts';
+import { MemoryGuard } from './memory-guard.ts';
 import { Peers } from './peers.ts';
 import { PgDisk } from './pg-disk.ts';
 import { Primary, reconcileMs } from './primary.ts';
@@ -51,6 +52,8 @@ export interface OsdOptions {
   readonly listenElse?: () => Promise<Address>;
   readonly store: StoreOptions;
   readonly methods: Methods;
+  /** Default 256 MiB; 128 MiB at least. */
+  readonly memoryBudgetBytes?: number;
   /**
    * When this process began, where that is known and the disk was another process's before: promises of
    * an earlier life were given before it. Default: now.
@@ -69,12 +72,16 @@ const scrubLookMs = 60_000;
 
 /** Blobs pushed or slices backfilled at once by one OSD: recovery in bounded steps beside clients. */
 const recoveriesAtOnce = 4;
+const scrubsAtOnce = 1;
+
+/** As Ceph's osd_memory_target, for all that the process holds. */
+const memoryBudgetBytesDefault = 256 * 1024 * 1024;
 
 /**
- * Shards of blobs being put that one OSD holds as their primary, whoever puts them: a quarter of its memory. A put
- * beyond it waits, its client's session is read no further, and the client's queue fills instead.
+ * Shards of blobs being put that one OSD holds as their primary, whoever puts them: at most this part of its memory. A
+ * put beyond it waits, its client's session is read no further, and the client's queue fills instead.
  */
-const ingestBytesMax = 64 * 1024 * 1024;
+const ingestShare = 4;
 
 /** Collection of the OSD's own rows. */
 const ownCollection = 'osd';
@@ -134,6 +141,9 @@ export class Osd {
       connected: (session) => this.#boot(session),
       told: (message) => this.#onTold(message),
     });
+    const budgetBytes = options.memoryBudgetBytes ?? memoryBudgetBytesDefault;
+    const recoveries = new Permits(recoveriesAtOnce);
+    const scrubs = new Permits(scrubsAtOnce);
     this.#world = {
       env,
       self: { uuid: options.identity.uuid, id: options.osdId },
@@ -148,10 +158,14 @@ export class Osd {
       promises: new GivenPromises(env.clock),
       methods: options.methods,
       quietUntil: env.clock.now(),
-      ingest: new Permits(ingestBytesMax),
-      recoveries: new Permits(recoveriesAtOnce),
+      ingest: new Permits(Math.floor(budgetBytes / ingestShare)),
+      recoveries,
       catchUps: new Map(),
-      scrubs: new Permits(1),
+      scrubs,
+      memory: new MemoryGuard(env, budgetBytes, [
+        { permits: recoveries, count: recoveriesAtOnce },
+        { permits: scrubs, count: scrubsAtOnce },
+      ]),
     };
   }
 
@@ -470,6 +484,7 @@ export class Osd {
         reports,
         stopped,
       });
+      this.#world.mon.tell({ kind: 'memory', ...this.#world.memory.report }, 3);
     });
   }
 
@@ -519,6 +534,7 @@ export class Osd {
     if (this.#closed) return;
     this.#env.clock.after(reconcileMs, 'reconcile', () => this.#tick());
     if (this.#store.failed !== undefined) this.#stopForFailedDisk();
+    this.#world.memory.look();
     for (const [pg, primary] of this.#primaries) {
       if (!primary.hasEnded) {
         primary.reconcile();

@@ -986,6 +986,7 @@ export class Primary implements LinkOwner {
   async #admit(geometry: Geometry, payload: Uint8Array): Promise<ShardSet> {
     const { ingest } = this.world;
     const bytes = storedBytes(geometry, payload.length);
+    await this.world.memory.admitPut(this.world.env.clock);
     await ingest.acquire(bytes);
     const set = shardsOf(geometry, payload);
     return {

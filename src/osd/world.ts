@@ -8,6 +8,7 @@ import type { Env } from '../env/env.ts';
 import type { MonLink } from '../net/mon-link.ts';
 import type { ObjectStore } from '../store/object-store.ts';
 import type { CommitStarter } from './commit-starter.ts';
+import type { MemoryGuard } from './memory-guard.ts';
 import type { Peers } from './peers.ts';
 import type { GivenPromises } from './promises.ts';
 
@@ -33,6 +34,7 @@ export interface World {
   readonly catchUps: Map<Uuid, Permits>;
   /** Scrubs running at once. */
   readonly scrubs: Permits;
+  readonly memory: MemoryGuard;
 }
 
 /** Above this share of its capacity, in thousandths, a disk takes no more data (DESIGN section 9 and 14). */

@@ -40,6 +40,8 @@ export class SimulatedProcess {
   readonly #parts: ProcessParts;
   /** Requests to what this process serves over HTTP. */
   readonly http: SimulatedHttp;
+  /** What it is made to believe that it holds; simulated processes share one real one. */
+  memoryUsedBytes = 0;
   #alive = true;
   #isPaused = false;
   /** By how much its monotonic clock is behind: what it did not count. */
@@ -81,6 +83,7 @@ export class SimulatedProcess {
         },
       },
       log,
+      memory: { usedBytes: () => this.memoryUsedBytes },
     };
   }
 

@@ -48,9 +48,10 @@ import {
 export const wireVersions = [
   { version: 1, since: '0.1.0', change: 'the first' },
   { version: 2, since: '0.1.0', change: 'cannot-lead, read-rows, rows, release, left-over' },
+  { version: 3, since: '0.1.0', change: 'memory' },
 ] as const;
 export const wireVersionMin = 1;
-export const wireVersionMax = 2;
+export const wireVersionMax = 3;
 
 /**
  * Why a request was not done.
@@ -180,6 +181,13 @@ export type Message =
       readonly refusedMap: string;
       readonly reports: readonly PgReport[];
       readonly stopped: readonly string[];
+    }
+  | {
+      readonly kind: 'memory';
+      readonly usedBytes: number;
+      readonly budgetBytes: number;
+      readonly recoveryWaits: boolean;
+      readonly putsWait: boolean;
     }
   | { readonly kind: 'propose'; readonly record: PgRecord }
   | {
@@ -421,6 +429,10 @@ export const messageCodec: Codec<Message> = union({
       reports: list(pgReportCodec),
       stopped: list(text),
     }),
+  ),
+  memory: c(
+    87,
+    struct({ usedBytes: uint, budgetBytes: uint, recoveryWaits: bool, putsWait: bool }),
   ),
   propose: c(16, struct({ record: pgRecordCodec })),
   proposed: c(17, struct({ accepted: bool, current: pgRecordCodec, reason: text })),
