@@ -14,7 +14,7 @@
 //   GET    /v1/pools             POST /v1/pools   DELETE /v1/pools/NAME
 //   POST   /v1/pools/NAME/{set,revert,pause,resume,rate,restore}
 //   GET    /v1/pgs               [?pool=NAME]
-//   GET    /v1/users             POST /v1/users {name}   DELETE /v1/users/NAME
+//   …      /v1/users, /v1/accounts                       users.ts
 //   GET    /v1/daemons
 //   POST   /v1/scrub             {pgs: [..]} or {pool} or {all: true}, and deep
 //   GET    /metrics              Prometheus
@@ -45,6 +45,7 @@ import {
   textsField,
   wholeField,
 } from './requests.ts';
+import { deleteUsers, postAccounts, postUsers, viewUsers } from './users.ts';
 import type { AdminFailure, Health, ScrubStarted, SettingView, Status } from './views.ts';
 import {
   answerWhatIf,
@@ -109,9 +110,11 @@ class AdminApi {
       ['GET v1/settings', () => ({ settings: this.#settings() })],
       ['POST v1/settings', ({ fields }) => this.#setSetting(fields)],
       ['GET v1/pgs', ({ query }) => this.#pgs(query.get('pool'))],
-      ['GET v1/users', () => ({ users: options.monitor.users })],
-      ['POST v1/users', ({ fields }) => options.monitor.createUser(textField(fields, 'name'))],
-      ['DELETE v1/users', ({ rest }) => this.#removeUser(rest)],
+      ['GET v1/users', () => viewUsers(options.monitor.directory)],
+      ['POST v1/users', ({ rest, fields }) => postUsers(options.monitor, rest, fields)],
+      ['DELETE v1/users', ({ rest }) => deleteUsers(options.monitor, rest)],
+      ['POST v1/accounts', ({ rest, fields }) => postAccounts(options.monitor, rest, fields)],
+      ['DELETE v1/accounts', ({ rest }) => this.#removeAccount(rest)],
       ['GET v1/daemons', async () => ({ daemons: await this.#supervisor().daemons() })],
       ['POST v1/mon', (question) => this.#commandMon(question)],
       ['POST v1/scrub', ({ fields }) => this.#scrub(fields)],
@@ -469,8 +472,8 @@ class AdminApi {
     return {};
   }
 
-  async #removeUser(rest: readonly string[]): Promise<Answer> {
-    await this.#options.monitor.removeUser(onlyPart(rest));
+  async #removeAccount(rest: readonly string[]): Promise<Answer> {
+    await this.#options.monitor.removeAccount(onlyPart(rest));
     return {};
   }
 

@@ -4,14 +4,27 @@
 import type { OsdId, PgId, Uuid } from '../base/ids.ts';
 import type { Instant } from '../env/clock.ts';
 import type { ClusterMap, Layout, OsdEntry, Pool } from '../map/cluster-map.ts';
+import type { Directory } from '../map/directory.ts';
 import type { PgRecord } from '../map/pg-record.ts';
 import type { OsdUsage, PgReport } from '../wire/messages.ts';
 import type { MemoryView } from './views.ts';
 
-export interface S3User {
-  readonly name: string;
+/** What a new key opens; shown once by who made it, and to the operator. */
+export interface S3Key {
   readonly accessKey: string;
   readonly secretKey: string;
+}
+
+export interface S3User extends S3Key {
+  readonly name: string;
+}
+
+export interface UserWish {
+  readonly name: string;
+  /** Empty: none. */
+  readonly email: string;
+  /** It may change all users without account over the IAM API. */
+  readonly isAdmin: boolean;
 }
 
 /** What a primary told of its PG, by whom and when. */
@@ -68,7 +81,7 @@ export interface MonitorKnowledge {
 
 /** Commands throw errors with a `code` of `not-found`, `refused` or `invalid` and words to show. */
 export interface MonitorControl extends MonitorKnowledge {
-  readonly users: readonly S3User[];
+  readonly directory: Directory;
   markOut(id: OsdId): Promise<void>;
   markIn(id: OsdId): Promise<void>;
   markDownByOperator(id: OsdId): Promise<void>;
@@ -88,8 +101,14 @@ export interface MonitorControl extends MonitorKnowledge {
     name: string,
     edit: Partial<Pick<Pool, 'migration' | 'migrationBytesPerSecond'>>,
   ): Promise<void>;
-  createUser(name: string): Promise<S3User>;
+  createUser(wish: UserWish): Promise<S3User>;
+  createAccount(wish: Omit<UserWish, 'isAdmin'>): Promise<S3User & { readonly account: string }>;
   removeUser(name: string): Promise<void>;
+  removeAccount(name: string): Promise<void>;
+  createKey(user: string): Promise<S3Key>;
+  setKey(user: string, keyId: string, state: 'active' | 'inactive' | 'removed'): Promise<void>;
+  setAllKeys(user: string, active: boolean): Promise<void>;
+  setAdmin(user: string, isAdmin: boolean): Promise<void>;
   acceptRollback(id: OsdId): Promise<readonly PgId[]>;
   restoreStore(missing: readonly OsdId[]): Promise<void>;
   scrub(pgs: readonly PgId[], deep: boolean): number;

@@ -2,7 +2,7 @@
 // prints it as it came.
 
 import { type Command, Option } from 'commander';
-import type { DaemonState, S3User } from '../admin/control.ts';
+import type { DaemonState } from '../admin/control.ts';
 import { countOf } from '../admin/health.ts';
 import type { Health, OsdView, PgView, ScrubStarted, Status } from '../admin/views.ts';
 import type { AdminClient } from './admin-client.ts';
@@ -23,6 +23,7 @@ import { Progress } from './progress.ts';
 import { addConfigCommands, addGiveUpCommands, addWhatIf } from './safety-commands.ts';
 import { showHealth, showOsdTree, showOsdUsage, showPgs, showStatus } from './show.ts';
 import { formatTable, paint } from './text.ts';
+import { addAccountCommands, addUserCommands } from './user-commands.ts';
 import { parseOneOsd, parseOsdName, parseWhole } from './values.ts';
 
 /** A rebuild of a large disk takes hours; who waits says how long. */
@@ -49,6 +50,7 @@ export function addClusterCommands(program: Command, dataOption: () => Option): 
   addWhatIf(program, common);
   addConfigCommands(program.command('config').description('cluster-wide settings'), common);
   addUserCommands(program.command('user').description('S3 users'), common);
+  addAccountCommands(program.command('account').description('S3 accounts'), common);
   const pg = program.command('pg').description('placement groups');
   common(pg.command('ls').description('list placement groups'))
     .option('--pool <name>', 'only those of one pool')
@@ -209,43 +211,6 @@ function addMonCommands(mon: Command, common: Decorate): void {
         print(flags, answer, () => 'the monitor goes on\n');
       }),
     );
-}
-
-function addUserCommands(user: Command, common: Decorate): void {
-  common(user.command('ls').description('list users')).action((flags: CommonFlags) =>
-    withAdmin(flags, async (admin) => {
-      const answer = await admin.get<{ users: readonly S3User[] }>('/v1/users');
-      print(flags, answer, ({ users }) =>
-        formatTable(
-          [{ title: 'USER' }, { title: 'ACCESS KEY' }],
-          users.map((each) => [each.name, each.accessKey]),
-        ),
-      );
-    }),
-  );
-  common(user.command('create').description('make a user with new keys').argument('<name>')).action(
-    (name: string, flags: CommonFlags) =>
-      withAdmin(flags, async (admin) => {
-        const answer = await admin.post<S3User>('/v1/users', { name });
-        print(
-          flags,
-          answer,
-          ({ accessKey, secretKey }) =>
-            `export AWS_ACCESS_KEY_ID=${accessKey}\nexport AWS_SECRET_ACCESS_KEY=${secretKey}\n`,
-        );
-      }),
-  );
-  common(
-    user.command('rm').description('remove a user; its keys end at once').argument('<name>'),
-  ).action((name: string, flags: CommonFlags) =>
-    withAdmin(flags, async (admin) => {
-      print(
-        flags,
-        await admin.delete<object>(`/v1/users/${encodeURIComponent(name)}`),
-        () => `user ${name} removed\n`,
-      );
-    }),
-  );
 }
 
 interface ScrubFlags extends WaitFlags {

@@ -5,9 +5,10 @@ import { randomBytes } from 'node:crypto';
 import { encodeUtf8, formatHex } from '../base/bytes.ts';
 import type { OsdId, Uuid } from '../base/ids.ts';
 import { HostFiles } from '../host/host-files.ts';
+import { type DirectoryUser, plainUser } from '../map/directory.ts';
 import { defaultPools, initialState } from '../mon/initial.ts';
 import { EmbeddedMapStore } from '../mon/map-store.ts';
-import { putsFor, type User } from '../mon/state.ts';
+import { firstUser, putsFor } from '../mon/state.ts';
 import { ObjectStore } from '../store/object-store.ts';
 import { type Config, type DataDir, initialisingName, osdCapacityBytesMin } from './data-dir.ts';
 
@@ -33,7 +34,7 @@ export async function initialise(dir: DataDir, wanted: Omit<Config, 'fsid'>): Pr
     host: hostOf(id),
     capacityBytes,
   }));
-  const user: User = newUser('admin');
+  const user = newUser(firstUser);
   await Promise.all([
     writeFirstState(dir, config, disks, user),
     ...disks.map(({ uuid }, id) => formatDisk(dir, config.fsid, id, uuid)),
@@ -66,7 +67,7 @@ async function writeFirstState(
   dir: DataDir,
   { fsid, osds }: Config,
   disks: readonly { readonly uuid: Uuid; readonly host: string; readonly capacityBytes: number }[],
-  user: User,
+  user: DirectoryUser,
 ): Promise<void> {
   const state = initialState({
     fsid,
@@ -82,10 +83,11 @@ async function writeFirstState(
 }
 
 /** Keys of the lengths that S3 clients are used to. */
-function newUser(name: string): User {
-  return {
+function newUser(name: string): DirectoryUser {
+  const keys = {
     name,
     accessKey: `HF${randomBytes(9).toString('hex').toUpperCase()}`,
     secretKey: randomBytes(30).toString('base64url'),
   };
+  return plainUser(keys, Date.now(), true);
 }

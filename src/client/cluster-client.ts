@@ -2,6 +2,7 @@
 // time is up. A request keeps its id over all its attempts, which makes retries harmless.
 
 import { encodeUtf8 } from '../base/bytes.ts';
+import { DecodeError } from '../base/codec.ts';
 import { crc32c } from '../base/crc32c.ts';
 import { hashBytes, hashNumbers } from '../base/hash.ts';
 import { type BlobId, formatPgId, type PgId, type PoolId, type Uuid } from '../base/ids.ts';
@@ -16,12 +17,21 @@ import {
   type Layout,
   type OsdEntry,
 } from '../map/cluster-map.ts';
+import {
+  type Directory,
+  decodeDirectory,
+  directoryBytesMax,
+  directoryFault,
+  emptyDirectory,
+  encodeDirectory,
+  plainUser,
+} from '../map/directory.ts';
 import { NetError } from '../net/errors.ts';
 import type { Identity } from '../net/handshake.ts';
 import { MonLink } from '../net/mon-link.ts';
 import { describeError, type Incoming, type Outgoing, type Session } from '../net/session.ts';
 import type { LiveRequest } from '../wire/entry.ts';
-import type { FailureCode } from '../wire/messages.ts';
+import { directorySince, type FailureCode, type MessageOf } from '../wire/messages.ts';
 import type {
   BlobCursor,
   BlobPage,
@@ -31,7 +41,6 @@ import type {
   LayoutRef,
   Migration,
   MigrationProgress,
-  User,
   WriterRange,
 } from './cluster.ts';
 import { readShardsDirectly } from './direct-read.ts';
@@ -90,7 +99,8 @@ export class ClusterClient implements Cluster {
   readonly #sessions: OsdSessions;
   readonly #outstanding = new Set<number>();
   readonly #jobs = new Map<string, number>();
-  #users: readonly User[] = [];
+  #directory: Directory = emptyDirectory;
+  #sessionsKey: Uint8Array = new Uint8Array(0);
   #incarnation: number | undefined;
   /** The incarnation that a new one was asked for in place of. */
   #renewing: number | undefined;
@@ -112,8 +122,11 @@ export class ClusterClient implements Cluster {
           session.notify({ message: { kind: 'hold-incarnation', incarnation } });
       },
       told: (message) => {
+        if (message.kind === 'directory') this.#takeDirectory(message);
+        // From a monitor of before there was a directory.
         if (message.kind === 'users') {
-          this.#users = message.users;
+          const users = message.users.map((user) => plainUser(user, 0, false));
+          this.#directory = { ...emptyDirectory, users };
           this.#changed();
         }
         return undefined;
@@ -133,7 +146,9 @@ export class ClusterClient implements Cluster {
   async ready(): Promise<void> {
     while (
       !this.#closed &&
-      (this.#mon.map === undefined || this.#users.length === 0 || this.#incarnation === undefined)
+      (this.#mon.map === undefined ||
+        this.#directory.users.length === 0 ||
+        this.#incarnation === undefined)
     )
       await this.#change();
   }
@@ -184,12 +199,49 @@ export class ClusterClient implements Cluster {
 
   // ——— Cluster ———
 
-  userByAccessKey(accessKey: string): User | undefined {
-    return this.#users.find((user) => user.accessKey === accessKey);
+  directory(): Directory {
+    return this.#directory;
   }
 
-  userByName(name: string): User | undefined {
-    return this.#users.find((user) => user.name === name);
+  sessionsKey(): Uint8Array {
+    return this.#sessionsKey;
+  }
+
+  async changeDirectory(next: Directory): Promise<'done' | 'stale'> {
+    const encoded = encodeDirectory(next);
+    if (encoded.length > directoryBytesMax)
+      throw new ClientError('too-large', 'the directory of users would be too large');
+    try {
+      const answer = await this.#mon.put(
+        { kind: 'put-directory', directory: encoded },
+        directorySince,
+      );
+      // The monitor showed it before it answered: this client has it, or a newer one.
+      return answer === 'ok' ? 'done' : 'stale';
+    } catch (error) {
+      if (!(error instanceof NetError)) throw error;
+      throw new ClientError('unavailable', `the monitor: ${error.message}`, { cause: error });
+    }
+  }
+
+  /** One that does not decode or contradicts itself is not acted on: the one before stays in force. */
+  #takeDirectory(message: MessageOf<'directory'>): void {
+    let directory: Directory;
+    try {
+      directory = decodeDirectory(message.directory);
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error;
+      this.#env.log.write('error', 'directory refused', { reason: error.message });
+      return;
+    }
+    const fault = directoryFault(directory);
+    if (fault !== undefined) {
+      this.#env.log.write('error', 'directory refused', { reason: fault });
+      return;
+    }
+    this.#directory = directory;
+    this.#sessionsKey = message.sessionsKey.slice();
+    this.#changed();
   }
 
   activeLayout(pool: string): LayoutRef {

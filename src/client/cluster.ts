@@ -1,6 +1,7 @@
 // What a gateway asks of the cluster. `ClusterClient` is the real one; tests use one in memory.
 
 import type { BlobId } from '../base/ids.ts';
+import type { Directory } from '../map/directory.ts';
 
 /** A pool's generation: where a blob was written. Stands in manifests for ever. */
 export interface LayoutRef {
@@ -8,7 +9,9 @@ export interface LayoutRef {
   readonly layout: number;
 }
 
+/** Who signs a request: the owner of what it makes, and the key that it is signed with. */
 export interface User {
+  /** Of a user of an account, the account's id. */
   readonly name: string;
   readonly accessKey: string;
   readonly secretKey: string;
@@ -131,11 +134,17 @@ export interface Cluster {
    */
   renewWriter(incarnation: number): void;
 
-  /** From the newest user list this client has seen. */
-  userByAccessKey(accessKey: string): User | undefined;
+  /** The newest directory of users that this client has seen; the same object until there is a newer one. */
+  directory(): Directory;
 
-  /** As `userByAccessKey`, by the user's own name. */
-  userByName(name: string): User | undefined;
+  /** What tokens of sessions are signed with, in all gateways the same. */
+  sessionsKey(): Uint8Array;
+
+  /**
+   * Makes it the directory, if its revision follows that of the newest; done when it is durable and this client
+   * sees it. `stale`: somebody else changed it meanwhile. Throws `unavailable`, `too-large`.
+   */
+  changeDirectory(next: Directory): Promise<'done' | 'stale'>;
 
   /**
    * True while this gateway holds the named job (garbage collection, lifecycle…), of which each is held

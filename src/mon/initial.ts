@@ -9,10 +9,11 @@ import {
   type OsdEntry,
   type Pool,
 } from '../map/cluster-map.ts';
+import { type DirectoryUser, emptyDirectory } from '../map/directory.ts';
 import { copies, erasure, type Geometry } from '../map/geometry.ts';
 import type { PgRecord } from '../map/pg-record.ts';
 import { newRecords, withPool } from './planner.ts';
-import type { MonState, User } from './state.ts';
+import type { MonState } from './state.ts';
 
 export interface InitialDisk {
   readonly uuid: Uuid;
@@ -45,7 +46,7 @@ export function initialState(parts: {
   readonly fsid: Uuid;
   readonly disks: readonly InitialDisk[];
   readonly pools: readonly InitialPool[];
-  readonly users: readonly User[];
+  readonly users: readonly DirectoryUser[];
   readonly nonce: () => string;
   readonly storeId: Uuid;
 }): MonState {
@@ -101,7 +102,7 @@ export function initialState(parts: {
   return {
     map,
     records,
-    users: parts.users,
+    directory: { ...emptyDirectory, revision: 1, users: parts.users },
     nextIncarnation: 1,
     storeId: parts.storeId,
     sequences: new Map(),

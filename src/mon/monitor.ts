@@ -6,6 +6,7 @@
 
 import { assert } from '../base/assert.ts';
 import { formatHex } from '../base/bytes.ts';
+import { DecodeError } from '../base/codec.ts';
 import type { Epoch, OsdId, PgId, PoolId, Uuid } from '../base/ids.ts';
 import { isUuid } from '../base/ids.ts';
 import type { Instant, Timer } from '../env/clock.ts';
@@ -22,6 +23,13 @@ import {
   type Pool,
   pgIdsOf,
 } from '../map/cluster-map.ts';
+import {
+  type Directory,
+  decodeDirectory,
+  directoryBytesMax,
+  directoryFault,
+  encodeDirectory,
+} from '../map/directory.ts';
 import {
   formatGeometry,
   geometryFault,
@@ -46,10 +54,18 @@ import { factsOfSetting, settingFault, settingOf } from '../map/settings.ts';
 import { lossesOfDestroying } from '../map/what-if.ts';
 import { NetError } from '../net/errors.ts';
 import { type Identity, type SessionServer, serveSessions } from '../net/handshake.ts';
-import { daemonKey, pairKey } from '../net/keys.ts';
+import { daemonKey, pairKey, sessionsKeyOf } from '../net/keys.ts';
 import type { Incoming, Outgoing, Session } from '../net/session.ts';
-import type { Message, MessageOf, OsdUsage, PgReport } from '../wire/messages.ts';
+import {
+  directorySince,
+  type FailureCode,
+  type Message,
+  type MessageOf,
+  type OsdUsage,
+  type PgReport,
+} from '../wire/messages.ts';
 import { namedBy, withDestroyed, withoutOsds, withUndestroyed, withWiped } from './destroy.ts';
+import { MonError } from './errors.ts';
 import { FailureReports } from './failures.ts';
 import { FlapDamper } from './flaps.ts';
 import { LayoutTender, type MigrationWord } from './layout-tender.ts';
@@ -67,8 +83,19 @@ import type { MapStore } from './map-store.ts';
 import { judgeOut, type OutVerdict } from './out-policy.ts';
 import { layoutOf, newRecords, otherLead, plan, retarget, withPool } from './planner.ts';
 import { mergeKnown } from './restore.ts';
-import { loadState, type MonState, putsFor, type User } from './state.ts';
+import { loadState, type MonState, putsFor } from './state.ts';
 import { type StoreMark, StoreWitness } from './store-witness.ts';
+import {
+  type NewKey,
+  withAccount,
+  withAdmin,
+  withAllKeys,
+  withKey,
+  withKeyState,
+  withoutAccount,
+  withoutUser,
+  withUser,
+} from './users.ts';
 
 export interface MonOptions {
   readonly identity: Identity;
@@ -77,17 +104,6 @@ export interface MonOptions {
   readonly store: MapStore;
   /** How long a writer that is not heard of counts as alive. Default one hour. */
   readonly writerGraceMs?: number;
-}
-
-/** A command of the operator that can't be done, with the words to show. */
-export class MonError extends Error {
-  override readonly name = 'MonError';
-  readonly code: 'not-found' | 'refused' | 'invalid';
-
-  constructor(code: MonError['code'], message: string) {
-    super(message);
-    this.code = code;
-  }
 }
 
 /** What the monitor remembers of one OSD since it started; nothing here is needed after a restart. */
@@ -231,8 +247,8 @@ export class Monitor {
     return this.#state.records;
   }
 
-  get users(): readonly User[] {
-    return this.#state.users;
+  get directory(): Directory {
+    return this.#state.directory;
   }
 
   /** Why nothing is changed: this map store is an older copy (rule 22); undefined when it is not. */
@@ -377,8 +393,7 @@ export class Monitor {
     messages.push({ kind: 'map-store', ...this.#mark });
     for (const session of this.#subscribers) {
       for (const message of messages) session.notify({ message });
-      if (after.users !== before.users && session.peer.role === 's3')
-        session.notify({ message: { kind: 'users', users: after.users } });
+      if (after.directory !== before.directory) this.#showDirectory(session);
     }
   }
 
@@ -451,6 +466,8 @@ export class Monitor {
           this.#layouts.heard(pool.id, { ...word, at: this.#env.clock.now() });
         return undefined;
       }
+      case 'put-directory':
+        return { message: await this.#putDirectory(session, message.directory) };
       case 'hold-job':
         return { message: { kind: 'job', held: this.#holdJob(session, message.job) } };
       default:
@@ -474,8 +491,52 @@ export class Monitor {
     session.notify({ message: { kind: 'map', map: this.#state.map } });
     // Who knows more than a store that may be an older copy must not forget it.
     this.#showRecords(session, this.#witness.isOpen && this.frozen === undefined);
-    if (session.peer.role === 's3')
-      session.notify({ message: { kind: 'users', users: this.#state.users } });
+    this.#showDirectory(session);
+  }
+
+  /** A gateway of before there was a directory is told of users without account only. */
+  #showDirectory(session: Session): void {
+    if (session.peer.role !== 's3') return;
+    const { directory } = this.#state;
+    if (session.peer.version >= directorySince) {
+      const sessionsKey = sessionsKeyOf(this.#options.masterKey);
+      const encoded = encodeDirectory(directory);
+      session.notify({ message: { kind: 'directory', directory: encoded, sessionsKey } });
+      return;
+    }
+    const users = directory.users.flatMap(({ account, name, keys }) =>
+      keys
+        .filter(({ active }) => active && account === '')
+        .map(({ id, secret }) => ({ name, accessKey: id, secretKey: secret })),
+    );
+    session.notify({ message: { kind: 'users', users } });
+  }
+
+  /** What a gateway made of the directory that it knew, if that is still the newest. */
+  async #putDirectory(session: Session, encoded: Uint8Array): Promise<Message> {
+    const refused = (code: FailureCode, detail: string): Message => ({
+      kind: 'failure',
+      code,
+      detail,
+    });
+    if (session.peer.role !== 's3') return refused('bad-request', 'only gateways change users');
+    if (encoded.length > directoryBytesMax)
+      return refused('too-large', 'the directory would be too large');
+    let next: Directory;
+    try {
+      next = decodeDirectory(encoded);
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error;
+      return refused('bad-request', error.message);
+    }
+    const fault = directoryFault(next);
+    if (fault !== undefined) return refused('bad-request', fault);
+    let isStale = false;
+    await this.#command((state) => {
+      isStale = state.directory.revision + 1 !== next.revision;
+      return isStale ? state : { ...state, directory: next };
+    });
+    return isStale ? refused('stale', 'the directory was changed meanwhile') : { kind: 'ok' };
   }
 
   #showRecords(session: Session, complete: boolean): void {
@@ -1322,28 +1383,82 @@ export class Monitor {
       throw new MonError('refused', `osd.${id} is not destroyed: holdfast osd destroy ${id} first`);
   }
 
-  async createUser(name: string): Promise<User> {
-    if (!/^[A-Za-z0-9._@-]{1,64}$/.test(name))
-      throw new MonError('invalid', `user name ${name}: 1 to 64 letters, digits, . _ @ -`);
-    const user: User = {
-      name,
-      accessKey: `HF${formatHex(this.#env.secrets.bytes(9)).toUpperCase()}`,
-      secretKey: formatHex(this.#env.secrets.bytes(20)),
-    };
+  async #changeDirectory(edit: (directory: Directory) => Directory): Promise<void> {
     await this.#command((state) => {
-      if (state.users.some((each) => each.name === name))
-        throw new MonError('refused', `user ${name} exists`);
-      return { ...state, users: [...state.users, user] };
+      const edited = edit(state.directory);
+      const directory = { ...edited, revision: state.directory.revision + 1 };
+      if (encodeDirectory(directory).length > directoryBytesMax)
+        throw new MonError('refused', 'the directory of users would be too large');
+      return { ...state, directory };
     });
-    return user;
   }
 
-  async removeUser(name: string): Promise<void> {
-    await this.#command((state) => {
-      if (!state.users.some((each) => each.name === name))
-        throw new MonError('not-found', `no user ${name}`);
-      return { ...state, users: state.users.filter((each) => each.name !== name) };
+  #newKey(): NewKey {
+    const { secrets } = this.#env;
+    return {
+      accessKey: `HF${formatHex(secrets.bytes(9)).toUpperCase()}`,
+      secretKey: formatHex(secrets.bytes(20)),
+    };
+  }
+
+  #wholeNowMs(): number {
+    return Math.floor(this.#env.wall.nowMs());
+  }
+
+  async createUser(wish: {
+    readonly name: string;
+    readonly email: string;
+    readonly isAdmin: boolean;
+  }): Promise<NewKey & { readonly name: string }> {
+    const key = this.#newKey();
+    const nowMs = this.#wholeNowMs();
+    await this.#changeDirectory((directory) => withUser(directory, { ...wish, ...key }, nowMs));
+    return { name: wish.name, ...key };
+  }
+
+  async createAccount(wish: {
+    readonly name: string;
+    readonly email: string;
+  }): Promise<NewKey & { readonly name: string; readonly account: string }> {
+    const key = this.#newKey();
+    const nowMs = this.#wholeNowMs();
+    let id = '';
+    await this.#changeDirectory((directory) => {
+      const isTaken = (): boolean =>
+        id === '' || directory.accounts.some((account) => account.id === id);
+      const digits = (count: number): string =>
+        String(this.#env.random.below(10 ** count)).padStart(count, '0');
+      while (isTaken()) id = `1${digits(5)}${digits(6)}`;
+      return withAccount(directory, { ...wish, ...key, id }, nowMs);
     });
+    return { name: wish.name, account: id, ...key };
+  }
+
+  removeUser(name: string): Promise<void> {
+    return this.#changeDirectory((directory) => withoutUser(directory, name));
+  }
+
+  removeAccount(name: string): Promise<void> {
+    return this.#changeDirectory((directory) => withoutAccount(directory, name));
+  }
+
+  async createKey(name: string): Promise<NewKey> {
+    const key = this.#newKey();
+    const nowMs = this.#wholeNowMs();
+    await this.#changeDirectory((directory) => withKey(directory, name, key, nowMs));
+    return key;
+  }
+
+  setKey(name: string, keyId: string, state: 'active' | 'inactive' | 'removed'): Promise<void> {
+    return this.#changeDirectory((directory) => withKeyState(directory, name, keyId, state));
+  }
+
+  setAllKeys(name: string, active: boolean): Promise<void> {
+    return this.#changeDirectory((directory) => withAllKeys(directory, name, active));
+  }
+
+  setAdmin(name: string, isAdmin: boolean): Promise<void> {
+    return this.#changeDirectory((directory) => withAdmin(directory, name, isAdmin));
   }
 
   /** Asks the primaries of the PGs to scrub them now; returns how many were asked. */

@@ -3,7 +3,7 @@
 //
 //   map            the cluster map
 //   pg/<pg id>     one PG record each
-//   users          S3 users
+//   directory      S3's users, groups, roles and accounts; until 0.1 `users` held names and keys alone
 //   counters       the next writer incarnation
 //   store          which map store this is
 //   disk/<uuid>    the highest store sequence a disk is known to have reached
@@ -12,20 +12,22 @@ import { type Codec, decode, encode, list, struct, text, u32, uint } from '../ba
 import { isUuid, type PgId, type Uuid, uuid } from '../base/ids.ts';
 import { EnvError } from '../env/errors.ts';
 import { type ClusterMap, clusterMapCodec } from '../map/cluster-map.ts';
+import {
+  type Directory,
+  decodeDirectory,
+  directoryFault,
+  emptyDirectory,
+  encodeDirectory,
+  plainUser,
+} from '../map/directory.ts';
 import { mapFault } from '../map/map-fault.ts';
 import { type PgRecord, pgRecordCodec } from '../map/pg-record.ts';
 import type { MapStore, Put } from './map-store.ts';
 
-export interface User {
-  readonly name: string;
-  readonly accessKey: string;
-  readonly secretKey: string;
-}
-
 export interface MonState {
   readonly map: ClusterMap;
   readonly records: ReadonlyMap<PgId, PgRecord>;
-  readonly users: readonly User[];
+  readonly directory: Directory;
   readonly nextIncarnation: number;
   /** Made with the store; another store of the same cluster has another. */
   readonly storeId: Uuid;
@@ -60,9 +62,10 @@ function versioned<T>(codec: Codec<T>): Codec<T> {
 
 const mapValue = versioned(clusterMapCodec);
 const recordValue = versioned(pgRecordCodec);
-const usersValue: Codec<readonly User[]> = versioned(
-  list(struct({ name: text, accessKey: text, secretKey: text })),
-);
+const usersValue = versioned(list(struct({ name: text, accessKey: text, secretKey: text })));
+
+/** Whom `holdfast up` makes: the one that may change the others. */
+export const firstUser = 'admin';
 const countersValue = versioned(struct({ nextIncarnation: uint }));
 const storeValue = versioned(struct({ id: uuid }));
 const sequenceValue = versioned(struct({ sequence: uint }));
@@ -74,7 +77,10 @@ export function putsFor(before: MonState | undefined, after: MonState): Put[] {
     puts.push({ key, value, expected: undefined });
   };
   if (before?.map !== after.map) put('map', encode(mapValue, after.map));
-  if (before?.users !== after.users) put('users', encode(usersValue, after.users));
+  if (before?.directory !== after.directory) {
+    put('directory', encodeDirectory(after.directory));
+    if (before?.directory.revision === 0) put('users', undefined);
+  }
   if (before?.nextIncarnation !== after.nextIncarnation)
     put('counters', encode(countersValue, { nextIncarnation: after.nextIncarnation }));
   if (before?.storeId !== after.storeId) put('store', encode(storeValue, { id: after.storeId }));
@@ -92,6 +98,35 @@ export function putsFor(before: MonState | undefined, after: MonState): Put[] {
       if (!after.records.has(pg)) put(`pg/${pg}`, undefined);
   }
   return puts;
+}
+
+/**
+ * From a store of before there was a directory, one at revision 0: the first change writes it. Throws `EnvError`
+ * `corrupt`.
+ */
+function loadDirectory(
+  all: ReadonlyMap<string, { readonly value: Uint8Array }>,
+  value: <T>(key: string, codec: Codec<T>) => T,
+): Directory {
+  const stored = all.get('directory');
+  if (stored === undefined) {
+    const users = value('users', usersValue).map((user) =>
+      plainUser(user, 0, user.name === firstUser),
+    );
+    return { ...emptyDirectory, users };
+  }
+  let directory: Directory;
+  try {
+    directory = decodeDirectory(stored.value);
+  } catch (error) {
+    throw new EnvError('corrupt', 'the directory in the map store does not decode', {
+      cause: error,
+    });
+  }
+  const fault = directoryFault(directory);
+  if (fault !== undefined)
+    throw new EnvError('corrupt', `the directory in the map store is wrong: ${fault}`);
+  return directory;
 }
 
 /**
@@ -135,7 +170,7 @@ export async function loadState(
   return {
     map,
     records,
-    users: value('users', usersValue),
+    directory: loadDirectory(all, value),
     nextIncarnation: value('counters', countersValue).nextIncarnation,
     storeId: value('store', storeValue).id,
     sequences,

@@ -24,6 +24,11 @@ export function pairKey(listenerKey: Uint8Array, role: Role, uuid: Uuid): Uint8A
     .digest();
 }
 
+/** What tokens of S3 sessions are signed with. It opens nothing between daemons; every gateway is told it. */
+export function sessionsKeyOf(master: Uint8Array): Uint8Array {
+  return createHmac('sha256', master).update(encodeUtf8('holdfast s3 sessions')).digest();
+}
+
 /** What each side proves: that it knows the key and saw the same two HELLOs. */
 export function proof(
   key: Uint8Array,

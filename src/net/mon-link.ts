@@ -89,6 +89,24 @@ export class MonLink {
     );
   }
 
+  /**
+   * A change that is made only when nobody else made one. Throws `NetError`, also when the monitor speaks only
+   * versions before `versionMin`.
+   */
+  async put(message: Message, versionMin: number): Promise<'ok' | 'stale'> {
+    const session = this.#session;
+    if (session === undefined) throw new NetError('closed', 'no monitor');
+    if (session.peer.version < versionMin)
+      throw new NetError('refused', `the monitor is too old for ${message.kind}`);
+    const answer = (await session.request({ message }, askTimeoutMs)).message;
+    if (answer.kind === 'ok') return 'ok';
+    if (answer.kind === 'failure' && answer.code === 'stale') return 'stale';
+    throw new NetError(
+      'refused',
+      answer.kind === 'failure' ? answer.detail : `${message.kind} got ${answer.kind}`,
+    );
+  }
+
   /** @param versionMin a monitor that speaks only older versions is not told */
   tell(message: Message, versionMin = 1): void {
     const session = this.#session;

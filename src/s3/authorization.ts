@@ -1,13 +1,16 @@
 // Who may do what. Each operation names its action; the bucket's policy, its access list and its owner decide here, in
 // one place, and the object's own list once the object is read:
 //
-// 1. a policy that denies, denies; only its own policy a bucket's owner can always read and change;
-// 2. a policy that allows, allows;
-// 3. a bucket's owner may do everything with the bucket, an object's owner everything with the object;
-// 4. what is left, access lists grant: a bucket's for what is done to the bucket, an object's for what is done to the object.
+// 1. a policy that denies, denies, be it the requester's or the bucket's; only its own bucket's policy an owner can always read
+//    and change;
+// 2. users of an account (but its root) and sessions of roles may do nothing that neither their own policies allow, nor
+//    the policy of a bucket of their account to them by name;
+// 3. a policy that allows, allows; a requester's own only inside its account;
+// 4. a bucket's owner may do everything with the bucket, an object's owner everything with the object;
+// 5. what is left, access lists grant: a bucket's for what is done to the bucket, an object's for what is done to the object.
 
-import type { User } from '../client/cluster.ts';
 import type { Env } from '../env/env.ts';
+import { type Identity, isAccountId, type Requester } from './iam/identities.ts';
 import type { BucketConfiguration } from './index/bucket-documents.ts';
 import { decodeEntry, type Entry } from './index/format.ts';
 import type { BucketAccess, IndexClient, Judge, KnownBucket } from './index/index-client.ts';
@@ -22,8 +25,10 @@ import {
   judgePolicy,
   type Policy,
   type PolicyContext,
+  type PolicyVerdict,
   parsePolicy,
   policyMentions,
+  resourcePrefix,
 } from './protocol/policy.ts';
 import type { S3Request } from './protocol/request.ts';
 import { isSignedV2 } from './protocol/sigv2.ts';
@@ -41,7 +46,7 @@ export interface Question {
 }
 
 export interface Asker {
-  readonly user: User;
+  readonly user: Requester;
   readonly request: S3Request;
   readonly parts: { readonly env: Env; readonly index: IndexClient };
 }
@@ -101,6 +106,7 @@ function policyOf(configuration: BucketConfiguration, isOwner: boolean): Policy 
 /** Values of condition keys, from the request and what it is about. */
 function contextOf(asker: Asker, question: Question, entry: Entry | undefined): PolicyContext {
   const { request, user, parts } = asker;
+  const { identity } = user;
   const { headers, query } = request;
   const one = (value: string | undefined): readonly string[] | undefined =>
     value === undefined ? undefined : [value];
@@ -129,10 +135,20 @@ function contextOf(asker: Asker, question: Question, entry: Entry | undefined): 
       case 'aws:epochtime':
         return [String(Math.floor(parts.env.wall.nowMs() / 1000))];
       case 'aws:username':
+        return identity === undefined || identity.isRoot || identity.session?.kind === 'role'
+          ? undefined
+          : [identity.userName];
       case 'aws:userid':
-        return one(user.name === '' ? undefined : user.name);
+        // Without account, users are known by their names.
+        return one(identity?.account === '' ? identity.userName : identity?.id);
+      case 'aws:principalarn':
+        return one(identity?.arn);
       case 'aws:principaltype':
-        return [user.name === '' ? 'Anonymous' : 'User'];
+        if (identity === undefined) return ['Anonymous'];
+        if (identity.isRoot) return ['Account'];
+        return [identity.session?.kind === 'role' ? 'AssumedRole' : 'User'];
+      case 'sts:authentication':
+        return [identity?.session === undefined ? 'false' : 'true'];
       case 's3:prefix':
         return one(question.prefix ?? query.get('prefix'));
       case 's3:delimiter':
@@ -176,28 +192,133 @@ async function entryOf(
   return row === undefined ? undefined : decodeEntry(row);
 }
 
+/** What an identity's own policies say; for nobody in particular there are none. */
+function judgeIdentity(
+  identity: Identity | undefined,
+  action: string,
+  resource: string,
+  context: PolicyContext,
+): PolicyVerdict {
+  if (identity === undefined) return 'none';
+  const { policies, session } = identity;
+  // What most requests are: of a user without account and without policies.
+  if (policies.length === 0 && session?.policy === undefined) return 'none';
+  const question = { principals: identity.principals, action, resource, context };
+  const verdicts = policies.map((policy) => judgePolicy(policy, question));
+  if (verdicts.includes('deny')) return 'deny';
+  const verdict = verdicts.includes('allow') ? 'allow' : 'none';
+  if (session?.policy === undefined) return verdict;
+  // Both must allow it.
+  const narrowed = judgePolicy(session.policy, question);
+  if (narrowed === 'allow') return verdict;
+  return narrowed === 'deny' || !identity.needsPolicy ? 'deny' : 'none';
+}
+
+/**
+ * For what is done to no bucket that is there, and for what IAM and STS do, in the requester's own account.
+ * Throws `AccessDenied`.
+ */
+export function checkIdentity(
+  asker: Asker,
+  action: string,
+  resource: string,
+  otherwise: 'allow' | 'deny',
+): void {
+  const { identity } = asker.user;
+  const verdict = judgeOwn(asker, action, resource);
+  if (verdict === 'allow') return;
+  if (verdict === 'deny' || otherwise === 'deny' || identity?.needsPolicy === true)
+    throw new S3Error('AccessDenied');
+}
+
+/** What policies may ask of a request that is about no bucket. */
+export function requestConditions(asker: Asker): PolicyContext {
+  return contextOf(asker, { action: 's3:', key: undefined }, undefined);
+}
+
+/** What the requester's own policies say. */
+export function judgeOwn(asker: Asker, action: string, resource: string): PolicyVerdict {
+  return judgeIdentity(asker.user.identity, action, resource, requestConditions(asker));
+}
+
+/** How policies other than its own may mean the requester. */
+function principalsOf({ name, identity }: Requester): readonly string[] {
+  if (identity !== undefined) return identity.principals;
+  return name === '' ? [] : [name];
+}
+
+interface Verdicts {
+  readonly ofIdentity: PolicyVerdict;
+  readonly ofBucket: PolicyVerdict;
+  /** The bucket's policy means the requester, and not only its account. */
+  readonly isMeant: boolean;
+}
+
+async function verdictsOf(
+  asker: Asker,
+  name: string,
+  bucket: KnownBucket,
+  question: Question,
+  policy: Policy | undefined,
+): Promise<Verdicts> {
+  const { user } = asker;
+  const { action, key } = question;
+  const needsEntry = [
+    policy,
+    ...(user.identity?.policies ?? []),
+    user.identity?.session?.policy,
+  ].some((each) => each !== undefined && policyMentions(each, 's3:existingobjecttag/'));
+  const entry = needsEntry ? await entryOf(asker, name, bucket, question) : undefined;
+  const resource = `${resourcePrefix}${key === undefined ? name : `${name}/${key}`}`;
+  const context = contextOf(asker, question, entry);
+  const ofIdentity = judgeIdentity(user.identity, action, resource, context);
+  if (policy === undefined) return { ofIdentity, ofBucket: 'none', isMeant: false };
+  const principals = principalsOf(user);
+  const asked = { principals, action, resource, context };
+  const account = user.identity?.account ?? '';
+  const ofSelf = judgePolicy(policy, asked);
+  // What is granted to an account, its root hands on by policies of its own.
+  const ofBucket =
+    account === '' || ofSelf === 'deny'
+      ? ofSelf
+      : judgePolicy(policy, { ...asked, principals: [...principals, account] });
+  return { ofIdentity, ofBucket, isMeant: ofSelf === 'allow' };
+}
+
 /** Throws `AccessDenied`. */
 export function judgeOf(asker: Asker, question: Question): Judge {
   const judge: Judge['judge'] = async (name, bucket) => {
     const { record, configuration } = bucket;
     const { user } = asker;
+    const { identity } = user;
     const { action, key } = question;
     const isOwner = user.name !== '' && record.owner === user.name;
     const policy = policyOf(configuration, isOwner);
     const block = publicAccessBlockOf(configuration);
-    if (policy !== undefined && !(isOwner && ownersAlways.has(action))) {
-      const entry = policyMentions(policy, 's3:existingobjecttag/')
-        ? await entryOf(asker, name, bucket, question)
-        : undefined;
-      const verdict = judgePolicy(policy, {
-        userName: user.name,
-        action,
-        resource: key === undefined ? name : `${name}/${key}`,
-        context: contextOf(asker, question, entry),
-      });
-      if (verdict === 'deny') throw new S3Error('AccessDenied');
-      const restricted = block.restrictPublicBuckets && isPublicPolicy(policy) && !isOwner;
-      if (verdict === 'allow' && !restricted) return 'granted';
+    const isAlways = isOwner && identity?.needsPolicy !== true && ownersAlways.has(action);
+    if (policy !== undefined || (identity?.policies.length ?? 0) > 0 || identity?.needsPolicy) {
+      const verdicts = await verdictsOf(
+        asker,
+        name,
+        bucket,
+        question,
+        isAlways ? undefined : policy,
+      );
+      const { ofIdentity, ofBucket, isMeant } = verdicts;
+      if (ofIdentity === 'deny' || ofBucket === 'deny') throw new S3Error('AccessDenied');
+      const restricted =
+        policy !== undefined && block.restrictPublicBuckets && isPublicPolicy(policy) && !isOwner;
+      const isGranted = ofBucket === 'allow' && !restricted;
+      if (identity?.needsPolicy === true && ofIdentity !== 'allow') {
+        // A bucket may let in a user or role of its own account though nothing else does.
+        const isNarrowed = identity.session?.policy !== undefined;
+        if (isGranted && isMeant && isOwner && !isNarrowed) return 'granted';
+        throw new S3Error('AccessDenied');
+      }
+      if (isGranted) return 'granted';
+      // Users without account are of one, which is the cluster's: a policy of one opens the others' buckets.
+      if (ofIdentity === 'allow' && identity?.account === '' && !isAccountId(record.owner))
+        return 'granted';
     }
     const ofObject = key === undefined ? undefined : objectPermissions[action];
     if (ofObject !== undefined) {

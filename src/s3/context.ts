@@ -1,11 +1,12 @@
 // What every operation is given, and the answers they share.
 
 import type { Version } from '../base/method.ts';
-import type { Cluster, User } from '../client/cluster.ts';
+import type { Cluster } from '../client/cluster.ts';
 import type { Env } from '../env/env.ts';
 import type { HttpResponse } from '../env/http.ts';
 import { type Action, judgeOf } from './authorization.ts';
 import type { ByteBudget } from './byte-budget.ts';
+import type { Identities, Requester } from './iam/identities.ts';
 import type { BucketAccess, IndexClient } from './index/index-client.ts';
 import { parseVersionId, versionIdOf } from './index/version-id.ts';
 import type { MasterKeys } from './master-keys.ts';
@@ -41,6 +42,7 @@ export interface GatewayParts {
   readonly env: Env;
   readonly cluster: Cluster;
   readonly index: IndexClient;
+  readonly identities: Identities;
   readonly masterKeys: MasterKeys;
   readonly budget: ByteBudget;
   readonly reads: ActiveReads;
@@ -62,7 +64,7 @@ export function wholeNowMs(parts: GatewayParts): number {
 export interface OperationContext {
   readonly parts: GatewayParts;
   readonly request: S3Request;
-  readonly user: User;
+  readonly user: Requester;
   readonly payload: PayloadSignature;
   readonly requestId: string;
 }

@@ -13,13 +13,15 @@ import { ByteBudget } from './byte-budget.ts';
 import { ActiveReads, type GatewayParts } from './context.ts';
 import { errorResponse } from './error-response.ts';
 import { GarbageCollector } from './garbage-collector.ts';
+import { Identities } from './iam/identities.ts';
+import { answerQuery, isQueryRequest } from './iam/query-api.ts';
 import { IndexClient } from './index/index-client.ts';
 import { LifecycleJob } from './lifecycle-job.ts';
 import { MasterKeys } from './master-keys.ts';
 import { Migrator } from './migrator.ts';
 import { corsHeaders, preflight } from './operations/bucket-cors.ts';
 import { OrphanCollector } from './orphan-collector.ts';
-import { authenticate } from './protocol/authenticate.ts';
+import { authenticate, sessionTokenOf } from './protocol/authenticate.ts';
 import { formatHttpDate } from './protocol/dates.ts';
 import { s3ErrorOf } from './protocol/errors.ts';
 import { parseRequest, type S3Request } from './protocol/request.ts';
@@ -151,13 +153,17 @@ class S3Gateway {
   }
 
   #operate(request: S3Request, requestId: string): Promise<HttpResponse> {
-    const { cluster, env } = this.#parts;
+    if (isQueryRequest(request))
+      return answerQuery({ parts: this.#parts, keys: this.#keys, request, requestId });
+    const { identities, env } = this.#parts;
     if (request.method === 'OPTIONS') return preflight(this.#parts, request);
+    const nowMs = env.wall.nowMs();
     const { user, payload } = authenticate(request, {
       keys: this.#keys,
       signatureV2: this.#parts.signatureV2,
-      nowMs: env.wall.nowMs(),
-      userByAccessKey: (accessKey) => cluster.userByAccessKey(accessKey),
+      nowMs,
+      userByAccessKey: (accessKey) =>
+        identities.byAccessKey(accessKey, sessionTokenOf(request), nowMs),
     });
     const operation = route(request);
     return operation({ parts: this.#parts, request, user, payload, requestId });
@@ -194,6 +200,7 @@ export async function startS3(env: Env, options: GatewayOptions): Promise<Gatewa
     env,
     cluster,
     index,
+    identities: new Identities(cluster),
     masterKeys: new MasterKeys(env, index, settings.kmsKeys),
     budget: new ByteBudget(Math.max(budgetBytesMin, settings.budgetBytes)),
     reads: new ActiveReads(),

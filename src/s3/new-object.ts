@@ -62,7 +62,7 @@ export function newObject(context: OperationContext, access: BucketAccess): NewO
   let acl: Acl | undefined;
   if (ownership !== 'BucketOwnerEnforced') {
     const owners = { owner, bucketOwner: record.owner };
-    acl = aclOfHeaders(headers, owners, (name) => context.parts.cluster.userByName(name));
+    acl = aclOfHeaders(headers, owners, context.parts.identities);
     checkAclAllowed(configuration, acl);
   }
   const isPlain =

@@ -11,6 +11,7 @@ import { ClientError } from '../client/errors.ts';
 import type { BodySource, HttpResponse } from '../env/http.ts';
 import { ByteBudget } from './byte-budget.ts';
 import { ActiveReads } from './context.ts';
+import { Identities } from './iam/identities.ts';
 import {
   type Content,
   encodeEntryDraft,
@@ -459,6 +460,7 @@ test('two gateways at once, and more blobs than fit in memory, come to the same 
       env,
       cluster,
       index,
+      identities: new Identities(cluster),
       budget: new ByteBudget(16 * mebibyte),
       reads: new ActiveReads(),
       region: 'here',

@@ -12,7 +12,7 @@ import type { OsdId } from '../base/ids.ts';
 import type { Random } from '../env/random.ts';
 import { findOsd, findPool } from '../map/cluster-map.ts';
 import { copies, erasure } from '../map/geometry.ts';
-import { MonError } from '../mon/monitor.ts';
+import { MonError } from '../mon/errors.ts';
 import { parseStoreKey } from '../store/keys.ts';
 import { wireVersionMax } from '../wire/messages.ts';
 import type { SimulatedCluster, SimulatedOsd } from './simulated-cluster.ts';

@@ -6,6 +6,7 @@ import { formatHex } from '../base/bytes.ts';
 import type { OsdId, PgId, Uuid } from '../base/ids.ts';
 import type { Methods } from '../base/method.ts';
 import { ClusterClient } from '../client/cluster-client.ts';
+import { plainUser } from '../map/directory.ts';
 import { isClean } from '../map/pg-record.ts';
 import { type InitialPool, initialState } from '../mon/initial.ts';
 import { EmbeddedMapStore } from '../mon/map-store.ts';
@@ -201,7 +202,7 @@ export class SimulatedCluster {
       fsid: this.#fsid,
       disks,
       pools: this.#shape.pools,
-      users: [{ name: 'admin', accessKey: 'AK', secretKey: 'SK' }],
+      users: [plainUser({ name: 'admin', accessKey: 'AK', secretKey: 'SK' }, 0, true)],
       nonce: () => `initial-${nonces++}`,
       storeId: this.#newUuid(),
     });

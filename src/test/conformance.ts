@@ -59,14 +59,21 @@ gateway:
 interface Keys {
   readonly accessKey: string;
   readonly secretKey: string;
+  /** Of an account's root. */
+  readonly account?: string;
 }
 
+const emailOf = (name: string): string => `${name}@example.com`;
+
+/** Accounts' roots for the two sections of that name; the user that the suite calls `iam` may change the others. */
 async function createUser(cluster: ClusterProcess, name: string): Promise<Keys> {
+  const isRoot = name.endsWith('root');
+  const wish = { name, email: emailOf(name), ...(isRoot ? {} : { isAdmin: name === 'iam' }) };
   const token = readFileSync(join(cluster.ready.data, 'keys', 'admin-token'), 'utf8').trim();
-  const answer = await fetch(`${cluster.ready.admin}/v1/users`, {
+  const answer = await fetch(`${cluster.ready.admin}/v1/${isRoot ? 'accounts' : 'users'}`, {
     method: 'POST',
     headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ name }),
+    body: JSON.stringify(wish),
   });
   if (!answer.ok) throw new Error(`user ${name}: ${answer.status} ${await answer.text()}`);
   return (await answer.json()) as Keys;
@@ -87,12 +94,12 @@ async function configuration(cluster: ClusterProcess): Promise<string> {
   ];
   for (const section of ['s3 main', 's3 alt', 's3 tenant', 'iam', 'iam root', 'iam alt root']) {
     const name = section.replaceAll(' ', '-');
-    const { accessKey, secretKey } = await createUser(cluster, name);
+    const { accessKey, secretKey, account } = await createUser(cluster, name);
     lines.push(
       `[${section}]`,
       `display_name = ${name}`,
-      `user_id = ${name}`,
-      `email = ${name}@example.com`,
+      `user_id = ${account ?? name}`,
+      `email = ${emailOf(name)}`,
       `access_key = ${accessKey}`,
       `secret_key = ${secretKey}`,
     );

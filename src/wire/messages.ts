@@ -3,7 +3,7 @@
 // the frame's payload, not inside it.
 //
 //   tags   1-9    answers that any request may get
-//   tags  10-39   with the monitor
+//   tags  10-39, 90-99 with the monitor
 //   tags  40-59, 80-86 between OSDs
 //   tags  60-79   from clients to a primary
 
@@ -49,9 +49,12 @@ export const wireVersions = [
   { version: 1, since: '0.1.0', change: 'the first' },
   { version: 2, since: '0.1.0', change: 'cannot-lead, read-rows, rows, release, left-over' },
   { version: 3, since: '0.1.0', change: 'memory' },
+  { version: 4, since: '0.1.0', change: 'directory, put-directory' },
 ] as const;
 export const wireVersionMin = 1;
-export const wireVersionMax = 3;
+export const wireVersionMax = 4;
+/** Gateways of before are told of `users`. */
+export const directorySince = 4;
 
 /**
  * Why a request was not done.
@@ -151,6 +154,15 @@ export type Message =
       readonly kind: 'users';
       readonly users: readonly { name: string; accessKey: string; secretKey: string }[];
     }
+  | {
+      readonly kind: 'directory';
+      /** As `map/directory.ts` encodes it. */
+      readonly directory: Uint8Array;
+      /** What tokens of S3 sessions are signed with. */
+      readonly sessionsKey: Uint8Array;
+    }
+  /** Answered `ok`; `stale` when its revision does not follow the newest. */
+  | { readonly kind: 'put-directory'; readonly directory: Uint8Array }
   | {
       readonly kind: 'boot';
       readonly address: string;
@@ -419,6 +431,8 @@ export const messageCodec: Codec<Message> = union({
   map: c(11, struct({ map: clusterMapCodec })),
   records: c(12, struct({ records: list(pgRecordCodec), complete: bool })),
   users: c(13, struct({ users: list(userCodec) })),
+  directory: c(90, struct({ directory: bytes, sessionsKey: bytes })),
+  'put-directory': c(91, struct({ directory: bytes })),
   beacon: c(
     35,
     struct({

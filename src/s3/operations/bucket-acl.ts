@@ -38,10 +38,9 @@ async function readAcl(
 ): Promise<Acl> {
   if (ownershipOf(access.configuration) === 'BucketOwnerEnforced')
     throw new S3Error('AccessControlListNotSupported');
-  const { cluster } = context.parts;
-  const findUser = (name: string) => cluster.userByName(name);
+  const { identities } = context.parts;
   const { headers } = context.request;
-  const ofHeaders = aclOfHeaders(headers, owners, findUser);
+  const ofHeaders = aclOfHeaders(headers, owners, identities);
   const body = headers.has('content-length') ? await readBody(context) : new Uint8Array(0);
   if (ofHeaders !== undefined && body.length > 0)
     throw new S3Error('UnexpectedContent', 'This request does not support content');
@@ -50,7 +49,7 @@ async function readAcl(
       'MissingSecurityHeader',
       'Your request was missing a required header: x-amz-acl',
     );
-  const acl = ofHeaders ?? parseAcl(body, owners.owner, findUser);
+  const acl = ofHeaders ?? parseAcl(body, owners.owner, identities);
   checkAclAllowed(access.configuration, acl);
   return acl;
 }
@@ -107,8 +106,7 @@ export async function putObjectAcl(context: OperationContext): Promise<HttpRespo
 export function newBucketAcl(context: OperationContext): Uint8Array | undefined {
   const owner = context.user.name;
   const owners = { owner, bucketOwner: owner };
-  const { cluster } = context.parts;
-  const acl = aclOfHeaders(context.request.headers, owners, (name) => cluster.userByName(name));
+  const acl = aclOfHeaders(context.request.headers, owners, context.parts.identities);
   const own = cannedAcl('private', owners);
   const isOwn = acl !== undefined && acl.length === 1 && acl[0]?.grantee === own[0]?.grantee;
   return acl === undefined || isOwn ? undefined : formatAcl(owner, acl);

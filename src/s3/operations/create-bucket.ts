@@ -5,6 +5,7 @@
 import { equalBytes } from '../../base/bytes.ts';
 import { formatBlobId } from '../../base/ids.ts';
 import type { HttpResponse } from '../../env/http.ts';
+import { checkIdentity } from '../authorization.ts';
 import {
   bucketOf,
   emptyResponse,
@@ -23,6 +24,7 @@ import { S3Error } from '../protocol/errors.ts';
 import { refuseUnsupportedHeaders } from '../protocol/object-headers.ts';
 import { formatObjectLock } from '../protocol/object-lock.ts';
 import { formatOwnershipControls, parseOwnershipName } from '../protocol/ownership.ts';
+import { resourcePrefix } from '../protocol/policy.ts';
 import { formatVersioning } from '../protocol/versioning.ts';
 import { childText, parseXml } from '../protocol/xml.ts';
 import { newBucketAcl } from './bucket-acl.ts';
@@ -65,6 +67,7 @@ export async function createBucket(context: OperationContext): Promise<HttpRespo
   const name = bucketOf(context);
   checkBucketName(name);
   if (user.name === '') throw new S3Error('AccessDenied');
+  checkIdentity(context, 's3:CreateBucket', `${resourcePrefix}${name}`, 'allow');
   const documents = documentsOf(context);
   const location = await readLocation(context);
   // Most creations of an existing bucket end here, without an id and a shard.

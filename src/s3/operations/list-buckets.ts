@@ -2,6 +2,7 @@
 
 import { encodeUtf8 } from '../../base/bytes.ts';
 import type { HttpResponse } from '../../env/http.ts';
+import { checkIdentity } from '../authorization.ts';
 import { countParameter, type OperationContext, xmlResponse } from '../context.ts';
 import { bucketFormat } from '../index/format.ts';
 import { bucketsObject } from '../index/index-client.ts';
@@ -10,6 +11,7 @@ import { formatBase64, parseBase64 } from '../protocol/base64.ts';
 import { formatIsoDate } from '../protocol/dates.ts';
 import { S3Error } from '../protocol/errors.ts';
 import { decodeStrictUtf8 } from '../protocol/percent.ts';
+import { resourcePrefix } from '../protocol/policy.ts';
 import { element, textElement, xmlDocument } from '../protocol/xml.ts';
 import { ownerElement } from './list-objects.ts';
 
@@ -32,6 +34,7 @@ export async function listBuckets(context: OperationContext): Promise<HttpRespon
     return xmlResponse(
       xmlDocument('ListAllMyBucketsResult', ownerElement('anonymous'), element('Buckets')),
     );
+  checkIdentity(context, 's3:ListAllMyBuckets', `${resourcePrefix}*`, 'allow');
   const prefix = request.query.get('prefix') ?? '';
   const limit = Math.max(1, countParameter(context, 'max-buckets', bucketsPerPage));
   let after: string | undefined = parseToken(request.query.get('continuation-token'));

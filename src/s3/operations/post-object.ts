@@ -3,9 +3,9 @@
 
 import { createHash } from 'node:crypto';
 import { concatBytes, encodeUtf8 } from '../../base/bytes.ts';
-import type { User } from '../../client/cluster.ts';
 import type { HttpResponse } from '../../env/http.ts';
 import { bucketOf, emptyResponse, type OperationContext, xmlResponse } from '../context.ts';
+import type { Requester } from '../iam/identities.ts';
 import { refuseV2 } from '../protocol/authenticate.ts';
 import {
   type ChecksumClaim,
@@ -60,10 +60,11 @@ function fieldOf(fields: Fields, name: string): string {
 }
 
 /** Who let the form be made. Throws for any flaw. */
-function authenticateForm(context: OperationContext, fields: Fields, policy: string): User {
-  const { cluster } = context.parts;
-  const find = (accessKey: string): User => {
-    const user = cluster.userByAccessKey(accessKey);
+function authenticateForm(context: OperationContext, fields: Fields, policy: string): Requester {
+  const { identities, env } = context.parts;
+  const token = fields.get('x-amz-security-token');
+  const find = (accessKey: string): Requester => {
+    const user = identities.byAccessKey(accessKey, token, env.wall.nowMs());
     if (user === undefined)
       throw new S3Error('InvalidAccessKeyId', undefined, { detail: { AWSAccessKeyId: accessKey } });
     return user;
@@ -234,7 +235,7 @@ export async function postObject(context: OperationContext): Promise<HttpRespons
     throw new S3Error('InvalidArgument', 'User key must have a length greater than 0.');
   checkKeyLength(key);
   const fields = new Map(sent);
-  let user = anonymous;
+  let user: Requester = anonymous;
   let policy: PostPolicy | undefined;
   const policyText = fields.get('policy');
   if (policyText !== undefined) {

@@ -1,7 +1,6 @@
 // Access control lists: canned ones, those in headers, and the XML form. Grantees are users of the cluster by name,
-// or the groups of S3; who is named by an e-mail address can't be found, since users have none.
+// or by their e-mail addresses, accounts by their ids, or the groups of S3.
 
-import type { User } from '../../client/cluster.ts';
 import { type Grant, permissions } from '../index/format.ts';
 import { S3Error } from './errors.ts';
 import type { HeaderMap } from './request.ts';
@@ -20,7 +19,11 @@ const groupUris: Readonly<Record<string, string>> = {
 };
 
 /** Finds users; undefined: there is none of that name. */
-export type FindUser = (name: string) => User | undefined;
+export interface OwnerFinder {
+  /** Whether anything can belong to the name. */
+  isOwner(name: string): boolean;
+  ownerByEmail(email: string): string | undefined;
+}
 
 export function userGrant(name: string, permission: Permission): Grant {
   return { grantee: name, granteeKind: 'user', permission };
@@ -72,11 +75,11 @@ const grantHeaders: readonly (readonly [string, Permission])[] = [
 function granteeOf(
   kind: string,
   value: string,
-  findUser: FindUser,
+  owners: OwnerFinder,
 ): Pick<Grant, 'grantee' | 'granteeKind'> {
   switch (kind.toLowerCase()) {
     case 'id':
-      if (findUser(value) === undefined)
+      if (!owners.isOwner(value))
         throw new S3Error('InvalidArgument', 'Invalid id', {
           detail: { ArgumentName: 'CanonicalUser/ID', ArgumentValue: value.slice(0, 100) },
         });
@@ -86,8 +89,11 @@ function granteeOf(
       if (group === undefined) throw new S3Error('InvalidArgument', 'Invalid group uri');
       return { grantee: group, granteeKind: 'group' };
     }
-    case 'emailaddress':
-      throw new S3Error('UnresolvableGrantByEmailAddress');
+    case 'emailaddress': {
+      const grantee = owners.ownerByEmail(value);
+      if (grantee === undefined) throw new S3Error('UnresolvableGrantByEmailAddress');
+      return { grantee, granteeKind: 'user' };
+    }
     default:
       throw new S3Error('InvalidArgument', 'Argument format not recognized');
   }
@@ -97,7 +103,7 @@ function granteeOf(
 export function aclOfHeaders(
   headers: HeaderMap,
   owners: Owners,
-  findUser: FindUser,
+  finder: OwnerFinder,
 ): Acl | undefined {
   const canned = headers.get('x-amz-acl');
   const granted: Grant[] = [];
@@ -109,7 +115,7 @@ export function aclOfHeaders(
     for (const item of value.split(',')) {
       const match = /^\s*([A-Za-z]+)\s*=\s*"?([^"]*)"?\s*$/.exec(item);
       if (match === null) throw new S3Error('InvalidArgument', 'Argument format not recognized');
-      granted.push({ ...granteeOf(match[1] ?? '', match[2] ?? '', findUser), permission });
+      granted.push({ ...granteeOf(match[1] ?? '', match[2] ?? '', finder), permission });
     }
   }
   if (granted.length > grantsMax) throw new S3Error('InvalidArgument', 'Too many grants');
@@ -123,7 +129,7 @@ export function aclOfHeaders(
 }
 
 /** The owner named must be the owner: it can't be changed so. */
-export function parseAcl(body: Uint8Array, owner: string, findUser: FindUser): Acl {
+export function parseAcl(body: Uint8Array, owner: string, finder: OwnerFinder): Acl {
   const root = parseXml(body, 'AccessControlPolicy');
   const [ownerNode] = childrenOf(root, 'Owner');
   const named = ownerNode === undefined ? undefined : childText(ownerNode, 'ID');
@@ -144,7 +150,7 @@ export function parseAcl(body: Uint8Array, owner: string, findUser: FindUser): A
       ['EmailAddress', 'emailaddress'],
     ] as const) {
       const value = childText(grantee, name)?.trim();
-      if (value !== undefined) return { ...granteeOf(kind, value, findUser), permission };
+      if (value !== undefined) return { ...granteeOf(kind, value, finder), permission };
     }
     throw new S3Error('MalformedACLError');
   });
@@ -154,7 +160,7 @@ export function parseAcl(body: Uint8Array, owner: string, findUser: FindUser): A
 export function parseKeptAcl(body: Uint8Array): Acl {
   const root = parseXml(body, 'AccessControlPolicy');
   const [owner] = childrenOf(root, 'Owner');
-  const anybody = (name: string): User => ({ name, accessKey: '', secretKey: '' });
+  const anybody: OwnerFinder = { isOwner: () => true, ownerByEmail: () => undefined };
   return parseAcl(body, (owner && childText(owner, 'ID')) ?? '', anybody);
 }
 

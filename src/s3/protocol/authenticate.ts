@@ -1,5 +1,6 @@
 // Who sent a request, by whichever of the two signatures it carries, and how its body is to be checked.
 
+import type { User } from '../../client/cluster.ts';
 import { S3Error } from './errors.ts';
 import type { S3Request } from './request.ts';
 import {
@@ -19,7 +20,7 @@ import {
   unsignedPayload,
 } from './sigv4.ts';
 
-export interface AuthenticateOptions extends Authenticator {
+export interface AuthenticateOptions<U extends User> extends Authenticator<U> {
   readonly signatureV2: boolean;
 }
 
@@ -30,7 +31,10 @@ export function refuseV2(): S3Error {
   );
 }
 
-function authenticateV2(request: S3Request, options: AuthenticateOptions): Authenticated {
+function authenticateV2<U extends User>(
+  request: S3Request,
+  options: AuthenticateOptions<U>,
+): Authenticated<U> {
   if (!options.signatureV2) throw refuseV2();
   const claim = parseClaimV2(request);
   const user = findUser(options, claim.accessKey);
@@ -43,7 +47,17 @@ function authenticateV2(request: S3Request, options: AuthenticateOptions): Authe
   });
 }
 
+/** What a request of a session carries beside its signature. */
+export function sessionTokenOf({ headers, rawQuery, query }: S3Request): string | undefined {
+  const token = headers.get('x-amz-security-token');
+  if (token !== undefined || rawQuery === '') return token;
+  return query.get('X-Amz-Security-Token') ?? query.get('x-amz-security-token');
+}
+
 /** Throws the proper error for any flaw. */
-export function authenticate(request: S3Request, options: AuthenticateOptions): Authenticated {
+export function authenticate<U extends User>(
+  request: S3Request,
+  options: AuthenticateOptions<U>,
+): Authenticated<U> {
   return isSignedV2(request) ? authenticateV2(request, options) : authenticateV4(request, options);
 }

@@ -1,5 +1,5 @@
-// Bucket policies: JSON in, a verdict on one request out. What is not understood is refused when the policy is
-// put, so that no statement is ever half obeyed.
+// Policies of buckets, of users and of roles: JSON in, a verdict on one request out. What is not understood is refused
+// when the policy is put, so that no statement is ever half obeyed.
 
 import { parseHttpDate, parseIsoDate } from './dates.ts';
 import { S3Error } from './errors.ts';
@@ -35,17 +35,23 @@ interface Statement {
   readonly conditions: readonly Condition[];
 }
 
+/**
+ * What a policy hangs on. A bucket's names who, what and where; an identity's says nothing of who; the one that says
+ * who may take a role nothing of where.
+ */
+export type PolicyKind = 'bucket' | 'identity' | 'trust';
+
 export interface Policy {
   readonly statements: readonly Statement[];
 }
 
 export interface PolicyQuestion {
-  /** Empty: nobody in particular. */
-  readonly userName: string;
+  /** What the asker may be named by. Empty: nobody in particular. */
+  readonly principals: readonly string[];
   /** A service of ours that asks, as policies name it. */
   readonly service?: string;
   readonly action: string;
-  /** `BUCKET` or `BUCKET/KEY`. */
+  /** An ARN. */
   readonly resource: string;
   readonly context: PolicyContext;
 }
@@ -69,7 +75,8 @@ function objectOf(value: unknown, name: string): Json {
   return value as Json;
 }
 
-const resourcePrefix = 'arn:aws:s3:::';
+/** Of resources of S3, before `BUCKET` or `BUCKET/KEY`. */
+export const resourcePrefix = 'arn:aws:s3:::';
 
 function parsePrincipals(value: unknown): Pick<Statement, 'principals' | 'services'> {
   if (value === '*') return { principals: 'everybody', services: [] };
@@ -84,7 +91,11 @@ function parsePrincipals(value: unknown): Pick<Statement, 'principals' | 'servic
             everybody = true;
             break;
           }
-          const user = /^arn:aws:iam::[^:]*:user\/(?:.*\/)?([^/]+)$/.exec(text)?.[1];
+          // Of an account, users are named by the whole of their ARN; without one, by name.
+          const isOfAccount = /^arn:aws:iam::\d{12}:user\//.test(text);
+          const user = isOfAccount
+            ? text
+            : /^arn:aws:iam::[^:]*:user\/(?:.*\/)?([^/]+)$/.exec(text)?.[1];
           const root = /^arn:aws:iam::([^:]+):root$/.exec(text)?.[1];
           const other = /^arn:aws:(?:iam|sts)::/.test(text) ? text : undefined;
           const name = user ?? root ?? other ?? (text.startsWith('arn:') ? undefined : text);
@@ -259,40 +270,66 @@ const statementFields = new Set([
   'Condition',
 ]);
 
-function parseStatement(value: unknown): Statement {
+/** What may stand in an identity's resources for what the request says. */
+const variables = /\$\{(aws:username|aws:userid)\}/g;
+
+function parseResources(value: unknown, kind: PolicyKind): readonly string[] {
+  return textsOf(value, 'Resource').map((each) => {
+    if (each === '*') return '*';
+    if (!each.startsWith(kind === 'bucket' ? resourcePrefix : 'arn:'))
+      throw malformed('Policy has invalid resource');
+    if (kind === 'identity' && each.replace(variables, '').includes('${'))
+      throw malformed('Policy has an unknown variable in a resource');
+    return each;
+  });
+}
+
+function noneOf(statement: Json, name: string, kind: PolicyKind): void {
+  for (const each of [name, `Not${name}`])
+    if (statement[each] !== undefined)
+      throw malformed(`A policy of this kind has no ${each}: ${kind}`);
+}
+
+function parseStatement(value: unknown, kind: PolicyKind): Statement {
   const statement = objectOf(value, 'Statement');
   for (const name of Object.keys(statement))
     if (!statementFields.has(name)) throw malformed(`Unknown field ${name.slice(0, 100)}`);
   const { Effect: effect } = statement;
   if (effect !== 'Allow' && effect !== 'Deny') throw malformed('Invalid effect');
-  const principal = oneOf(statement, 'Principal');
+  if (kind === 'identity') noneOf(statement, 'Principal', kind);
+  if (kind === 'trust') noneOf(statement, 'Resource', kind);
+  const everything = { value: '*', not: false };
+  const principal = kind === 'identity' ? everything : oneOf(statement, 'Principal');
   const action = oneOf(statement, 'Action');
-  const resource = oneOf(statement, 'Resource');
+  const resource = kind === 'trust' ? everything : oneOf(statement, 'Resource');
   if (principal.not && effect === 'Allow')
     throw malformed('Allow with NotPrincipal is not allowed');
   const actions = textsOf(action.value, 'Action');
   for (const each of actions)
     if (each !== '*' && !/^[a-z0-9-]+:[A-Za-z0-9*?]+$/i.test(each))
       throw malformed('Policy has invalid action');
-  const resources = textsOf(resource.value, 'Resource').map((each) => {
-    if (each === '*') return '*';
-    if (!each.startsWith(resourcePrefix)) throw malformed('Policy has invalid resource');
-    return each.slice(resourcePrefix.length);
-  });
   return {
     effect,
     ...parsePrincipals(principal.value),
     notPrincipal: principal.not,
     actions: actions.map((each) => each.toLowerCase()),
     notAction: action.not,
-    resources,
+    resources: parseResources(resource.value, kind),
     notResource: resource.not,
     conditions: parseConditions(statement.Condition),
   };
 }
 
+function checkStatementIds(list: readonly unknown[]): void {
+  const ids = list.flatMap((each) => {
+    const { Sid: id } = objectOf(each, 'Statement');
+    return id === undefined ? [] : [id];
+  });
+  if (new Set(ids).size < ids.length) throw malformed('Statement ids (Sid) must be unique');
+}
+
 /** Throws `MalformedPolicy`. */
-export function parsePolicy(body: Uint8Array): Policy {
+export function parsePolicy(body: Uint8Array, kind: PolicyKind = 'bucket'): Policy {
   if (body.length > policyBytesMax) throw malformed('The policy is longer than 20 KiB');
   let value: unknown;
   try {
@@ -307,7 +344,8 @@ export function parsePolicy(body: Uint8Array): Policy {
   const list = Array.isArray(statements) ? (statements as readonly unknown[]) : [statements];
   if (list.length === 0 || list[0] === undefined)
     throw malformed('Missing required field Statement');
-  return { statements: list.map(parseStatement) };
+  if (kind === 'identity') checkStatementIds(list);
+  return { statements: list.map((each) => parseStatement(each, kind)) };
 }
 
 function holds(condition: Condition, context: PolicyContext): boolean {
@@ -326,18 +364,29 @@ function holds(condition: Condition, context: PolicyContext): boolean {
   return condition.quantifier === 'all' ? actual.every(matches) : actual.some(matches);
 }
 
+/** A variable that the request says nothing of, or something with a wildcard in it, is nowhere. */
+function isAt(pattern: string, { resource, context }: PolicyQuestion): boolean {
+  if (!pattern.includes('${')) return matchesPattern(pattern, resource);
+  let isKnown = true;
+  const meant = pattern.replace(variables, (_, key: string) => {
+    const value = context(key)?.[0] ?? '';
+    if (value === '' || /[*?]/.test(value)) isKnown = false;
+    return value;
+  });
+  return isKnown && matchesPattern(meant, resource);
+}
+
 function concerns(statement: Statement, question: PolicyQuestion): boolean {
   const { principals, services } = statement;
   const named =
     question.service !== undefined
       ? services.includes(question.service)
-      : principals === 'everybody' ||
-        (question.userName !== '' && principals.includes(question.userName));
+      : principals === 'everybody' || question.principals.some((name) => principals.includes(name));
   if (named === statement.notPrincipal) return false;
   const action = question.action.toLowerCase();
   const acted = statement.actions.some((pattern) => matchesPattern(pattern, action));
   if (acted === statement.notAction) return false;
-  const located = statement.resources.some((pattern) => matchesPattern(pattern, question.resource));
+  const located = statement.resources.some((pattern) => isAt(pattern, question));
   if (located === statement.notResource) return false;
   return statement.conditions.every((condition) => holds(condition, question.context));
 }

@@ -132,6 +132,9 @@ function canonicalAmzHeaders(request: S3Request): string {
   const lines: string[] = [];
   for (const [name, value] of request.headers)
     if (name.startsWith('x-amz-')) lines.push(`${name}:${value}\n`);
+  // In a presigned request the token of a session stands in the query, and is signed as the header it stands for.
+  const token = request.rawQuery === '' ? undefined : request.query.get('x-amz-security-token');
+  if (token !== undefined) lines.push(`x-amz-security-token:${token}\n`);
   return lines.sort().join('');
 }
 

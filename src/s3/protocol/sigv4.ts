@@ -23,8 +23,8 @@ export type PayloadSignature =
 /** Whoever sends a request without a signature. */
 export const anonymous: User = { name: '', accessKey: '', secretKey: '' };
 
-export interface Authenticated {
-  readonly user: User;
+export interface Authenticated<U extends User = User> {
+  readonly user: U | User;
   readonly payload: PayloadSignature;
 }
 
@@ -159,13 +159,12 @@ interface Credential {
   readonly scope: Scope;
 }
 
-/** An access key may hold slashes; the scope is the last four parts. */
+/** An access key may hold slashes; the scope is the last four parts. A client without a region signs for none. */
 function parseCredential(text: string): Credential | undefined {
   const parts = text.split('/');
   if (parts.length < 5) return undefined;
   const [date, region, service, end] = parts.slice(-4) as [string, string, string, string];
-  if (!/^\d{8}$/.test(date) || region === '' || service !== 's3' || end !== 'aws4_request')
-    return undefined;
+  if (!/^\d{8}$/.test(date) || service === '' || end !== 'aws4_request') return undefined;
   const scope = { date, region, service, text: `${date}/${region}/${service}/${end}` };
   return { accessKey: parts.slice(0, -4).join('/'), scope };
 }
@@ -205,18 +204,22 @@ function parseSignedHeaders(text: string, presigned: boolean): readonly string[]
   return names;
 }
 
-function parseAuthorization(request: S3Request, authorization: string): Claim {
+function parseAuthorization(
+  request: S3Request,
+  authorization: string,
+  bodySha256: string | undefined,
+): Claim {
   const beforeSignature = authorization.slice(0, authorization.lastIndexOf('=') + 1);
   const signature = authorization.slice(beforeSignature.length);
   const known = rememberedTerms.get(beforeSignature);
   if (known !== undefined && /^[0-9a-f]{64}$/.test(signature))
-    return claimOfHeaders(request, known, signature);
+    return claimOfHeaders(request, known, signature, bodySha256);
   const { terms, signature: found } = parseTerms(authorization);
   if (found === signature && beforeSignature.endsWith('Signature=')) {
     if (rememberedTerms.size >= rememberedTermsMax) rememberedTerms.clear();
     rememberedTerms.set(beforeSignature, terms);
   }
-  return claimOfHeaders(request, terms, found);
+  return claimOfHeaders(request, terms, found, bodySha256);
 }
 
 /** Throws what is wrong with the header. */
@@ -259,8 +262,14 @@ function parseTerms(authorization: string): {
   return { terms: { credential, signedHeaders, signedHeadersText }, signature };
 }
 
-function claimOfHeaders(request: S3Request, terms: Terms, signature: string): Claim {
-  const payloadHash = request.headers.get('x-amz-content-sha256');
+function claimOfHeaders(
+  request: S3Request,
+  terms: Terms,
+  signature: string,
+  bodySha256: string | undefined,
+): Claim {
+  // A body that was read is signed as it is, whatever a header says.
+  const payloadHash = bodySha256 ?? request.headers.get('x-amz-content-sha256');
   if (payloadHash === undefined)
     throw new S3Error(
       'InvalidRequest',
@@ -460,14 +469,18 @@ function payloadSignature(claim: Claim, key: SigningKey, signature: string): Pay
   );
 }
 
-export interface Authenticator {
+export interface Authenticator<U extends User = User> {
   readonly keys: SigningKeyCache;
   readonly nowMs: number;
-  userByAccessKey(accessKey: string): User | undefined;
+  /** What must be signed for. Default `s3`. */
+  readonly service?: string;
+  /** Of a body that was read already: what is signed when no header names a hash. */
+  readonly bodySha256?: string;
+  userByAccessKey(accessKey: string): U | undefined;
 }
 
 /** Throws `InvalidAccessKeyId`. */
-export function findUser(authenticator: Authenticator, accessKey: string): User {
+export function findUser<U extends User>(authenticator: Authenticator<U>, accessKey: string): U {
   const user = authenticator.userByAccessKey(accessKey);
   if (user === undefined)
     throw new S3Error('InvalidAccessKeyId', undefined, { detail: { AWSAccessKeyId: accessKey } });
@@ -484,19 +497,27 @@ export function unsignedPayload(headers: HeaderMap): PayloadSignature {
 }
 
 /** A request without any signature is anonymous. Throws the proper error for any flaw. */
-export function authenticateV4(request: S3Request, authenticator: Authenticator): Authenticated {
+export function authenticateV4<U extends User>(
+  request: S3Request,
+  authenticator: Authenticator<U>,
+): Authenticated<U> {
   const authorization = request.headers.get('authorization');
   let claim: Claim;
   if (authorization !== undefined) {
     if (request.query.has('X-Amz-Signature'))
       throw new S3Error('InvalidArgument', 'Only one auth mechanism allowed');
-    claim = parseAuthorization(request, authorization);
+    claim = parseAuthorization(request, authorization, authenticator.bodySha256);
   } else if (request.query.has('X-Amz-Algorithm') || request.query.has('X-Amz-Signature')) {
     claim = parsePresigned(request);
   } else {
     return { user: anonymous, payload: unsignedPayload(request.headers) };
   }
   const { scope, accessKey } = claim.credential;
+  if (scope.service !== (authenticator.service ?? 's3'))
+    throw new S3Error(
+      claim.presigned ? 'AuthorizationQueryParametersError' : 'AuthorizationHeaderMalformed',
+      'The credential is scoped to another service',
+    );
   const user = findUser(authenticator, accessKey);
   checkTime(claim, request, authenticator.nowMs);
   checkSignedHeaders(claim, request.headers);

@@ -266,6 +266,8 @@ export interface Unsigned {
   /** Overrides `x-amz-content-sha256`. */
   readonly payloadHash?: string;
   readonly user?: User;
+  /** Default `s3`. */
+  readonly service?: string;
   readonly wallMs?: number;
 }
 
@@ -283,14 +285,14 @@ export interface SigningContext {
   readonly amzDate: string;
 }
 
-export function signingContext(user: User, wallMs: number): SigningContext {
+export function signingContext(user: User, wallMs: number, service = 's3'): SigningContext {
   const amzDate = new Date(wallMs).toISOString().replace(/[-:]|\.\d{3}/g, '');
   const date = amzDate.slice(0, 8);
-  const key = [date, 'us-east-1', 's3', 'aws4_request'].reduce<Buffer | string>(
+  const key = [date, 'us-east-1', service, 'aws4_request'].reduce<Buffer | string>(
     (previous, part) => hmac(previous, part),
     `AWS4${user.secretKey}`,
   ) as Buffer;
-  return { key, scope: `${date}/us-east-1/s3/aws4_request`, amzDate };
+  return { key, scope: `${date}/us-east-1/${service}/aws4_request`, amzDate };
 }
 
 export function signText(context: SigningContext, text: string): string {
@@ -307,7 +309,7 @@ function encodeUri(text: string): string {
 /** A signed request, ready for `handle`. */
 export function sign(unsigned: Unsigned): HttpRequest & { readonly signature: string } {
   const user = unsigned.user ?? alice;
-  const context = signingContext(user, unsigned.wallMs ?? Date.now());
+  const context = signingContext(user, unsigned.wallMs ?? Date.now(), unsigned.service);
   const body =
     typeof unsigned.body === 'string'
       ? Buffer.from(unsigned.body)

@@ -17,6 +17,14 @@ import {
   type WriterRange,
 } from '../../client/cluster.ts';
 import { ClientError } from '../../client/errors.ts';
+import {
+  type Directory,
+  decodeDirectory,
+  directoryFault,
+  emptyDirectory,
+  encodeDirectory,
+  plainUser,
+} from '../../map/directory.ts';
 
 const rowKeyBytesMax = 3072;
 const scanRowsMax = 10_000;
@@ -76,7 +84,7 @@ class Rows implements MethodView {
 }
 
 export type MemoryFault = (
-  operation: 'call' | 'put-blob' | 'read-blob' | 'delete-blob' | 'list-blobs',
+  operation: 'change-directory' | 'call' | 'put-blob' | 'read-blob' | 'delete-blob' | 'list-blobs',
   detail: string,
 ) => void | Promise<void>;
 
@@ -86,7 +94,7 @@ export class MemoryCluster implements Cluster {
   fault: MemoryFault = () => {};
   /** Called after an operation took effect and before it is answered: its outcome gets lost. */
   lostAnswer: MemoryFault = () => {};
-  users: readonly User[];
+  #directory: Directory = emptyDirectory;
   holdsJobs = true;
   wallMs: () => number = () => 0;
   layout: LayoutRef = { pool: 2, layout: 1 };
@@ -243,12 +251,29 @@ export class MemoryCluster implements Cluster {
     if (this.incarnation === incarnation) this.incarnation++;
   }
 
-  userByAccessKey(accessKey: string): User | undefined {
-    return this.users.find((user) => user.accessKey === accessKey);
+  /** Plain ones, in place of all there are; the first may change the others. */
+  set users(users: readonly User[]) {
+    const revision = this.#directory.revision + 1;
+    const plain = users.map((user, i) => plainUser(user, 0, i === 0));
+    this.#directory = { ...emptyDirectory, revision, users: plain };
   }
 
-  userByName(name: string): User | undefined {
-    return this.users.find((user) => user.name === name);
+  directory(): Directory {
+    return this.#directory;
+  }
+
+  /** Encoded and read back, as a monitor does. */
+  async changeDirectory(next: Directory): Promise<'done' | 'stale'> {
+    await this.fault('change-directory', String(next.revision));
+    if (next.revision !== this.#directory.revision + 1) return 'stale';
+    const fault = directoryFault(next);
+    assert(fault === undefined, `a directory that a monitor takes: ${fault}`);
+    this.#directory = decodeDirectory(encodeDirectory(next));
+    return 'done';
+  }
+
+  sessionsKey(): Uint8Array {
+    return new Uint8Array(32).fill(7);
   }
 
   async holdsJob(): Promise<boolean> {

@@ -1,0 +1,35 @@
+// Errors of IAM and STS, whose documents differ from S3's.
+
+const statusOf = {
+  /** Others changed the directory each time this request tried to. */
+  ConcurrentModification: 409,
+  /** What would be deleted still has keys, policies or members. */
+  DeleteConflict: 409,
+  EntityAlreadyExists: 409,
+  /** A parameter can't be had here in this way. */
+  InvalidInput: 400,
+  /** No action of that name, and none that is known and not there. */
+  InvalidAction: 400,
+  LimitExceeded: 409,
+  MalformedPolicyDocument: 400,
+  MissingParameter: 400,
+  NoSuchEntity: 404,
+  NotImplemented: 501,
+  ValidationError: 400,
+} as const satisfies Readonly<Record<string, number>>;
+
+export type IamErrorCode = keyof typeof statusOf;
+
+export class IamError extends Error {
+  override readonly name = 'IamError';
+  readonly code: IamErrorCode;
+
+  constructor(code: IamErrorCode, message: string) {
+    super(message);
+    this.code = code;
+  }
+
+  get status(): number {
+    return statusOf[this.code];
+  }
+}
