@@ -6,6 +6,7 @@
 //   reset        its log does not meet ours, and it is joining: it begins anew at our head
 //   live         it gets each entry as it is ordered; a joining member is backfilled beside that, a
 //                slice of the position space at a time, each read while nothing is ordered (rule 24)
+//   complete     it misses nothing: what it had of an earlier primary without a shard was pushed (rule 20)
 
 import { buffers } from '../base/buffer-pool.ts';
 import { encode } from '../base/codec.ts';
@@ -24,11 +25,10 @@ import type { World } from './world.ts';
 
 /**
  * A member's own bytes of an entry. `none`: there are none to store, because the entry has none or a later
- * one deletes them. `gone`: the put was given up and must not be called done.
+ * one, which the member gets too, removes the blob.
  */
 export type Shard =
   | { readonly kind: 'none' }
-  | { readonly kind: 'gone' }
   | {
       readonly kind: 'beside';
       readonly bytes: Uint8Array;
@@ -110,7 +110,7 @@ export class Link {
   usedPermille = 0;
   /** In the acknowledgement set though still joining. */
   isPromoting = false;
-  /** It misses nothing: backfill has ended and no blob is missing. */
+  /** It misses nothing: backfill has ended and no blob is missing. Found out anew with each attempt. */
   isComplete = false;
   /** Its log contradicts ours although it is in-sync: it is to be dropped (rule 21). */
   mustGo = false;
@@ -324,10 +324,12 @@ export class Link {
     const broken = new Promise<void>((resolve) => {
       this.#wake = resolve;
     });
+    this.isComplete = false;
     await this.#bringForward(this.collected);
     if (this.#isOver) return;
     this.#owner.onLinkProgress();
     if (this.slot.state === 'joining') await this.#fill(this.collected);
+    else await this.#fillMissed(this.collected);
     if (this.#isLive && session.isOpen) await broken;
   }
 
@@ -433,7 +435,6 @@ export class Link {
     // the reset in the same session.
     const { head } = disk;
     this.#debug('member begins anew');
-    this.isComplete = false;
     this.acked = head.sequence;
     this.#goLive();
     await this.ask({ kind: 'reset', pg, tenure: this.#owner.tenure, head }, 'ok');
@@ -467,6 +468,16 @@ export class Link {
         world.recoveries.release();
       }
     }
+  }
+
+  /**
+   * An in-sync member may have entries of puts without their shards, of a primary that died before it could tell
+   * why. Behind our log it misses only those that stand.
+   */
+  async #fillMissed(collected: MessageOf<'collected'>): Promise<void> {
+    let isFilled = collected.missing === 0;
+    while (this.#isLive && !this.#isOver && !isFilled) isFilled = await this.#pushMissing();
+    this.isComplete = isFilled;
   }
 
   /** One slice; true when it was the last. */

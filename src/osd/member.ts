@@ -153,7 +153,7 @@ export class Member {
     try {
       this.#requirePrimary(from, message.tenure);
       for (const { entry, encoded } of entries)
-        durable.push(this.#appendNext(message.committed, entry, 'deleted', encoded));
+        durable.push(this.#appendNext(message.committed, entry, undefined, encoded));
     } finally {
       this.#turn.release();
     }
@@ -162,13 +162,8 @@ export class Member {
   }
 
   #append(message: MessageOf<'append'>, entry: LogEntry, payload: Uint8Array): Promise<void> {
-    // A put that comes without bytes was deleted by a later entry, or given up.
     const shard =
-      message.shard === 'beside'
-        ? { index: message.index, views: [payload] }
-        : message.shard === 'none'
-          ? 'deleted'
-          : undefined;
+      message.shard === 'beside' ? { index: message.index, views: [payload] } : undefined;
     return this.#appendNext(message.committed, entry, shard, message.entry);
   }
 

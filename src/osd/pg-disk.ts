@@ -4,7 +4,7 @@
 //
 //   01 sequence(8)          the log: what was decided, with the counts after it
 //   02                      meta: tenure, record, where the log begins when it is empty, cursor
-//   03 blob id(16)          a blob that should be here and is not yet (backfill)
+//   03 blob id(16)          a blob that should be here and is not: by a backfill, or by an entry that came without
 //   04 blob id(16)          a blob whose shard here is known to be bad (rule 26)
 //   10 client(8) counter(8) what a request was answered (rule 5)
 //   11 client(8)            below which counter the client's requests have ended: version 1, counter (uint)
@@ -242,12 +242,11 @@ export interface Slice {
 }
 
 /**
- * This member's bytes of a put blob. `deleted`: a later entry deletes it, so there are none any more, but
- * the put was done. Undefined: they are gone, and the put is not to be called done.
+ * This member's bytes of a put blob. Undefined: there are none to store, because the sender has the entry that
+ * removes the blob. Until that has come too, the blob is missing here: the sender may die before.
  */
 export type OwnShard =
   | { readonly index: number; readonly views: readonly Uint8Array[] }
-  | 'deleted'
   | undefined;
 
 export class PgDisk {
@@ -539,12 +538,7 @@ export class PgDisk {
     const undo = { head: this.#head, first: this.#first, counts: this.#counts, meta: this.#meta };
     const after: (() => void)[] = [];
     this.#applyEffect(transaction, entry, shard, after);
-    this.#applyRequest(
-      transaction,
-      entry,
-      shard !== undefined || entry.effect.kind !== 'put-blob',
-      after,
-    );
+    this.#applyRequest(transaction, entry, after);
     transaction.put(
       this.#collection,
       logKey(entry.version.sequence),
@@ -596,15 +590,18 @@ export class PgDisk {
       case 'put-blob': {
         const { blob, blobBytes } = effect;
         if (!this.#covers(blobPosition(blob))) return;
-        if (shard === undefined || shard === 'deleted') return;
-        const listing = { facts: factsOf(effect), version: entry.version, index: shard.index };
-        transaction.putObject(
-          this.#collection,
-          blobName(blob),
-          encode(shardHeaderCodec, listing),
-          shard.views,
-        );
+        // Which shard is missing, the slot says.
+        const index = shard?.index ?? 0;
+        const listing = { facts: factsOf(effect), version: entry.version, index };
+        const header = encode(shardHeaderCodec, listing);
         this.#counts = { blobs: this.#counts.blobs + 1, bytes: this.#counts.bytes + blobBytes };
+        if (shard === undefined) {
+          const key = blobKey(missingPrefix, blob);
+          transaction.put(this.#collection, key, header);
+          after.push(() => this.#missing.set(nameOf(blobKey(0, blob)), listing));
+          return;
+        }
+        transaction.putObject(this.#collection, blobName(blob), header, shard.views);
         this.#forgetMarks(transaction, blob, after);
         return;
       }
@@ -649,12 +646,7 @@ export class PgDisk {
     }
   }
 
-  #applyRequest(
-    transaction: Transaction,
-    entry: LogEntry,
-    isDone: boolean,
-    after: (() => void)[],
-  ): void {
+  #applyRequest(transaction: Transaction, entry: LogEntry, after: (() => void)[]): void {
     const { request } = entry;
     if (request === undefined) return;
     const memory = this.#memoryOf(request.client);
@@ -668,16 +660,12 @@ export class PgDisk {
         }
       transaction.put(this.#collection, endedKey(request.client), encode(endedCodec, forgotten));
     }
-    if (isDone) {
-      const answer = encode(answerCodec, {
-        sequence: entry.version.sequence,
-        result: entry.result,
-      });
-      transaction.put(this.#collection, requestKey(request), answer);
-    }
+    const { sequence } = entry.version;
+    const answer = encode(answerCodec, { sequence, result: entry.result });
+    transaction.put(this.#collection, requestKey(request), answer);
     after.push(() => {
       const mine = this.#memoryOf(request.client);
-      if (isDone) mine.counters.set(request.counter, entry.version.sequence);
+      mine.counters.set(request.counter, sequence);
       mine.forgotten = Math.max(mine.forgotten, forgotten);
     });
   }
@@ -1160,12 +1148,14 @@ export function isSameShard(
 ): boolean {
   if (have === undefined) return false;
   if (wanted.facts.geometry.kind === 'erasure' && have.index !== index) return false;
-  return (
-    compareBytes(encode(blobFactsCodec, have.facts), encode(blobFactsCodec, wanted.facts)) === 0
-  );
+  return isSameBlob(have.facts, wanted.facts);
 }
 
-function factsOf(effect: Extract<Effect, { kind: 'put-blob' }>): BlobFacts {
+export function isSameBlob(a: BlobFacts, b: BlobFacts): boolean {
+  return compareBytes(encode(blobFactsCodec, a), encode(blobFactsCodec, b)) === 0;
+}
+
+export function factsOf(effect: Extract<Effect, { kind: 'put-blob' }>): BlobFacts {
   return {
     blob: effect.blob,
     geometry: effect.geometry,

@@ -1,8 +1,9 @@
 // One tenure of a PG's primary (PROTOCOL, "Writing and reading", "Taking over", "Membership").
 //
 //   starting   its tenure is being established by compare-and-swap (rule 13)
-//   adopting   heads of all in-sync members are collected, the longest log is adopted, the others are
-//              brought forward (rules 19, 20), promises of earlier primaries are waited out (rule 8)
+//   adopting   heads of all in-sync members are collected, and what they miss; the longest log is adopted,
+//              puts that too few hold are given up in it, the others are brought forward and filled
+//              (rules 19, 20), promises of earlier primaries are waited out (rule 8)
 //   serving    orders writes, answers reads under valid promises (rule 7)
 //   ended      a newer tenure, or the OSD stops; whatever waits is refused
 //
@@ -49,7 +50,7 @@ import type { BlobListing, MessageOf, PgReport } from '../wire/messages.ts';
 import { OsdError } from './errors.ts';
 import { Link, type LinkOwner, type Shard } from './link.ts';
 import type { Member } from './member.ts';
-import type { PgDisk } from './pg-disk.ts';
+import { factsOf, isSameBlob, type PgDisk } from './pg-disk.ts';
 import { clockStepMsMax, wallAheadMs } from './promises.ts';
 import { SequenceWaiters } from './sequence-waiters.ts';
 import {
@@ -73,10 +74,29 @@ type Phase = 'starting' | 'adopting' | 'serving' | 'ended';
 /** An in-sync member that the map says is up but that can't be reached or brought up is dropped after this. */
 const dropAfterMs = 6000;
 
+/** What an in-sync member has, as a takeover hears it; without a link, this disk. */
+interface Told {
+  readonly link: Link | undefined;
+  readonly index: number;
+  readonly head: Version;
+  /** Blobs of which it has the put's entry and no shard. */
+  readonly missing: ReadonlyMap<string, BlobListing>;
+}
+
+interface DoubtfulPut {
+  readonly blob: BlobId;
+  readonly geometry: Geometry;
+  readonly version: Version;
+  readonly request: Request | undefined;
+}
+
 interface PendingShards {
   readonly shards: SharedShards;
   readonly release: () => void;
 }
+
+/** Puts that one entry gives up: it must fit a frame and a log row, at some 40 bytes each. */
+const abandonedAtOnce = 4096;
 
 /** Entries with shards up to this size are gathered. */
 const gatheredBytesMax = 32 * 1024;
@@ -117,7 +137,8 @@ export class Primary implements LinkOwner {
    */
   readonly #pendingShards = new Map<number, PendingShards>();
   readonly #running = new Map<string, Promise<Outgoing>>();
-  readonly #abandoned = new Set<string>();
+  /** In-sync members by whose word a put was judged to stand or not (rule 20). */
+  #judges: readonly Uuid[] = [];
   readonly adopted: Promise<void>;
   #resolveAdopted: () => void = () => {};
   #phase: Phase = 'starting';
@@ -283,13 +304,16 @@ export class Primary implements LinkOwner {
     if (this.hasEnded) return;
     this.#resolveAdopted();
     const head = this.disk.head.sequence;
-    await this.#until('in-sync members to confirm the log', () =>
-      this.#inSyncLinks().every((link) => link.isLive && link.acked >= head),
-    );
+    await this.#until('in-sync members to confirm the log', () => {
+      this.#requireJudges();
+      return this.#inSyncLinks().every(
+        (link) => link.isLive && link.isComplete && link.acked >= head,
+      );
+    });
     if (this.hasEnded) return;
+    assert(this.disk.missingCount === 0, 'who serves misses nothing');
     this.#phase = 'serving';
     this.#advance();
-    await this.#abandonUnfinished();
     await this.#until('promises of in-sync members', () => this.#hasPromises());
     if (this.hasEnded) return;
     this.#waiting = '';
@@ -342,33 +366,56 @@ export class Primary implements LinkOwner {
     }
   }
 
-  /** Rules 19 and 20: the greatest log wins; in-sync members never roll back. */
+  /**
+   * Rules 19 and 20: the greatest log wins; in-sync members never roll back. When it returns, the log says of
+   * each put in it whether it stands, and this disk has its own shard of those that do. Only then are others
+   * brought forward, so that whoever takes over next finds the same, or has not heard of it.
+   */
   async #adopt(): Promise<void> {
     this.#waiting = 'the longest log to be adopted';
+    const told = await this.#hearMembers();
+    await this.#adoptLongest(told);
+    if (this.hasEnded) return;
+    await this.#giveUpUnfinished(told);
+    await this.#fillMine();
+  }
+
+  /** What this disk and all others in-sync have, before any of them is changed. */
+  async #hearMembers(): Promise<Told[]> {
     // As they are now: a link that breaks meanwhile forgets what it collected.
-    const heads = this.#inSyncLinks().map((link) => {
+    const links = this.#inSyncLinks().map((link) => {
       if (link.collected === undefined)
         throw new OsdError('failed', `osd.${link.slot.osd} left while its log was looked at`);
-      return { link, index: link.slot.index, head: link.collected.head };
+      return { link, collected: link.collected };
     });
-    const lowest = Math.min(this.disk.head.sequence, ...heads.map(({ head }) => head.sequence));
-    const mine = this.mySlot.index;
-    const holders = (entry: LogEntry): Set<number> => {
-      const indexes = new Set<number>();
-      if (this.disk.head.sequence >= entry.version.sequence) indexes.add(mine);
-      for (const { index, head } of heads)
-        if (head.sequence >= entry.version.sequence) indexes.add(index);
-      return indexes;
+    const mine: Told = {
+      link: undefined,
+      index: this.mySlot.index,
+      head: this.disk.head,
+      missing: byName(this.disk.missing(this.disk.missingCount)),
     };
-    for (let after = lowest; after < this.disk.head.sequence; ) {
-      const entries = await this.disk.readLog(after, 256);
-      for (const entry of entries) this.#judgeTail(entry, holders(entry).size);
-      after = entries.at(-1)?.version.sequence ?? this.disk.head.sequence;
-    }
+    const theirs = links.map(async ({ link, collected }): Promise<Told> => {
+      const { head, missing: limit } = collected;
+      // As many as were in flight when an earlier takeover ended: none is taken before they are all decided.
+      const blobs =
+        limit === 0
+          ? []
+          : (
+              await link.ask(
+                { kind: 'missing-blobs', pg: this.pg, tenure: this.#tenure, limit },
+                'wanted',
+              )
+            ).blobs;
+      return { link, index: link.slot.index, head, missing: byName(blobs) };
+    });
+    return [mine, ...(await Promise.all(theirs))];
+  }
+
+  async #adoptLongest(told: readonly Told[]): Promise<void> {
     let longest: Link | undefined;
     let target = this.disk.head;
-    for (const { link, head } of heads) {
-      if (compareVersions(head, target) <= 0) continue;
+    for (const { link, head } of told) {
+      if (link === undefined || compareVersions(head, target) <= 0) continue;
       longest = link;
       target = head;
     }
@@ -387,14 +434,26 @@ export class Primary implements LinkOwner {
       if (answer.entries.length === 0) throw this.#cannotLead(longest);
       for (const entry of answer.entries) {
         if (!equalVersions(entry.previous, this.disk.head)) throw this.#cannotLead(longest);
-        this.#judgeTail(entry, holders(entry).size);
-        const shard = await this.#shardToAdopt(entry, longest, target.sequence);
-        if (this.hasEnded) return;
-        await this.member.alone(() => this.disk.append(entry, shard));
-        if (typeof shard === 'object') for (const view of shard.views) buffers.release(view);
-        this.#durable = this.disk.head.sequence;
+        const stands =
+          entry.effect.kind === 'put-blob' && isHeldByEnough(told, entry.effect, entry.version);
+        const shard = stands
+          ? await this.#shardToAdopt(entry.effect, entry.version, longest, target.sequence)
+          : undefined;
+        await this.#appendAdopted(entry, shard);
       }
     }
+  }
+
+  /** Not once a newer tenure was accepted: its primary has been told where this log ends. */
+  async #appendAdopted(
+    entry: LogEntry,
+    shard?: { readonly index: number; readonly views: Uint8Array[] },
+  ): Promise<void> {
+    await this.member.alone(async () => {
+      if (!this.hasEnded) await this.disk.append(entry, shard);
+    });
+    for (const view of shard?.views ?? []) buffers.release(view);
+    this.#durable = this.disk.head.sequence;
   }
 
   /**
@@ -411,61 +470,120 @@ export class Primary implements LinkOwner {
     );
   }
 
-  /** A put that too few hold to be read is given up (rule 20). */
-  #judgeTail(entry: LogEntry, holderCount: number): void {
-    if (entry.effect.kind === 'put-blob' && holderCount < shardsNeeded(entry.effect.geometry))
-      this.#abandoned.add(formatBlobId(entry.effect.blob));
-  }
-
   /**
-   * Our own shard of an adopted put. A put that enough members hold was perhaps acknowledged: when their
-   * shards can't be read just now, and no later entry deletes it, taking over has to be tried again.
+   * Our own shard of an adopted put; undefined: a later entry removes it. A put that enough members hold was
+   * perhaps acknowledged: when their shards can't be read just now, taking over has to be tried again.
    */
   async #shardToAdopt(
-    entry: LogEntry,
+    facts: BlobFacts,
+    version: Version,
     source: Link,
     lastSequence: number,
-  ): Promise<{ index: number; views: Uint8Array[] } | 'deleted' | undefined> {
-    if (entry.effect.kind !== 'put-blob' || this.#abandoned.has(formatBlobId(entry.effect.blob)))
-      return undefined;
-    const index = this.mySlot.index;
-    const bytes = await this.#rebuildShard(entry.effect, index);
+  ): Promise<{ index: number; views: Uint8Array[] } | undefined> {
+    const { index } = this.mySlot;
+    const bytes = await this.#rebuildShard(facts, index);
     if (bytes !== undefined) return { index, views: [bytes] };
-    const { blob } = entry.effect;
-    for (let after = entry.version.sequence; after < lastSequence; ) {
+    for (let after = version.sequence; after < lastSequence; ) {
       const { entries } = await source.ask(
         { kind: 'fetch-log', pg: this.pg, tenure: this.#tenure, after },
         'log',
       );
-      if (entries.some(({ effect }) => removes(effect, blob))) return 'deleted';
+      if (entries.some(({ effect }) => removes(effect, facts.blob))) return undefined;
       after = entries.at(-1)?.version.sequence ?? lastSequence;
     }
-    throw this.#tooFewShards(blob);
+    throw this.#tooFewShards(facts.blob);
   }
 
-  async #abandonUnfinished(): Promise<void> {
-    if (this.#abandoned.size === 0) return;
-    this.world.env.log.write('debug', 'unfinished puts given up', {
-      pg: this.pg,
-      count: this.#abandoned.size,
-    });
-    const blobs: BlobId[] = [];
-    const requests: Request[] = [];
-    for (let after = this.disk.firstSequence - 1; after < this.disk.head.sequence; ) {
-      const entries = await this.disk.readLog(after, 256);
-      for (const { effect, request } of entries) {
-        if (effect.kind !== 'put-blob' || !this.#abandoned.has(formatBlobId(effect.blob))) continue;
-        blobs.push(effect.blob);
-        if (request !== undefined)
-          requests.push({ client: request.client, counter: request.counter });
-      }
-      after = entries.at(-1)?.version.sequence ?? this.disk.head.sequence;
+  /**
+   * Puts that some in-sync member does not hold, that no later entry removes, and that fewer hold than are
+   * needed to read them: nobody was told that they were done. They are removed by entries of this log.
+   */
+  async #giveUpUnfinished(told: readonly Told[]): Promise<void> {
+    const doubtful = await this.#doubtfulPuts(told);
+    if (doubtful.size === 0) return;
+    this.#judges = told.flatMap(({ link }) => link?.slot.uuid ?? []);
+    const given = [...doubtful.values()].filter((put) => !isHeldByEnough(told, put, put.version));
+    for (let at = 0; at < given.length && !this.hasEnded; at += abandonedAtOnce) {
+      const some = given.slice(at, at + abandonedAtOnce);
+      const { head } = this.disk;
+      await this.#appendAdopted({
+        version: { tenure: this.#tenure, sequence: head.sequence + 1 },
+        previous: head,
+        request: undefined,
+        result: emptyBytes,
+        effect: {
+          kind: 'abandon',
+          blobs: some.map(({ blob }) => blob),
+          requests: some.flatMap(({ request }) => request ?? []),
+        },
+      });
     }
-    await this.#order.run(async () => {
-      if (!this.hasEnded)
-        this.#submit({ kind: 'abandon', blobs, requests }, undefined, emptyBytes, undefined);
-    });
-    this.#abandoned.clear();
+    const stands = doubtful.size - given.length;
+    const note = (event: string, count: number): void => {
+      if (count > 0) this.world.env.log.write('debug', event, { pg: this.pg, count });
+    };
+    note('unfinished puts given up', given.length);
+    note('unfinished puts completed', stands);
+  }
+
+  async #doubtfulPuts(told: readonly Told[]): Promise<Map<string, DoubtfulPut>> {
+    const missed = new Map<string, BlobListing>();
+    for (const { missing } of told)
+      for (const [name, listing] of missing) missed.set(name, listing);
+    const doubtful = new Map<string, DoubtfulPut>();
+    for (const [name, { facts, version }] of missed)
+      doubtful.set(name, { ...facts, version, request: undefined });
+    const lowest = Math.min(...told.map(({ head }) => head.sequence));
+    const begin = Math.min(
+      lowest,
+      ...[...missed.values()].map((each) => each.version.sequence - 1),
+    );
+    const { head } = this.disk;
+    for (let after = Math.max(begin, this.disk.firstSequence - 1); after < head.sequence; ) {
+      const entries = await this.disk.readLog(after, 256);
+      for (const { effect, version, request } of entries) {
+        if (effect.kind === 'rows') continue;
+        const names = namesOf(effect);
+        if (effect.kind !== 'put-blob') for (const name of names) doubtful.delete(name);
+        else if (version.sequence > lowest || names.some((name) => missed.has(name)))
+          for (const name of names)
+            doubtful.set(name, {
+              blob: effect.blob,
+              geometry: effect.geometry,
+              version,
+              request: request && { client: request.client, counter: request.counter },
+            });
+      }
+      after = entries.at(-1)?.version.sequence ?? head.sequence;
+    }
+    return doubtful;
+  }
+
+  /** What stands and is missing on this disk: an earlier takeover by it got no further. */
+  async #fillMine(): Promise<void> {
+    const { index } = this.mySlot;
+    for (const listing of this.disk.missing(this.disk.missingCount)) {
+      const { blob } = listing.facts;
+      const bytes = await this.#rebuildShard(listing.facts, index);
+      if (bytes === undefined) throw this.#tooFewShards(blob);
+      await this.member.alone(async () => {
+        if (!this.hasEnded) await this.disk.storePushed({ ...listing, index }, [bytes]);
+      });
+      buffers.release(bytes);
+    }
+  }
+
+  /**
+   * A put stands by what all in-sync members hold, so the same members must serve. One that was dropped since may be the
+   * only other one that has it: who is left has to judge again.
+   */
+  #requireJudges(): void {
+    const dropped = this.#judges.find((uuid) => slotOf(this.#record, uuid)?.state !== 'in-sync');
+    if (dropped !== undefined)
+      throw new OsdError(
+        'failed',
+        `${this.pg}: ${dropped} left after puts were judged by its word`,
+      );
   }
 
   // ——— members ———
@@ -1244,14 +1362,19 @@ export class Primary implements LinkOwner {
   async shardFor(entry: LogEntry, index: number): Promise<Shard> {
     if (entry.effect.kind !== 'put-blob') return { kind: 'none' };
     const { blob } = entry.effect;
-    if (this.#abandoned.has(formatBlobId(blob))) return { kind: 'gone' };
     const pending = this.#pendingShards.get(entry.version.sequence);
     if (pending !== undefined)
       return { kind: 'beside', bytes: pending.shards.of(index), sent: pending.shards.hold() };
-    if ((await this.disk.listing(blob)) === undefined) return { kind: 'none' };
-    const bytes = await this.#rebuildShard(entry.effect, index);
+    const facts = factsOf(entry.effect);
+    // Removed, or removed and put again in another way: then the later put's own entry brings it.
+    const isRemoved = async (): Promise<boolean> => {
+      const listing = await this.disk.listing(blob);
+      return listing === undefined || !isSameBlob(listing.facts, facts);
+    };
+    if (await isRemoved()) return { kind: 'none' };
+    const bytes = await this.#rebuildShard(facts, index);
     if (bytes !== undefined) return { kind: 'beside', bytes, sent: () => buffers.release(bytes) };
-    if ((await this.disk.listing(blob)) === undefined) return { kind: 'none' };
+    if (await isRemoved()) return { kind: 'none' };
     throw this.#tooFewShards(blob);
   }
 
@@ -1443,6 +1566,23 @@ function releaseOthers(
   result: Uint8Array | undefined,
 ): void {
   for (const bytes of gathered.values()) if (bytes !== result) buffers.release(bytes);
+}
+
+function byName(listings: readonly BlobListing[]): Map<string, BlobListing> {
+  return new Map(listings.map((listing) => [formatBlobId(listing.facts.blob), listing]));
+}
+
+/** An entry in a member's log is no shard: it may have come without one (rule 20). */
+function isHeldByEnough(
+  told: readonly Told[],
+  put: { readonly blob: BlobId; readonly geometry: Geometry },
+  { sequence }: Version,
+): boolean {
+  const name = formatBlobId(put.blob);
+  const holders = told.filter(
+    ({ head, missing }) => head.sequence >= sequence && !missing.has(name),
+  );
+  return new Set(holders.map(({ index }) => index)).size >= shardsNeeded(put.geometry);
 }
 
 function objectName(object: string): string {

@@ -8,6 +8,7 @@ export const marks: readonly string[] = [
   'earlier promises waited out',
   'log of another member adopted',
   'unfinished puts given up',
+  'unfinished puts completed',
   'proposal refused',
   'osd down',
   'log too old to lead',

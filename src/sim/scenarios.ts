@@ -8,6 +8,8 @@ import { copies, erasure, slotCount } from '../map/geometry.ts';
 import { headKeysBegin, headKeysEnd, headSlots } from '../store/format.ts';
 import { compareMembers } from './end-state.ts';
 import { answerLostByCatchingUp } from './regressions/answer-lost-by-catching-up.ts';
+import { deletedHalfWay, givenUpHalfWay } from './regressions/given-up-half-way.ts';
+import { judgeLostHalfWay } from './regressions/judge-lost-half-way.ts';
 import { putLostAtATakeover } from './regressions/put-lost-at-a-takeover.ts';
 import { shardsOfAnOldPlace } from './regressions/shards-of-an-old-place.ts';
 import { takeoverWaitsForEver } from './regressions/takeover-waits-for-ever.ts';
@@ -612,6 +614,9 @@ export const scenarios: ReadonlyMap<string, () => Promise<void>> = new Map([
   ['planned-hand-over', plannedHandOver],
   ['answer-lost-by-catching-up', answerLostByCatchingUp],
   ['put-lost-at-a-takeover', putLostAtATakeover],
+  ['given-up-half-way', givenUpHalfWay],
+  ['deleted-half-way', deletedHalfWay],
+  ['judge-lost-half-way', judgeLostHalfWay],
   ['shards-of-an-old-place', shardsOfAnOldPlace],
   ['takeover-waits-for-ever', takeoverWaitsForEver],
 ]);

@@ -321,7 +321,12 @@ export class SimulatedCluster {
 
   /** A client in a process of its own. */
   async client(): Promise<ClusterClient> {
-    return (await this.settle(this.#newClient(), 'the client to be ready', 40_000)).client;
+    return (await this.clientProcess()).client;
+  }
+
+  /** The same, for who means to do something to the process. */
+  clientProcess(): Promise<SimulatedGateway> {
+    return this.settle(this.#newClient(), 'the client to be ready', 40_000);
   }
 
   /** A gateway process: a client that serves S3 too. */

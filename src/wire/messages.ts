@@ -269,7 +269,10 @@ export type Message =
       readonly committed: number;
       /** A `LogEntry`, encoded once for all members and their logs. */
       readonly entry: Uint8Array;
-      /** `beside`: the shard is the payload. `gone`: the blob was deleted or abandoned later. `none`: not a blob. */
+      /**
+       * `beside`: the shard is the payload. `none`: not a put, or of a blob that a later entry removes. `gone` is the
+       * same, and said no more.
+       */
       readonly shard: 'none' | 'beside' | 'gone';
       readonly index: number;
     }
