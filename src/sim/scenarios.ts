@@ -16,6 +16,7 @@ import { takeoverWaitsForEver } from './regressions/takeover-waits-for-ever.ts';
 import type { SimulatedOsd } from './simulated-cluster.ts';
 import { Stage, watched } from './stage.ts';
 import { firstToBoot } from './stories/first-to-boot.ts';
+import { frozenOsd } from './stories/frozen-osd.ts';
 import { joiningDoesNotCount } from './stories/joining-does-not-count.ts';
 import { logTooOldToLead } from './stories/log-too-old-to-lead.ts';
 import { plannedHandOver } from './stories/planned-hand-over.ts';
@@ -608,6 +609,7 @@ export const scenarios: ReadonlyMap<string, () => Promise<void>> = new Map([
   ['push-overtaken-by-a-delete', pushOvertakenByADelete],
   ['request-held-back', requestHeldBack],
   ['suspended-machine', suspendedMachine],
+  ['frozen-osd', frozenOsd],
   ['trash-comes-back', trashComesBack],
   ['rotten-primary', rottenPrimary],
   ['log-too-old-to-lead', logTooOldToLead],

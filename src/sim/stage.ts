@@ -18,15 +18,21 @@ export class Stage {
   readonly cluster: SimulatedCluster;
   readonly #invariants: Invariants;
 
-  constructor(osdCount: number, geometry: Geometry, clocksDiffer = false, data?: Geometry) {
+  constructor(
+    osdCount: number,
+    geometry: Geometry,
+    clocksDiffer = false,
+    data?: Geometry,
+    pgCount = 1,
+  ) {
     this.cluster = new SimulatedCluster({
       seed: 7,
       osdCount,
       pools: [
-        { name: '.index', geometry, failureDomain: 'host', pgCount: 1 },
+        { name: '.index', geometry, failureDomain: 'host', pgCount },
         ...(data === undefined
           ? []
-          : [{ name: 'data', geometry: data, failureDomain: 'host', pgCount: 1 } as const]),
+          : [{ name: 'data', geometry: data, failureDomain: 'host', pgCount } as const]),
       ],
       methods: workloadMethods,
       clocksDiffer,

@@ -398,6 +398,19 @@ export const teeth: readonly Tooth[] = [
     scenario: 'log-too-old-to-lead',
   },
   {
+    name: 'a peer that others call down is not asked whether it lives',
+    breaks: 'convergence',
+    patches: [
+      {
+        file: 'src/osd/peers.ts',
+        find: 'if (session?.isOpen === true) {\n        session\n          .request',
+        replace:
+          'if (!isExpected) {\n        peer.heardAt = now;\n        continue;\n      }\n      if (session?.isOpen === true) {\n        session\n          .request',
+      },
+    ],
+    scenario: 'frozen-osd',
+  },
+  {
     name: 'a takeover waits for a connection that has ended',
     breaks: 'convergence',
     patches: [
