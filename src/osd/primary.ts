@@ -1507,10 +1507,14 @@ export class Primary implements LinkOwner {
     const missing = [...this.#links.values()].reduce((sum, link) => sum + link.missing, 0);
     const { counts, scrubs } = this.disk;
     const rows = await this.disk.hasRows();
+    // A delete of what is not there counts as well, so that only the listing says whether nothing is here: a
+    // layout is removed by this word (rule 31).
+    const [some] = await this.disk.listBlobs(undefined, 1);
+    const blobs = some === undefined ? 0 : Math.max(1, counts.blobs);
     return {
       pg: this.pg,
       serving: this.isServing,
-      objects: counts.blobs + (rows ? 1 : 0),
+      objects: blobs + (rows ? 1 : 0),
       bytes: counts.bytes,
       waiting: this.#waiting,
       rows,

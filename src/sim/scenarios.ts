@@ -10,6 +10,7 @@ import { compareMembers } from './end-state.ts';
 import { answerLostByCatchingUp } from './regressions/answer-lost-by-catching-up.ts';
 import { deletedHalfWay, givenUpHalfWay } from './regressions/given-up-half-way.ts';
 import { judgeLostHalfWay } from './regressions/judge-lost-half-way.ts';
+import { layoutCalledEmpty } from './regressions/layout-called-empty.ts';
 import { putLostAtATakeover } from './regressions/put-lost-at-a-takeover.ts';
 import { shardsOfAnOldPlace } from './regressions/shards-of-an-old-place.ts';
 import { takeoverWaitsForEver } from './regressions/takeover-waits-for-ever.ts';
@@ -619,6 +620,7 @@ export const scenarios: ReadonlyMap<string, () => Promise<void>> = new Map([
   ['given-up-half-way', givenUpHalfWay],
   ['deleted-half-way', deletedHalfWay],
   ['judge-lost-half-way', judgeLostHalfWay],
+  ['layout-called-empty', layoutCalledEmpty],
   ['shards-of-an-old-place', shardsOfAnOldPlace],
   ['takeover-waits-for-ever', takeoverWaitsForEver],
 ]);

@@ -536,6 +536,18 @@ export const teeth: readonly Tooth[] = [
     scenario: 'push-overtaken-by-a-delete',
   },
   {
+    name: 'what counters say is empty is removed',
+    breaks: 'rule 31, promise P1',
+    patches: [
+      {
+        file: primary,
+        find: 'const blobs = some === undefined ? 0 : Math.max(1, counts.blobs);',
+        replace: 'const blobs = some === undefined ? 0 : counts.blobs;',
+      },
+    ],
+    scenario: 'layout-called-empty',
+  },
+  {
     name: 'a full disk takes no garbage',
     breaks: 'rule 26: deletes and recovery work on a full disk',
     patches: [
