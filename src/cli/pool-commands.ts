@@ -70,7 +70,7 @@ export function addPoolCommands(pool: Command, common: Decorate, waiting: Decora
   common(
     pool
       .command('rm')
-      .description('remove a pool; what holds something waits in a trash for a day')
+      .description('remove a pool; it waits in a trash for a day')
       .argument('<name>'),
   )
     .option('--accept-loss <token>', 'the token of the list of what would be lost')

@@ -1,6 +1,6 @@
 // Who is to be called down: reports of peers, weighed. A refused connection or six seconds of silence,
-// told by reporters of two failure domains, or by one where the monitor itself lost touch too
-// (DESIGN section 9). Being slow gets nobody here: a peer reports only what did not answer at all.
+// told by reporters of two failure domains, or by one where the monitor itself has heard nothing for as long
+// (DESIGN section 9): on one host, or two, there is only one that could tell. Being slow gets nobody here: a peer reports only what did not answer at all.
 
 import type { OsdId } from '../base/ids.ts';
 import type { Instant } from '../env/clock.ts';
@@ -35,7 +35,7 @@ export class FailureReports {
   /**
    * Whether the target is to be marked down.
    *
-   * @param lostTouch the monitor itself has no session with it
+   * @param lostTouch the monitor itself has no session with it, or hears nothing in it
    * @param otherDomains domains of other OSDs that are up: no more reporters than these can be asked for
    */
   isDown(

@@ -41,6 +41,38 @@ export function defaultPools(hostCount: number): readonly InitialPool[] {
   ];
 }
 
+/** A disk as the map has it before its daemon was ever heard. */
+export function newDisk(disk: InitialDisk, id: OsdId): OsdEntry {
+  return {
+    id,
+    uuid: disk.uuid,
+    host: disk.host,
+    rack: '',
+    room: '',
+    deviceClass: 'ssd',
+    weight: Math.max(1, Math.round(disk.capacityBytes / 2 ** 30)),
+    capacityBytes: disk.capacityBytes,
+    up: false,
+    in: true,
+    outByOperator: false,
+    destroyed: false,
+    wiped: false,
+    address: '',
+    upSince: 0 as Epoch,
+  };
+}
+
+export function poolOf(wanted: InitialPool): Omit<Pool, 'id'> {
+  const layout = {
+    id: 1,
+    geometry: wanted.geometry,
+    rule: { failureDomain: wanted.failureDomain, deviceClass: undefined },
+    pgCount: wanted.pgCount,
+    ...newLayout,
+  };
+  return { name: wanted.name, layouts: [layout], inlineBytesMax, ...newPool };
+}
+
 /** Throws `RangeError` when a pool needs more failure domains than there are. */
 export function initialState(parts: {
   readonly fsid: Uuid;
@@ -50,25 +82,7 @@ export function initialState(parts: {
   readonly nonce: () => string;
   readonly storeId: Uuid;
 }): MonState {
-  const osds = parts.disks.map(
-    (disk, index): OsdEntry => ({
-      id: index as OsdId,
-      uuid: disk.uuid,
-      host: disk.host,
-      rack: '',
-      room: '',
-      deviceClass: 'ssd',
-      weight: Math.max(1, Math.round(disk.capacityBytes / 2 ** 30)),
-      capacityBytes: disk.capacityBytes,
-      up: false,
-      in: true,
-      outByOperator: false,
-      destroyed: false,
-      wiped: false,
-      address: '',
-      upSince: 0 as Epoch,
-    }),
-  );
+  const osds = parts.disks.map((disk, index) => newDisk(disk, index as OsdId));
   let map: ClusterMap = {
     fsid: parts.fsid,
     epoch: 1 as Epoch,
@@ -80,20 +94,7 @@ export function initialState(parts: {
   };
   const records = new Map<PgId, PgRecord>();
   for (const wanted of parts.pools) {
-    const layout = {
-      id: 1,
-      geometry: wanted.geometry,
-      rule: { failureDomain: wanted.failureDomain, deviceClass: undefined },
-      pgCount: wanted.pgCount,
-      ...newLayout,
-    };
-    const pool: Omit<Pool, 'id'> = {
-      name: wanted.name,
-      layouts: [layout],
-      inlineBytesMax,
-      ...newPool,
-    };
-    const added = withPool(map, pool);
+    const added = withPool(map, poolOf(wanted));
     const made = newRecords(added.map, added.pool, parts.nonce);
     if (made === undefined) throw new RangeError(`pool ${wanted.name} needs more failure domains`);
     for (const record of made) records.set(record.pg, record);

@@ -66,8 +66,9 @@ import {
 } from '../wire/messages.ts';
 import { namedBy, withDestroyed, withoutOsds, withUndestroyed, withWiped } from './destroy.ts';
 import { MonError } from './errors.ts';
-import { FailureReports } from './failures.ts';
+import { FailureReports, silenceMs } from './failures.ts';
 import { FlapDamper } from './flaps.ts';
+import { type InitialDisk, newDisk } from './initial.ts';
 import { LayoutTender, type MigrationWord } from './layout-tender.ts';
 import {
   activateLayout,
@@ -109,6 +110,7 @@ export interface MonOptions {
 /** What the monitor remembers of one OSD since it started; nothing here is needed after a restart. */
 interface OsdSight {
   session: Session | undefined;
+  /** Its last sign of life: a boot, a beacon, a ping. */
   heardAt: Instant;
   /** How far its disk's transactions are durable. */
   sequence: number;
@@ -146,6 +148,9 @@ const bootGraceMs = 5000;
 
 const tickMs = 500;
 
+/** A tick that comes so late: this process did not run, and can't say of others that they were silent. */
+const oversleptMs = 2000;
+
 /** After its start, the monitor waits so long for disks before it works around those that are not there. */
 const settleMs = 15_000;
 
@@ -166,6 +171,9 @@ const jobLeaseMs = 15_000;
  */
 const writerGraceMsDefault = 3_600_000;
 
+/** A disk's weight is its GiB by default; draws by weight are made in 2^20 steps, and this leaves them fine enough. */
+const weightMax = 65_536;
+
 /** A writer incarnation as the monitor hears of it. */
 interface WriterSight {
   /** When its newest session ended; undefined while it lasts. */
@@ -176,6 +184,9 @@ export class Monitor {
   readonly #env: Env;
   readonly #options: MonOptions;
   readonly #startedAt: Instant;
+  /** When the last tick was, and since when they come on time. */
+  #tickedAt: Instant;
+  #awakeSince: Instant;
   #state: MonState;
   #server: SessionServer | undefined;
   #last: Promise<unknown> = Promise.resolve();
@@ -205,6 +216,8 @@ export class Monitor {
     this.#options = options;
     this.#state = state;
     this.#startedAt = env.clock.now();
+    this.#tickedAt = this.#startedAt;
+    this.#awakeSince = this.#startedAt;
     const up = state.map.osds.filter((osd) => osd.up && !osd.destroyed);
     this.#witness = new StoreWitness(
       env.clock,
@@ -414,6 +427,7 @@ export class Monitor {
     const { message } = incoming;
     switch (message.kind) {
       case 'ping':
+        this.#noteAlive(session);
         return undefined;
       case 'subscribe':
         this.#subscribe(session);
@@ -632,6 +646,12 @@ export class Monitor {
       if (distinctCount(live, layout, map) < writeFloor(layout.geometry)) return true;
     }
     return false;
+  }
+
+  #noteAlive(session: Session): void {
+    const osd = this.#osdOf(session);
+    const sight = osd === undefined ? undefined : this.#sights.get(osd.uuid);
+    if (sight?.session === session) sight.heardAt = this.#env.clock.now();
   }
 
   #beacon(session: Session, message: MessageOf<'beacon'>): void {
@@ -900,13 +920,16 @@ export class Monitor {
     const now = this.#env.clock.now();
     if (now - this.#startedAt < bootGraceMs) return;
     const sight = this.#sights.get(osd.uuid);
-    const lostTouch = sight?.session?.isOpen !== true;
+    // A session to a process that is frozen stays open; nothing comes through it. What came while this process did
+    // not run itself is still to be read.
+    const heardAt = Math.max(sight?.heardAt ?? this.#startedAt, this.#awakeSince);
+    const isQuiet = now - heardAt > silenceMs;
+    const lostTouch = sight?.session?.isOpen !== true || isQuiet;
     const others = this.#state.map.osds.filter((each) => each.up && each.id !== id);
     const otherDomains = new Set(others.map((each) => domainOf(each, 'host'))).size;
-    // Alone in the cluster there is nobody to report it; then six seconds without a word decide.
-    const silent =
-      lostTouch && now - (sight?.heardAt ?? this.#startedAt) > 6000 && now - this.#startedAt > 6000;
-    if (!silent && !this.#reports.isDown(id, now, { lostTouch, otherDomains })) return;
+    // Nobody may be there to report it: it is alone, or leads whatever it shares with others, who then have nothing
+    // to ask it. Six seconds without a word decide.
+    if (!isQuiet && !this.#reports.isDown(id, now, { lostTouch, otherDomains })) return;
     this.#reports.clear(id);
     this.#spawn('osd down', () => this.#markDown(id));
   }
@@ -927,6 +950,9 @@ export class Monitor {
   #tick(): void {
     if (this.#closed) return;
     this.#env.clock.after(tickMs, 'monitor tick', () => this.#tick());
+    if (this.#env.clock.now() - this.#tickedAt > oversleptMs)
+      this.#awakeSince = this.#env.clock.now();
+    this.#tickedAt = this.#env.clock.now();
     if (!this.#witness.isOpen) return;
     const now = this.#env.clock.now();
     this.#wasComplete ||= this.#state.map.osds.every(
@@ -1141,6 +1167,30 @@ export class Monitor {
     });
   }
 
+  /** A disk that the cluster did not have, under an id that was never used. It takes its share once it runs. */
+  async addDisk(disk: InitialDisk): Promise<OsdId> {
+    if (!isUuid(disk.uuid)) throw new MonError('invalid', `${disk.uuid} is not a uuid`);
+    let id = 0 as OsdId;
+    await this.#command((state) => {
+      const { map } = state;
+      const known = map.osds.find(({ uuid }) => uuid === disk.uuid);
+      if (known !== undefined) throw new MonError('refused', `this disk is osd.${known.id}`);
+      id = map.nextOsdId as OsdId;
+      const osds = [...map.osds, { ...newDisk(disk, id), in: false }];
+      const epoch = (map.epoch + 1) as Epoch;
+      return { ...state, map: { ...map, epoch, osds, nextOsdId: map.nextOsdId + 1 } };
+    });
+    return id;
+  }
+
+  /** How much of the data a disk takes beside others. */
+  async setWeight(id: OsdId, weight: number): Promise<void> {
+    this.#requireOsd(id);
+    if (!Number.isInteger(weight) || weight < 1 || weight > weightMax)
+      throw new MonError('invalid', `weight ${weight}: an integer from 1 to ${weightMax}`);
+    await this.#command((state) => this.#withOsd(state, id, (osd) => ({ ...osd, weight })));
+  }
+
   async createPool(pool: Omit<Pool, 'id'>): Promise<Pool> {
     const layout = activeLayout(pool as Pool);
     const fault = geometryFault(layout.geometry);
@@ -1273,15 +1323,14 @@ export class Monitor {
   }
 
   /**
-   * Removes a pool. An empty one goes at once; what holds something goes into the trash, if `accept` does not throw
-   * at what would be lost once that is emptied.
+   * Puts a pool into the trash, if `accept` does not throw at what would be lost once that is emptied. One that is
+   * called empty waits there too: its primaries' words are some seconds old, and writes may have come since.
    */
   async removePool(name: string, accept: (losses: readonly string[]) => void): Promise<void> {
     await this.#command((state) => {
       const pool = this.#requirePool(state, name);
       const losses = this.#contentsOf(pool);
-      if (losses.length === 0) return withoutPool(state, pool);
-      accept(losses);
+      if (losses.length > 0) accept(losses);
       const removedWallMs = Math.max(1, Math.floor(this.#env.wall.nowMs()));
       return editPool(state, pool, { removedWallMs });
     });

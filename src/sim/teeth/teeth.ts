@@ -411,6 +411,18 @@ export const teeth: readonly Tooth[] = [
     scenario: 'frozen-osd',
   },
   {
+    name: 'a session that is open counts as a sign of life',
+    breaks: 'convergence',
+    patches: [
+      {
+        file: 'src/mon/monitor.ts',
+        find: 'const isQuiet = now - heardAt > silenceMs;',
+        replace: 'const isQuiet = sight?.session?.isOpen !== true && now - heardAt > silenceMs;',
+      },
+    ],
+    scenario: 'frozen-osd',
+  },
+  {
     name: 'a takeover waits for a connection that has ended',
     breaks: 'convergence',
     patches: [
