@@ -136,3 +136,16 @@ test('features that are off answer as S3 does, and setting them is refused by na
     equal(await errorCode(put), 'NotImplemented', name);
   }
 });
+
+test('keys in whatever order, which Ceph’s clients may ask for, can not be grouped', async () => {
+  const { gateway, send } = await bench();
+  for (const key of ['b', 'a/1'])
+    equal((await send({ method: 'PUT', path: `/photos/${key}`, body: key })).status, 200);
+  const list = (query: Readonly<Record<string, string>>) =>
+    send({ method: 'GET', path: '/photos', query: { 'allow-unordered': 'true', ...query } });
+  for (const version of [{}, { 'list-type': '2' }] as const) {
+    equal((await bodyText(await list(version))).split('<Key>').length, 3);
+    equal(await errorCode(await list({ ...version, delimiter: '/' })), 'InvalidArgument');
+  }
+  await gateway.gateway.close();
+});

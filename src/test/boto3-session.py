@@ -112,6 +112,61 @@ stranger = boto3.client("s3", endpoint_url=endpoint, aws_access_key_id=os.enviro
 refused("SignatureDoesNotMatch", stranger.list_objects_v2, Bucket="boto")
 print("refusals")
 
+old = boto3.client("s3", endpoint_url=endpoint, config=Config(signature_version="s3", s3={"addressing_style": "path"}))
+old.put_object(Bucket="boto", Key="signed as of old", Body=b"text", ContentType="text/plain", Metadata={"a": "b"})
+assert old.get_object(Bucket="boto", Key="signed as of old")["Body"].read() == b"text"
+assert old.list_objects(Bucket="boto", Prefix="signed")["Contents"][0]["Key"] == "signed as of old"
+url = old.generate_presigned_url("get_object", Params={"Bucket": "boto", "Key": "signed as of old"}, ExpiresIn=60)
+assert "AWSAccessKeyId" in url, url
+with urllib.request.urlopen(url, timeout=30) as answer:
+    assert answer.read() == b"text"
+print("signatures of version 2")
+
+
+def service(name, keys=None):
+    arguments = {} if keys is None else {
+        "aws_access_key_id": keys["AccessKeyId"],
+        "aws_secret_access_key": keys["SecretAccessKey"],
+        "aws_session_token": keys.get("SessionToken"),
+    }
+    return boto3.client(name, endpoint_url=endpoint, region_name="us-east-1", **arguments)
+
+
+def policy(**statement):
+    return json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **statement}]})
+
+
+iam = service("iam")
+iam.create_user(UserName="reader", Path="/people/")
+keys = iam.create_access_key(UserName="reader")["AccessKey"]
+reader = service("s3", keys)
+refused("AccessDenied", reader.list_objects_v2, Bucket="boto")
+iam.put_user_policy(UserName="reader", PolicyName="read", PolicyDocument=policy(
+    Action=["s3:ListBucket", "s3:GetObject"], Resource=["arn:aws:s3:::boto", "arn:aws:s3:::boto/*"]))
+assert reader.list_objects_v2(Bucket="boto")["KeyCount"] > 0
+refused("AccessDenied", reader.put_object, Bucket="boto", Key="x", Body=b"")
+assert iam.get_user_policy(UserName="reader", PolicyName="read")["PolicyDocument"]["Version"] == "2012-10-17"
+refused("AccessDenied", service("iam", keys).list_users)
+trust = policy(Action="sts:AssumeRole", Principal={"AWS": "arn:aws:iam:::user/reader"})
+role = iam.create_role(RoleName="writer", AssumeRolePolicyDocument=trust)["Role"]
+iam.put_role_policy(RoleName="writer", PolicyName="write", PolicyDocument=policy(
+    Action="s3:*", Resource="arn:aws:s3:::boto/*"))
+taken = service("sts", keys).assume_role(RoleArn=role["Arn"], RoleSessionName="now")["Credentials"]
+writer = service("s3", taken)
+writer.put_object(Bucket="boto", Key="by the role", Body=b"x")
+refused("AccessDenied", writer.list_objects_v2, Bucket="boto")
+iam.update_access_key(UserName="reader", AccessKeyId=keys["AccessKeyId"], Status="Inactive")
+refused("InvalidAccessKeyId", reader.list_objects_v2, Bucket="boto")
+refused("DeleteConflict", iam.delete_user, UserName="reader")
+iam.delete_access_key(UserName="reader", AccessKeyId=keys["AccessKeyId"])
+iam.delete_user_policy(UserName="reader", PolicyName="read")
+iam.delete_user(UserName="reader")
+iam.delete_role_policy(RoleName="writer", PolicyName="write")
+iam.delete_role(RoleName="writer")
+refused("InvalidToken", writer.put_object, Bucket="boto", Key="x", Body=b"")
+assert [u["UserName"] for u in iam.list_users()["Users"]] == ["admin"]
+print("users and sessions")
+
 left = [o["Key"] for o in s3.list_objects_v2(Bucket="boto")["Contents"]]
 refused("BucketNotEmpty", s3.delete_bucket, Bucket="boto")
 s3.delete_object(Bucket="boto", Key=left[0])

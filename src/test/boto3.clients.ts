@@ -25,6 +25,8 @@ test('boto3', async (t) => {
     'copy',
     'presigned URLs',
     'refusals',
+    'signatures of version 2',
+    'users and sessions',
     'delete',
   ]);
 });

@@ -19,6 +19,7 @@ import { formatIsoDate } from '../protocol/dates.ts';
 import { S3Error } from '../protocol/errors.ts';
 import { keysPerRequestMax } from '../protocol/limits.ts';
 import { decodeStrictUtf8, encodePercent } from '../protocol/percent.ts';
+import type { Query } from '../protocol/request.ts';
 import { element, escapeXml, textElement, xmlDocument } from '../protocol/xml.ts';
 
 type ListedItem = Extract<
@@ -110,6 +111,12 @@ function contents(items: readonly ListedItem[], encode: Encode, owner: string | 
   return text;
 }
 
+/** Ceph's parameter: keys may come in any order, which ours is one of; groups can't be made then. */
+function checkUnordered(query: Query, delimiter: string): void {
+  if (query.get('allow-unordered') === 'true' && delimiter !== '')
+    throw new S3Error('InvalidArgument', 'allow-unordered can not be used with a delimiter');
+}
+
 /** Keys were checked as UTF-8 when stored; a group's prefix may end inside a character only if the delimiter did. */
 export function decodeKey(bytes: Uint8Array): string {
   return decodeStrictUtf8(bytes) ?? decodeUtf8(bytes);
@@ -132,6 +139,7 @@ export async function listObjects(context: OperationContext): Promise<HttpRespon
   const maxKeys = countParameter(context, 'max-keys', keysPerRequestMax);
   const prefix = query.get('prefix') ?? '';
   const delimiter = query.get('delimiter') ?? '';
+  checkUnordered(query, delimiter);
   const marker = query.get('marker') ?? '';
   const access = await accessBucket(context, 's3:ListBucket');
   const page = await listPage(context.parts, access, {
@@ -179,6 +187,7 @@ export async function listObjectsV2(context: OperationContext): Promise<HttpResp
   const maxKeys = countParameter(context, 'max-keys', keysPerRequestMax);
   const prefix = query.get('prefix') ?? '';
   const delimiter = query.get('delimiter') ?? '';
+  checkUnordered(query, delimiter);
   const startAfter = query.get('start-after') ?? '';
   const token = query.get('continuation-token');
   // An empty token is none, as S3 has it.
