@@ -15,6 +15,7 @@
 //   POST   /v1/pools/NAME/{set,revert,pause,resume,rate,restore}
 //   GET    /v1/pgs               [?pool=NAME]
 //   …      /v1/users, /v1/accounts                       users.ts
+//   …      /v1/buckets                                   buckets.ts
 //   GET    /v1/daemons
 //   POST   /v1/scrub             {pgs: [..]} or {pool} or {all: true}, and deep
 //   GET    /metrics              Prometheus
@@ -28,7 +29,8 @@ import { findOsd, findPool } from '../map/cluster-map.ts';
 import { settingOf, settings } from '../map/settings.ts';
 import { type Fate, fatesOf, osdsNamed } from '../map/what-if.ts';
 import { type Assessment, assess, worstMargin } from './assess.ts';
-import type { Crash, MonitorControl, SupervisorControl } from './control.ts';
+import { postBuckets, viewBuckets } from './buckets.ts';
+import type { BucketControl, Crash, MonitorControl, SupervisorControl } from './control.ts';
 import { AdminError, asAdminError, httpStatusOf } from './errors.ts';
 import { computeHealth } from './health.ts';
 import { requireAccepted } from './loss.ts';
@@ -62,6 +64,8 @@ export interface AdminOptions {
   readonly monitor: MonitorControl;
   /** Undefined where nobody runs the daemons for us. */
   readonly supervisor?: SupervisorControl;
+  /** Undefined where nobody can look at indexes. */
+  readonly buckets?: BucketControl;
   /** What is always true here and easily forgotten; shown with every status. */
   readonly notes: readonly string[];
   /** Of daemons that stopped on a defect and were not acknowledged. */
@@ -115,6 +119,8 @@ class AdminApi {
       ['DELETE v1/users', ({ rest }) => deleteUsers(options.monitor, rest)],
       ['POST v1/accounts', ({ rest, fields }) => postAccounts(options.monitor, rest, fields)],
       ['DELETE v1/accounts', ({ rest }) => this.#removeAccount(rest)],
+      ['GET v1/buckets', ({ rest, query }) => viewBuckets(this.#buckets(), rest, query)],
+      ['POST v1/buckets', ({ rest, fields }) => postBuckets(this.#buckets(), rest, fields)],
       ['GET v1/daemons', async () => ({ daemons: await this.#supervisor().daemons() })],
       ['POST v1/mon', (question) => this.#commandMon(question)],
       ['POST v1/scrub', ({ fields }) => this.#scrub(fields)],
@@ -475,6 +481,13 @@ class AdminApi {
   async #removeAccount(rest: readonly string[]): Promise<Answer> {
     await this.#options.monitor.removeAccount(onlyPart(rest));
     return {};
+  }
+
+  #buckets(): BucketControl {
+    const { buckets } = this.#options;
+    if (buckets === undefined)
+      throw new AdminError('unavailable', 'nobody here looks at bucket indexes');
+    return buckets;
   }
 
   #scrub(fields: Fields): ScrubStarted {

@@ -7,7 +7,7 @@ import type { ClusterMap, Layout, OsdEntry, Pool } from '../map/cluster-map.ts';
 import type { Directory } from '../map/directory.ts';
 import type { PgRecord } from '../map/pg-record.ts';
 import type { OsdUsage, PgReport } from '../wire/messages.ts';
-import type { MemoryView } from './views.ts';
+import type { BucketCheckView, BucketStatsView, BucketView, MemoryView } from './views.ts';
 
 /** What a new key opens; shown once by who made it, and to the operator. */
 export interface S3Key {
@@ -131,6 +131,14 @@ export interface SupervisorControl {
   /** Erases the disk of an OSD that is stopped. */
   wipeOsd(id: OsdId): Promise<void>;
   daemons(): Promise<readonly DaemonState[]>;
+}
+
+/** Looks at bucket indexes, a bounded piece a call; undefined: there is no such bucket. */
+export interface BucketControl {
+  list(after: string): Promise<readonly BucketView[]>;
+  stats(name: string): Promise<BucketStatsView | undefined>;
+  check(object: string, after: string): Promise<BucketCheckView>;
+  reshard(name: string, entriesMin: number): Promise<number | undefined>;
 }
 
 /** A daemon that ended because it found itself wrong. */

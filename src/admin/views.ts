@@ -285,3 +285,44 @@ export type AdminErrorCode =
 export interface AdminFailure {
   readonly error: { readonly code: AdminErrorCode; readonly message: string };
 }
+
+export interface BucketView {
+  readonly name: string;
+  readonly owner: string;
+  readonly createdMs: number;
+  readonly shards: number;
+}
+
+/** A key range of a bucket's index. */
+export interface ShardView {
+  readonly object: string;
+  /** The first key it answers for; null: it is being filled and has none yet. */
+  readonly beginKey: string | null;
+  /** Versions and delete markers too. While keys are on their way, some are counted in two shards. */
+  readonly entries: number;
+  readonly sizeBytes: number;
+  readonly counted: boolean;
+  readonly splitsInto: string | null;
+  readonly faults: readonly string[];
+}
+
+export interface BucketStatsView {
+  readonly name: string;
+  readonly bucketId: string;
+  readonly owner: string;
+  readonly createdMs: number;
+  readonly entries: number;
+  readonly sizeBytes: number;
+  readonly shards: readonly ShardView[];
+}
+
+/** What some rows of a shard come to. */
+export interface BucketCheckView {
+  readonly rows: number;
+  readonly sizeBytes: number;
+  readonly blobs: number;
+  readonly unreadable: number;
+  /** Rows of keys that the shard does not answer for. */
+  readonly outside: number;
+  readonly next: string | null;
+}

@@ -6,6 +6,7 @@ import type { DaemonState } from '../admin/control.ts';
 import { countOf } from '../admin/health.ts';
 import type { Health, OsdView, PgView, ScrubStarted, Status } from '../admin/views.ts';
 import type { AdminClient } from './admin-client.ts';
+import { addBucketCommands } from './bucket-commands.ts';
 import {
   type CommonFlags,
   type Decorate,
@@ -47,6 +48,7 @@ export function addClusterCommands(program: Command, dataOption: () => Option): 
   addOsdCommands(program.command('osd').description('disks and their daemons'), common, waiting);
   addMonCommands(program.command('mon').description('the monitor'), common);
   addPoolCommands(program.command('pool').description('pools'), common, waiting);
+  addBucketCommands(program.command('bucket').description('buckets'), common, waiting);
   addWhatIf(program, common);
   addConfigCommands(program.command('config').description('cluster-wide settings'), common);
   addUserCommands(program.command('user').description('S3 users'), common);

@@ -8,6 +8,7 @@ import { AdminError } from '../admin/errors.ts';
 import type { CrashReport } from '../host/crash.ts';
 import { EmbeddedMapStore } from '../mon/map-store.ts';
 import { Monitor } from '../mon/monitor.ts';
+import { LazyBucketControl } from './bucket-control.ts';
 import {
   keyFromHex,
   type MonDaemonOptions,
@@ -28,12 +29,18 @@ export async function startMonDaemon(
     listen,
     store: await EmbeddedMapStore.open(env.files, 'store'),
   });
+  const buckets = new LazyBucketControl(env, {
+    fsid,
+    masterKey: keyFromHex(options.masterKeyHex),
+    mon: { address: monitor.address, uuid },
+  });
   const admin = await startAdmin(env, {
     address: options.admin,
     token: options.adminToken,
     version: productVersion(),
     monitor,
     supervisor: supervisorVia(ask),
+    buckets,
     notes: options.notes,
     crashes: () => readCrashes(join(dataDir, 'crash')),
   });
@@ -41,6 +48,7 @@ export async function startMonDaemon(
     report: { address: monitor.address, admin: admin.address },
     close: async () => {
       await admin.close();
+      buckets.close();
       await monitor.close();
     },
   };

@@ -453,6 +453,23 @@ export const describeShard = call(
 /** A step in counting the rows of a shard that was never counted; with `restart`, of any. */
 export const countRows = call('s3.count-rows', struct({ restart: bool }), struct({ ended: bool }));
 
+/** What the rows of entries come to, page by page: what the counts ought to say, and what they refer to. */
+export const tallyRows = call(
+  's3.tally-rows',
+  struct({ section: oneOf('parts', 'entries'), /** `next` of the page before. */ after: bytes }),
+  struct({
+    rows: uint,
+    /** Of the entries' content. */
+    sizeBytes: uint,
+    /** That rows refer to themselves; what a manifest in blobs lists is not read. */
+    blobs: uint,
+    unreadable: uint,
+    /** Rows of keys that the shard neither answers for nor is handing on or being handed. */
+    outside: uint,
+    next: option(bytes),
+  }),
+);
+
 /** `changed`: the split has come further, or is another; nothing was done. */
 const stepTaken = struct({ outcome: oneOf('done', 'changed') });
 

@@ -47,6 +47,7 @@ export const s3Methods: Methods = new Map([
   upkeep.reopenShardMethod,
   upkeep.describeShardMethod,
   upkeep.countRowsMethod,
+  upkeep.tallyRowsMethod,
   splits.startSplitMethod,
   splits.freezeKeysMethod,
   splits.listFrozenMethod,

@@ -8,7 +8,8 @@ import type { BlobId } from '../../base/ids.ts';
 import type { MethodView } from '../../base/method.ts';
 import type { LayoutRef } from '../../client/cluster.ts';
 import { type BlobRun, decodeEntry, garbageFormat, partFormat } from './format.ts';
-import { entryRow, keyOfEntryRow, keyOfOlderRow, olderRowsOf, rowsOf } from './rows.ts';
+import { entryRow, keyOfEntryRow, keyOfOlderRow, keyOfRow, olderRowsOf, rowsOf } from './rows.ts';
+import { sizeOf } from './shard.ts';
 import { VersionWalk } from './walk-versions.ts';
 import { hasWriter, type WriterSet } from './writer-ranges.ts';
 
@@ -185,6 +186,34 @@ export interface LocatedPage {
   readonly rows: readonly { readonly row: Uint8Array; readonly value: Uint8Array }[];
   readonly next: Uint8Array | undefined;
   readonly unreadableCount: number;
+}
+
+export interface TallyPage {
+  readonly rows: number;
+  readonly sizeBytes: number;
+  readonly blobs: number;
+  readonly unreadable: number;
+  readonly outside: number;
+  readonly next: Uint8Array | undefined;
+}
+
+/** `isOutside`: whether the shard has no business with a key. */
+export async function tallyRows(
+  view: MethodView,
+  argument: { readonly section: 'parts' | 'entries'; readonly after: Uint8Array },
+  isOutside: (key: Uint8Array) => boolean,
+): Promise<TallyPage> {
+  const page = { rows: 0, sizeBytes: 0, blobs: 0, unreadable: 0, outside: 0 };
+  const next = await scanSection(view, argument, ({ cursor, value }, found) => {
+    page.rows++;
+    if (found === undefined) page.unreadable++;
+    else page.blobs += found.runs.reduce((sum, { count }) => sum + count, 0);
+    if (argument.section === 'entries') page.sizeBytes += sizeOf(value);
+    const key = keyOfRow(cursor);
+    if (key !== undefined && isOutside(key)) page.outside++;
+    return 'more';
+  });
+  return { ...page, next };
 }
 
 /** Rows answered in one page: those with runs are below 40 kB. */

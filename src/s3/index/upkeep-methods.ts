@@ -21,7 +21,7 @@ import { GarbageList } from './garbage-list.ts';
 import { readEntry } from './key-versions.ts';
 import * as messages from './messages.ts';
 import { type Answer, define, later, put, remove } from './method.ts';
-import { listLocated, listReferences } from './references.ts';
+import { listLocated, listReferences, tallyRows } from './references.ts';
 import {
   cancelledRow,
   countsRow,
@@ -34,6 +34,7 @@ import {
 import {
   addWriters,
   cancelledWriter,
+  isInRange,
   putState,
   type Refused,
   readCounts,
@@ -240,6 +241,17 @@ export const sweepShardMethod = define(messages.sweepShard, async (view, _argume
 export const describeShardMethod = define(messages.describeShard, async (view) => {
   const [state, counts] = await view.getMany([stateRow, countsRow]);
   return { result: { state, counts } };
+});
+
+/** Keys of a chunk under way lie in both shards; in the one being filled, below its range. */
+export const tallyRowsMethod = define(messages.tallyRows, async (view, argument) => {
+  const { range, state } = await readShard(view);
+  const isOutside = (key: Uint8Array): boolean => {
+    if (range === undefined || isInRange(range, key)) return false;
+    const chunk = state?.split?.chunk;
+    return chunk === undefined || !isInRange(chunk, key);
+  };
+  return { result: await tallyRows(view, argument, isOutside) };
 });
 
 /** Rows counted in one call; a few at a time, since each may hold 16 KiB and a manifest. */
