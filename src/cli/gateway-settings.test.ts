@@ -12,10 +12,15 @@ test('settings of the gateway are read, and what is not one is named', () => {
     { storageClasses: ['STANDARD', 'COLD'], kmsKeys: ['photos'], lifecycleDayMs: 10_000 },
   );
   deepEqual(parseGatewaySettings({ signatureV2: false }, 'f'), { signatureV2: false });
+  deepEqual(parseGatewaySettings({ hostNames: ['s3.lan'], websiteNames: ['web.lan'] }, 'f'), {
+    hostNames: ['s3.lan'],
+    websiteNames: ['web.lan'],
+  });
   deepEqual(parseGatewaySettings({ shardEntriesMax: 1000 }, 'f'), { shardEntriesMax: 1000 });
   for (const [value, words] of [
     [{ shardEntriesMax: 1 }, /gateway.shardEntriesMax: a whole number from 2 to 10000000/],
     [{ signatureV2: 'no' }, /true or false/],
+    [{ websiteNames: ['a:80'] }, /is no host/],
     [[], /keys are needed/],
     [{ kmsKey: [] }, /did you mean "kmsKeys"/],
     [{ kmsKeys: 'photos' }, /a list/],

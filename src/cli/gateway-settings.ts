@@ -5,6 +5,10 @@ import { CliError } from './errors.ts';
 import { nearestWord } from './nearest.ts';
 
 export interface GatewaySettings {
+  /** Names under which `bucket.NAME` addresses a bucket. */
+  readonly hostNames?: readonly string[];
+  /** Names under which `bucket.NAME` is the bucket's website. */
+  readonly websiteNames?: readonly string[];
   /** Whether signatures of version 2 are accepted beside those of version 4. */
   readonly signatureV2?: boolean;
   /** Names of storage classes to accept beside `STANDARD`; all mean the same here. */
@@ -20,6 +24,8 @@ export interface GatewaySettings {
 }
 
 const keys = [
+  'hostNames',
+  'websiteNames',
   'signatureV2',
   'storageClasses',
   'kmsKeys',
@@ -38,6 +44,13 @@ function namesOf(value: unknown, place: string): readonly string[] {
       throw new CliError(1, `${place}: "${String(name)}" is no name`);
     return name;
   });
+}
+
+function hostsOf(value: unknown, place: string): readonly string[] {
+  const names = namesOf(value, place);
+  for (const name of names)
+    if (!/^[A-Za-z0-9.-]+$/.test(name)) throw new CliError(1, `${place}: "${name}" is no host`);
+  return names;
 }
 
 function millisecondsOf(value: unknown, place: string): number {
@@ -68,6 +81,12 @@ export function parseGatewaySettings(value: unknown, path: string): GatewaySetti
         break;
       case 'storageClasses':
         settings = { ...settings, storageClasses: ['STANDARD', ...namesOf(field, place)] };
+        break;
+      case 'hostNames':
+        settings = { ...settings, hostNames: hostsOf(field, place) };
+        break;
+      case 'websiteNames':
+        settings = { ...settings, websiteNames: hostsOf(field, place) };
         break;
       case 'kmsKeys':
         settings = { ...settings, kmsKeys: namesOf(field, place) };

@@ -124,7 +124,6 @@ test('features that are off answer as S3 does, and setting them is refused by na
     notification: '<NotificationConfiguration',
     requestPayment: '<Payer>BucketOwner</Payer>',
     replication: '<Code>ReplicationConfigurationNotFoundError</Code>',
-    website: '<Code>NoSuchWebsiteConfiguration</Code>',
   };
   for (const [name, expected] of Object.entries(off)) {
     const query = { [name]: '' };

@@ -28,12 +28,15 @@ import { parseRequest, type S3Request } from './protocol/request.ts';
 import { SigningKeyCache } from './protocol/sigv4.ts';
 import { route } from './router.ts';
 import { SplitJob } from './split-job.ts';
+import { answerWebsite, isWebsiteHost, isWebsiteRequest, withoutQuery } from './website.ts';
 
 export interface GatewayOptions {
   readonly address: Address;
   readonly cluster: Cluster;
   /** Names under which `bucket.NAME` addresses a bucket. Default: none, buckets stand in the path. */
   readonly hostNames?: readonly string[];
+  /** Names under which `bucket.NAME` is the bucket's website. Default: none. */
+  readonly websiteNames?: readonly string[];
   /** Default `us-east-1`. Signatures for any region are accepted: there is one place only. */
   readonly region?: string;
   /** Whether signatures of version 2 are accepted beside those of version 4. Default true. */
@@ -108,11 +111,14 @@ class S3Gateway {
   readonly #parts: GatewayParts;
   readonly #keys = new SigningKeyCache();
   readonly #hostNames: readonly string[];
+  readonly #websiteNames: readonly string[];
   readonly #ids: RequestIds;
 
-  constructor(parts: GatewayParts, hostNames: readonly string[]) {
+  constructor(parts: GatewayParts, hostNames: readonly string[], websiteNames: readonly string[]) {
     this.#parts = parts;
-    this.#hostNames = hostNames.map((name) => name.toLowerCase());
+    this.#websiteNames = websiteNames.map((name) => name.toLowerCase());
+    // First, since they may lie below the others.
+    this.#hostNames = [...this.#websiteNames, ...hostNames.map((name) => name.toLowerCase())];
     this.#ids = new RequestIds(parts.hostId.slice(0, 8));
   }
 
@@ -122,7 +128,10 @@ class S3Gateway {
     let request: S3Request | undefined;
     let response: HttpResponse;
     try {
-      request = parseRequest(http, this.#hostNames);
+      request = parseRequest(
+        isWebsiteRequest(http, this.#websiteNames) ? withoutQuery(http) : http,
+        this.#hostNames,
+      );
       response = await this.#operate(request, requestId);
     } catch (error) {
       response = this.#errorResponse(error, http, requestId);
@@ -156,6 +165,8 @@ class S3Gateway {
     if (isQueryRequest(request))
       return answerQuery({ parts: this.#parts, keys: this.#keys, request, requestId });
     const { identities, env } = this.#parts;
+    if (request.hostBucket !== undefined && isWebsiteHost(request, this.#websiteNames))
+      return answerWebsite({ parts: this.#parts, request, requestId });
     if (request.method === 'OPTIONS') return preflight(this.#parts, request);
     const nowMs = env.wall.nowMs();
     const { user, payload } = authenticate(request, {
@@ -209,7 +220,7 @@ export async function startS3(env: Env, options: GatewayOptions): Promise<Gatewa
     storageClasses: settings.storageClasses,
     hostId: formatHex(env.secrets.bytes(8)).toUpperCase(),
   };
-  const gateway = new S3Gateway(parts, options.hostNames ?? []);
+  const gateway = new S3Gateway(parts, options.hostNames ?? [], options.websiteNames ?? []);
   const listener = await env.http.serve(options.address, (request) => gateway.handle(request));
   const collector = new GarbageCollector(parts, {
     graceMs: settings.garbageGraceMs,

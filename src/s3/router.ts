@@ -36,7 +36,6 @@ import {
   getBucketNotification,
   getBucketReplication,
   getBucketRequestPayment,
-  getBucketWebsite,
   headBucket,
 } from './operations/bucket-properties.ts';
 import {
@@ -45,6 +44,11 @@ import {
   putBucketTagging,
 } from './operations/bucket-tagging.ts';
 import { getBucketVersioning, putBucketVersioning } from './operations/bucket-versioning.ts';
+import {
+  deleteBucketWebsite,
+  getBucketWebsite,
+  putBucketWebsite,
+} from './operations/bucket-website.ts';
 import { completeMultipartUpload } from './operations/complete-multipart-upload.ts';
 import { copyObject } from './operations/copy-object.ts';
 import { createBucket } from './operations/create-bucket.ts';
@@ -168,6 +172,8 @@ const bucketRoutes: Routes = {
   'PUT tagging': putBucketTagging,
   'DELETE tagging': deleteBucketTagging,
   'GET website': getBucketWebsite,
+  'PUT website': putBucketWebsite,
+  'DELETE website': deleteBucketWebsite,
 };
 
 const objectRoutes: Routes = {

@@ -60,10 +60,6 @@ function whenNone(action: Action, code: S3ErrorCode): Operation {
   };
 }
 
-export const getBucketWebsite: Operation = whenNone(
-  's3:GetBucketWebsite',
-  'NoSuchWebsiteConfiguration',
-);
 export const getBucketReplication: Operation = whenNone(
   's3:GetReplicationConfiguration',
   'ReplicationConfigurationNotFoundError',

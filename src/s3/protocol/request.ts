@@ -59,7 +59,10 @@ export function parseQuery(rawQuery: string): Query {
 }
 
 /** `bucket` when the host is `bucket.NAME` for one of our names, whatever the port. */
-function bucketOfHost(host: string | undefined, hostNames: readonly string[]): string | undefined {
+export function bucketOfHost(
+  host: string | undefined,
+  hostNames: readonly string[],
+): string | undefined {
   if (host === undefined || hostNames.length === 0) return undefined;
   const colon = host.lastIndexOf(':');
   const name = (colon < 0 ? host : host.slice(0, colon)).toLowerCase();
