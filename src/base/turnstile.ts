@@ -49,7 +49,12 @@ export class Permits {
   }
 
   release(count = 1): void {
-    this.#free += count;
+    this.change(count);
+  }
+
+  /** So many more permits, or fewer: those that are out stay out, and nobody gets one before they are covered. */
+  change(by: number): void {
+    this.#free += by;
     for (
       let next = this.#queue[0];
       next !== undefined && this.#free >= next.count;

@@ -4,6 +4,7 @@ import { fork } from 'node:child_process';
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { memoryShares } from '../base/memory-budget.ts';
 import type {
   DaemonFailure,
   DaemonOptions,
@@ -42,18 +43,6 @@ export type Launch = (
 ) => DaemonHandle;
 
 /**
- * V8's own heap may take this share of a daemon's memory budget; buffers live outside it. What a daemon keeps there is
- * small, and without a limit garbage may grow to gigabytes.
- */
-const heapShare = 3 / 8;
-
-/**
- * The young generation: larger ones make fewer collections and cost up to three times their size. A tenth of the budget
- * would leave a gateway under full load only a few MiB of it.
- */
-const semiSpaceShare = 3 / 64;
-
-/**
  * How far the old generation grows between two full collections, in per cent of what survived the last.
  * V8 takes a tenth as enough for a heap that may be no larger than ours, and then collects ten megabytes three times a
  * second: a tenth of a busy OSD's time.
@@ -63,16 +52,19 @@ const heapGrowingPercent = 200;
 const daemonFile = fileURLToPath(new URL('../bin/daemon.js', import.meta.url));
 
 export function launchProcess(dataDir: string, memoryBudgetBytes: number): Launch {
-  const mebibytes = (share: number): number => Math.floor((memoryBudgetBytes * share) / 2 ** 20);
+  const { heapBytes, youngBytes } = memoryShares(memoryBudgetBytes);
   return (name, options, ask) => {
     mkdirSync(join(dataDir, 'log'), { recursive: true, mode: 0o700 });
     // What Node itself says when it dies of memory.
     const output = openSync(join(dataDir, 'log', `${name}.stderr`), 'a', 0o600);
     const child = fork(daemonFile, [name], {
       stdio: ['ignore', output, output, 'ipc'],
+      // The C library gives large buffers back when they are freed, and keeps few heaps of its own; by itself it
+      // learns from large ones to keep them. Other C libraries ignore this.
+      env: { ...process.env, MALLOC_MMAP_THRESHOLD_: '1048576', MALLOC_ARENA_MAX: '2' },
       execArgv: [
-        `--max-old-space-size=${mebibytes(heapShare)}`,
-        `--max-semi-space-size=${mebibytes(semiSpaceShare)}`,
+        `--max-old-space-size=${Math.floor(heapBytes / 2 ** 20)}`,
+        `--max-semi-space-size=${Math.floor(youngBytes / 2 ** 20)}`,
         `--heap-growing-percent=${heapGrowingPercent}`,
         // Heaps are small and daemons are many: helper threads cost more than they save.
         '--single-threaded-gc',
@@ -137,7 +129,7 @@ export function launchHere(exit: (code: number) => void): Launch {
     const begin = async (): Promise<StartOutcome> => {
       const value = await options;
       // What each takes of the one process can't be told apart: the bounds of the parts have to do.
-      const env = { ...envOf(value, exit), memory: { usedBytes: () => 0 } };
+      const env = { ...envOf(value, exit), memory: { usedBytes: () => 0, collect: () => {} } };
       running = startDaemon({ env, ask, bornAt: undefined }, value);
       try {
         const { report } = await running;

@@ -2,6 +2,7 @@
 // gone it stops as well, because nobody could stop it later.
 
 import { buffers } from '../base/buffer-pool.ts';
+import { memoryShares } from '../base/memory-budget.ts';
 import type { Instant } from '../env/clock.ts';
 import { crashOnUncaught } from '../host/crash.ts';
 import type { HostEnv } from '../host/host-env.ts';
@@ -61,7 +62,8 @@ class DaemonProcess {
   }
 
   #start(options: DaemonOptions): void {
-    if (options.role !== 'mon') buffers.bytesMax = Math.floor(options.memoryBudgetBytes / 4);
+    if (options.role !== 'mon')
+      buffers.bytesMax = memoryShares(options.memoryBudgetBytes).poolBytes;
     const env = envOf(options, (code) => process.exit(code));
     this.#env = env;
     crashOnUncaught(env.crashSite);

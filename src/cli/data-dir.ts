@@ -16,6 +16,7 @@ import { dirname, join, resolve } from 'node:path';
 import { parse, stringify } from 'yaml';
 import { decodeUtf8, encodeUtf8, formatHex, parseHex } from '../base/bytes.ts';
 import { isUuid, type Uuid } from '../base/ids.ts';
+import { memoryBudgetBytesDefault, memoryBudgetBytesMin } from '../base/memory-budget.ts';
 import { parseHostPort } from '../host/addresses.ts';
 import { HostFiles } from '../host/host-files.ts';
 import { systemCode } from '../host/system-errors.ts';
@@ -252,10 +253,6 @@ export function parseConfig(text: string, path: string): Config {
     gateway: parseGatewaySettings(fields.gateway, path),
   };
 }
-
-export const memoryBudgetBytesDefault = 256 * 1024 * 1024;
-/** Of this, Node.js and the program themselves take some 50 MiB. */
-export const memoryBudgetBytesMin = 128 * 1024 * 1024;
 
 /** Each is a process with a memory budget; a machine with more disks than this has more machines. */
 export const osdsMax = 64;

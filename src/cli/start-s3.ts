@@ -1,10 +1,8 @@
+import { memoryShares } from '../base/memory-budget.ts';
 import { ClusterClient } from '../client/cluster-client.ts';
 import { startS3 } from '../s3/gateway.ts';
 import { keyFromHex, type S3DaemonOptions } from './daemon-options.ts';
 import type { DaemonSurroundings, RunningDaemon } from './start-daemon.ts';
-
-/** Of the gateway's memory: bodies on their way, which its buffers and sockets hold once more. */
-const bodiesShare = 5 / 16;
 
 export async function startS3Daemon(
   { env }: DaemonSurroundings,
@@ -18,7 +16,7 @@ export async function startS3Daemon(
   });
   const gateway = await startS3(env, {
     ...options.settings,
-    budgetBytes: Math.floor(options.memoryBudgetBytes * bodiesShare),
+    budgetBytes: memoryShares(options.memoryBudgetBytes).bodiesBytes,
     address: options.listen,
     cluster,
   });

@@ -3,9 +3,10 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { S3User } from '../admin/control.ts';
+import { memoryBudgetBytesDefault } from '../base/memory-budget.ts';
 import { HostLog } from '../host/host-log.ts';
 import { launchHere, launchProcess } from './daemon-handle.ts';
-import { type Config, DataDir, defaults, memoryBudgetBytesDefault } from './data-dir.ts';
+import { type Config, DataDir, defaults } from './data-dir.ts';
 import { DataLock } from './data-lock.ts';
 import { CliError } from './errors.ts';
 import { initialise } from './initialise.ts';

@@ -11,6 +11,15 @@ const recoveryStopsPermille = 900;
 const recoveryGoesOnPermille = 850;
 const putsSlowPermille = 950;
 
+/**
+ * Recovery that waits for long is a danger of its own: a step is let through as often as this, however little memory
+ * there is.
+ */
+const stepEveryMs = 5000;
+
+/** Between two times that garbage is collected because there is little memory. */
+const collectEveryMs = 10_000;
+
 /** What a put waits above the last level: it drains what is under way, and nothing waits for ever. */
 const putWaitMs = 100;
 
@@ -18,27 +27,6 @@ const putWaitMs = 100;
 export interface Stoppable {
   readonly permits: Permits;
   readonly count: number;
-}
-
-/** Keeps all permits of some work, once the steps under way have ended. */
-class Stop {
-  readonly #work: Stoppable;
-  #taken: Promise<void> | undefined;
-
-  constructor(work: Stoppable) {
-    this.#work = work;
-  }
-
-  begin(): void {
-    this.#taken ??= this.#work.permits.acquire(this.#work.count);
-  }
-
-  end(): void {
-    const { permits, count } = this.#work;
-    // Not before they are there: they may have been asked for a moment ago.
-    void this.#taken?.then(() => permits.release(count));
-    this.#taken = undefined;
-  }
 }
 
 export interface MemoryReport {
@@ -51,14 +39,16 @@ export interface MemoryReport {
 export class MemoryGuard {
   readonly #env: Env;
   readonly #budgetBytes: number;
-  readonly #stops: readonly Stop[];
+  readonly #stoppable: readonly Stoppable[];
   #usedBytes = 0;
   #isStopped = false;
+  #collectAt = 0;
+  #stepAt = Number.POSITIVE_INFINITY;
 
   constructor(env: Env, budgetBytes: number, stoppable: readonly Stoppable[]) {
     this.#env = env;
     this.#budgetBytes = budgetBytes;
-    this.#stops = stoppable.map((work) => new Stop(work));
+    this.#stoppable = stoppable;
   }
 
   get report(): MemoryReport {
@@ -80,16 +70,32 @@ export class MemoryGuard {
 
   /** Called a few times a second. */
   look(): void {
-    this.#usedBytes = this.#env.memory.usedBytes();
+    const { memory, clock } = this.#env;
+    const now = clock.now();
+    this.#usedBytes = memory.usedBytes();
+    // An idle heap keeps its garbage: what is only that need hold nothing up.
+    if (this.#permille >= recoveryGoesOnPermille && now >= this.#collectAt) {
+      this.#collectAt = now + collectEveryMs;
+      memory.collect();
+      this.#usedBytes = memory.usedBytes();
+    }
     const permille = this.#permille;
     if (!this.#isStopped && permille >= recoveryStopsPermille) {
       this.#isStopped = true;
-      for (const stop of this.#stops) stop.begin();
+      this.#stepAt = now + stepEveryMs;
+      // What is under way ends; nothing else begins.
+      for (const { permits, count } of this.#stoppable) permits.change(-count);
       this.#tell('recovery stops for want of memory');
     } else if (this.#isStopped && permille < recoveryGoesOnPermille) {
       this.#isStopped = false;
-      for (const stop of this.#stops) stop.end();
+      for (const { permits, count } of this.#stoppable) permits.change(count);
       this.#tell('recovery goes on');
+    } else if (this.#isStopped && now >= this.#stepAt) {
+      this.#stepAt = now + stepEveryMs;
+      for (const { permits } of this.#stoppable) {
+        permits.change(1);
+        permits.change(-1);
+      }
     }
   }
 

@@ -6,6 +6,7 @@ import { encodeUtf8 } from '../base/bytes.ts';
 import { type Carried, decode, encode, option, struct, u8, uint } from '../base/codec.ts';
 import type { Epoch, OsdId, PgId, Uuid } from '../base/ids.ts';
 import { isPgId, uuid } from '../base/ids.ts';
+import { memoryBudgetBytesDefault, memoryShares } from '../base/memory-budget.ts';
 import type { Methods } from '../base/method.ts';
 import { Permits } from '../base/turnstile.ts';
 import type { Instant, Timer } from '../env/clock.ts';
@@ -73,15 +74,6 @@ const scrubLookMs = 60_000;
 /** Blobs pushed or slices backfilled at once by one OSD: recovery in bounded steps beside clients. */
 const recoveriesAtOnce = 4;
 const scrubsAtOnce = 1;
-
-/** As Ceph's osd_memory_target, for all that the process holds. */
-const memoryBudgetBytesDefault = 256 * 1024 * 1024;
-
-/**
- * Shards of blobs being put that one OSD holds as their primary, whoever puts them: at most this part of its memory. A
- * put beyond it waits, its client's session is read no further, and the client's queue fills instead.
- */
-const ingestShare = 4;
 
 /** Collection of the OSD's own rows. */
 const ownCollection = 'osd';
@@ -158,7 +150,7 @@ export class Osd {
       promises: new GivenPromises(env.clock),
       methods: options.methods,
       quietUntil: env.clock.now(),
-      ingest: new Permits(Math.floor(budgetBytes / ingestShare)),
+      ingest: new Permits(memoryShares(budgetBytes).ingestBytes),
       recoveries,
       catchUps: new Map(),
       scrubs,

@@ -83,7 +83,7 @@ export class SimulatedProcess {
         },
       },
       log,
-      memory: { usedBytes: () => this.memoryUsedBytes },
+      memory: { usedBytes: () => this.memoryUsedBytes, collect: () => {} },
     };
   }
 

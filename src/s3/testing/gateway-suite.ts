@@ -211,7 +211,7 @@ export async function startTestGateway(options: TestOptions = {}): Promise<TestG
     random: { below: (bound) => Math.floor(Math.random() * bound) },
     secrets: { bytes: (count) => randomBytes(count) },
     files: unused as Env['files'],
-    memory: { usedBytes: () => 0 },
+    memory: { usedBytes: () => 0, collect: () => {} },
     network: unused as Env['network'],
     http: {
       serve: (address, handler) => {
