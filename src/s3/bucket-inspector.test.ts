@@ -7,7 +7,7 @@ import { countsRow } from './index/rows.ts';
 import type { IndexObjects } from './index/shard-split.ts';
 import { sign, startTestGateway } from './testing/gateway-suite.ts';
 
-async function start(shardEntriesMax: number) {
+async function start(shardEntriesMax: number, keys = 40) {
   const bench = await startTestGateway({ time: 'manual', shardEntriesMax, splitIntervalMs: 1000 });
   const index: IndexObjects = {
     callObject: async (object, call, argument) =>
@@ -22,7 +22,7 @@ async function start(shardEntriesMax: number) {
     ok(answer.status < 300, `${method} ${path}: ${answer.status}`);
   };
   await send('PUT', '/bucket');
-  for (let at = 0; at < 40; at++)
+  for (let at = 0; at < keys; at++)
     await send('PUT', `/bucket/key-${at}`, Buffer.alloc(at === 0 ? 20_000 : 10));
   return { bench, inspector: new BucketInspector(index), send };
 }
@@ -67,27 +67,28 @@ test('shards are split when there are too many entries, and hold what they count
 });
 
 test('an operator may have smaller shards split, and is told what does not agree', async () => {
-  const { bench, inspector } = await start(1000);
+  const { bench, inspector } = await start(1000, 300);
   await bench.clock.advance(20_000);
-  equal(await inspector.reshard('bucket', 41), 0);
+  equal(await inspector.reshard('bucket', 301), 0);
   equal(await inspector.reshard('nothing', 2), undefined);
-  equal(await inspector.reshard('bucket', 40), 1);
+  equal(await inspector.reshard('bucket', 300), 1);
   await bench.clock.advance(20_000);
   const stats = await inspector.stats('bucket');
   deepEqual(
     stats?.shards.map(({ entries, splitsInto }) => [entries, splitsInto]),
     [
-      [20, null],
-      [20, null],
+      [150, null],
+      [150, null],
     ],
   );
   const object = stats?.shards[0]?.object ?? '';
   const row = bench.cluster.rows(object).find(([key]) => key[0] === countsRow[0]);
   ok(row !== undefined);
-  row[1].set(countsFormat.encode({ entries: 19, sizeBytes: 20_180, after: undefined }));
+  const sizeBytes = stats?.shards[0]?.sizeBytes ?? 0;
+  row[1].set(countsFormat.encode({ entries: 149, sizeBytes, after: undefined }));
   const wrong = (await inspector.stats('bucket'))?.shards[0];
-  equal(wrong?.entries, 19);
-  equal((await checkShard(inspector, object)).rows, 20);
+  equal(wrong?.entries, 149);
+  equal((await checkShard(inspector, object)).rows, 150);
 });
 
 test('a shard of a former release is counted, and split', async () => {

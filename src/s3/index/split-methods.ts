@@ -43,8 +43,8 @@ const rowsPerScan = 64;
 const bytesPerPage = 1024 * 1024;
 const rowsPerPage = 1000;
 
-/** A chunk is frozen for as long as it takes to copy: four pages of the largest rows, one of common ones. */
-const rowsPerChunkMax = 256;
+/** A chunk is frozen for as long as it takes to copy: about a page of keys without versions. */
+const rowsPerChunkMax = 1000;
 /** Each may have thousands of parts. */
 const uploadsPerChunk = 16;
 
@@ -120,6 +120,29 @@ async function firstKey(
   return smaller(await edgeKey(view, current), await edgeKey(view, older));
 }
 
+/** The key whose rows of this kind fill a chunk, counted from the uppermost; undefined: all of them fit. */
+async function fullAt(
+  view: MethodView,
+  kind: 'key' | 'older' | 'upload',
+  range: KeyRange,
+  rows: number,
+): Promise<Uint8Array | undefined> {
+  const { begin, end } = rowsOfKeys(kind, range);
+  let below = end;
+  let bytes = 0;
+  for (let left = rows; left > 0; left -= rowsPerScan) {
+    if (compareBytes(begin, below) >= 0) return undefined;
+    const limit = Math.min(left, rowsPerScan);
+    const page = await view.scan({ begin, end: below, limit, reverse: true });
+    const last = page.at(-1);
+    if (last === undefined || page.length < limit) return undefined;
+    for (const [row, value] of page) bytes += row.length + value.length;
+    below = last[0];
+    if (bytes >= bytesPerPage) break;
+  }
+  return keyOfRow(below);
+}
+
 /** Where a chunk of the uppermost keys begins; undefined when everything would have to go. */
 async function chunkBegin(
   view: MethodView,
@@ -128,10 +151,7 @@ async function chunkBegin(
 ): Promise<Uint8Array | undefined> {
   let begin = range.begin;
   for (const kind of ['key', 'older', 'upload'] as const) {
-    const limit = kind === 'upload' ? uploadsPerChunk : rows;
-    const page = await view.scan({ ...rowsOfKeys(kind, range), limit, reverse: true });
-    const last = page.length < limit ? undefined : page.at(-1);
-    const key = last === undefined ? undefined : keyOfRow(last[0]);
+    const key = await fullAt(view, kind, range, kind === 'upload' ? uploadsPerChunk : rows);
     if (key !== undefined && compareBytes(key, begin) > 0) begin = key;
   }
   const lowest = await firstKey(view, range);
