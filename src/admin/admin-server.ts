@@ -47,7 +47,7 @@ import {
   textsField,
   wholeField,
 } from './requests.ts';
-import { deleteUsers, postAccounts, postUsers, viewUsers } from './users.ts';
+import { deleteUsers, postAccounts, postQuotas, postUsers, viewUsers } from './users.ts';
 import type { AdminFailure, Health, ScrubStarted, SettingView, Status } from './views.ts';
 import {
   answerWhatIf,
@@ -117,6 +117,8 @@ class AdminApi {
       ['GET v1/users', () => viewUsers(options.monitor.directory)],
       ['POST v1/users', ({ rest, fields }) => postUsers(options.monitor, rest, fields)],
       ['DELETE v1/users', ({ rest }) => deleteUsers(options.monitor, rest)],
+      ['GET v1/quotas', () => ({ quotas: options.monitor.directory.quotas })],
+      ['POST v1/quotas', ({ rest, fields }) => postQuotas(options.monitor, rest, fields)],
       ['POST v1/accounts', ({ rest, fields }) => postAccounts(options.monitor, rest, fields)],
       ['DELETE v1/accounts', ({ rest }) => this.#removeAccount(rest)],
       ['GET v1/buckets', ({ rest, query }) => viewBuckets(this.#buckets(), rest, query)],

@@ -4,7 +4,7 @@
 import type { OsdId, PgId, Uuid } from '../base/ids.ts';
 import type { Instant } from '../env/clock.ts';
 import type { ClusterMap, Layout, OsdEntry, Pool } from '../map/cluster-map.ts';
-import type { Directory } from '../map/directory.ts';
+import type { Directory, Quota } from '../map/directory.ts';
 import type { PgRecord } from '../map/pg-record.ts';
 import type { OsdUsage, PgReport } from '../wire/messages.ts';
 import type { BucketCheckView, BucketStatsView, BucketView, MemoryView } from './views.ts';
@@ -109,6 +109,7 @@ export interface MonitorControl extends MonitorKnowledge {
   setKey(user: string, keyId: string, state: 'active' | 'inactive' | 'removed'): Promise<void>;
   setAllKeys(user: string, active: boolean): Promise<void>;
   setAdmin(user: string, isAdmin: boolean): Promise<void>;
+  setQuota(quota: Quota): Promise<void>;
   acceptRollback(id: OsdId): Promise<readonly PgId[]>;
   restoreStore(missing: readonly OsdId[]): Promise<void>;
   scrub(pgs: readonly PgId[], deep: boolean): number;

@@ -9,10 +9,12 @@
 //   DELETE /v1/users/NAME/keys/KEY
 //   POST   /v1/accounts {name, email?}        an account and its root's key
 //   DELETE /v1/accounts/NAME
+//   GET    /v1/quotas
+//   POST   /v1/quotas {kind, name, bytes?, objects?}   none without either
 //
 // A user of an account is `ACCOUNT/NAME`, with the slash encoded.
 
-import type { Directory } from '../map/directory.ts';
+import type { Directory, Quota } from '../map/directory.ts';
 import type { MonitorControl, S3Key, S3User } from './control.ts';
 import { AdminError } from './errors.ts';
 import { type Fields, flagField, optionalText, textField } from './requests.ts';
@@ -105,4 +107,31 @@ export function postAccounts(
     name: textField(fields, 'name'),
     email: optionalText(fields, 'email') ?? '',
   });
+}
+
+function limitField(fields: Fields, name: string): number | undefined {
+  const value = fields[name];
+  if (value === undefined) return undefined;
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0)
+    throw new AdminError('invalid', `${name}: a whole number is needed`);
+  return value;
+}
+
+export async function postQuotas(
+  monitor: MonitorControl,
+  rest: readonly string[],
+  fields: Fields,
+): Promise<Answer> {
+  if (rest.length > 0) throw new AdminError('not-found', `no /v1/quotas/${rest.join('/')}`);
+  const kind = textField(fields, 'kind');
+  if (kind !== 'bucket' && kind !== 'user')
+    throw new AdminError('invalid', 'kind: bucket or user is needed');
+  const quota: Quota = {
+    kind,
+    name: textField(fields, 'name'),
+    bytes: limitField(fields, 'bytes'),
+    objects: limitField(fields, 'objects'),
+  };
+  await monitor.setQuota(quota);
+  return {};
 }

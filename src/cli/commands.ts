@@ -21,6 +21,7 @@ import {
 import { CliError } from './errors.ts';
 import { addPoolCommands } from './pool-commands.ts';
 import { Progress } from './progress.ts';
+import { addQuotaCommands } from './quota-commands.ts';
 import { addConfigCommands, addGiveUpCommands, addWhatIf } from './safety-commands.ts';
 import { showHealth, showOsdTree, showOsdUsage, showPgs, showStatus } from './show.ts';
 import { formatTable, paint } from './text.ts';
@@ -53,6 +54,7 @@ export function addClusterCommands(program: Command, dataOption: () => Option): 
   addConfigCommands(program.command('config').description('cluster-wide settings'), common);
   addUserCommands(program.command('user').description('S3 users'), common);
   addAccountCommands(program.command('account').description('S3 accounts'), common);
+  addQuotaCommands(program.command('quota').description('quotas of buckets and users'), common);
   const pg = program.command('pg').description('placement groups');
   common(pg.command('ls').description('list placement groups'))
     .option('--pool <name>', 'only those of one pool')

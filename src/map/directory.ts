@@ -12,6 +12,8 @@ import {
   decode,
   encode,
   list,
+  oneOf,
+  option,
   struct,
   text,
   u32,
@@ -78,6 +80,15 @@ export interface Account {
   readonly createdMs: number;
 }
 
+/** Most that a bucket, or all buckets of an owner, may hold. Undefined: any amount. */
+export interface Quota {
+  readonly kind: 'bucket' | 'user';
+  /** Of a bucket; of a user without account; an account's id. */
+  readonly name: string;
+  readonly bytes: number | undefined;
+  readonly objects: number | undefined;
+}
+
 export interface Directory {
   /** One more with each change. */
   readonly revision: number;
@@ -85,6 +96,7 @@ export interface Directory {
   readonly users: readonly DirectoryUser[];
   readonly groups: readonly Group[];
   readonly roles: readonly Role[];
+  readonly quotas: readonly Quota[];
 }
 
 /**
@@ -99,6 +111,7 @@ export const emptyDirectory: Directory = {
   users: [],
   groups: [],
   roles: [],
+  quotas: [],
 };
 
 const entityFields = {
@@ -116,11 +129,12 @@ const entityFields = {
  * interfaces above name.
  *
  *   version 1: the first
+ *   version 2: quotas, at the end
  */
 const magic = 0x49444648;
-const version = 1;
+const version = 2;
 
-const body: Codec<Directory> = struct({
+const body: Codec<Omit<Directory, 'quotas'>> = struct({
   revision: uint,
   accounts: list(struct({ id: text, name: text, email: text, createdMs: uint })),
   users: list(
@@ -136,18 +150,29 @@ const body: Codec<Directory> = struct({
   roles: list(struct({ ...entityFields, description: text, trust: text, sessionSecondsMax: uint })),
 });
 
+const quotas: Codec<Directory['quotas']> = list(
+  struct({
+    kind: oneOf('bucket', 'user'),
+    name: text,
+    bytes: option(uint),
+    objects: option(uint),
+  }),
+);
+
 const directoryCodec: Codec<Directory> = {
   write: (w, value) => {
     u32.write(w, magic);
     uint.write(w, version);
     body.write(w, value);
+    quotas.write(w, value.quotas);
   },
   read: (r) => {
     if (u32.read(r) !== magic) throw new DecodeError('a directory without its magic');
     const found = uint.read(r);
-    if (found !== version)
+    if (found < 1 || found > version)
       throw new DecodeError(`directory format ${found}; this program knows ${version}`);
-    return body.read(r);
+    const read = body.read(r);
+    return { ...read, quotas: found === 1 ? [] : quotas.read(r) };
   },
 };
 
@@ -202,5 +227,7 @@ export function directoryFault(directory: Directory): string | undefined {
     if (account === '' && accounts.has(name)) return `user ${name} has an account's id for a name`;
     for (const { id } of keys) if (twice(`key ${id}`)) return `access key ${id} twice`;
   }
+  for (const { kind, name } of directory.quotas)
+    if (twice(`quota of ${kind} ${name}`)) return `quota of ${kind} ${name} twice`;
   return undefined;
 }

@@ -29,6 +29,7 @@ import {
   directoryBytesMax,
   directoryFault,
   encodeDirectory,
+  type Quota,
 } from '../map/directory.ts';
 import {
   formatGeometry,
@@ -95,6 +96,7 @@ import {
   withKeyState,
   withoutAccount,
   withoutUser,
+  withQuota,
   withUser,
 } from './users.ts';
 
@@ -1504,6 +1506,10 @@ export class Monitor {
 
   setAllKeys(name: string, active: boolean): Promise<void> {
     return this.#changeDirectory((directory) => withAllKeys(directory, name, active));
+  }
+
+  setQuota(quota: Quota): Promise<void> {
+    return this.#changeDirectory((directory) => withQuota(directory, quota));
   }
 
   setAdmin(name: string, isAdmin: boolean): Promise<void> {

@@ -23,6 +23,7 @@ import {
   withKeyState,
   withoutAccount,
   withoutUser,
+  withQuota,
   withUser,
 } from './users.ts';
 
@@ -58,14 +59,36 @@ test('users, accounts and keys come and go', () => {
   throws(() => withoutAccount(directory, 'other'), /no account/);
 });
 
+test('quotas are set, replaced and removed, and go with their users', () => {
+  const quota = { kind: 'user', name: 'ann', bytes: 10, objects: undefined } as const;
+  let directory = withQuota(someone(), quota);
+  directory = withQuota(directory, { ...quota, kind: 'bucket', name: 'photos' });
+  directory = withQuota(directory, { ...quota, bytes: 20 });
+  deepEqual(
+    directory.quotas.map(({ name, bytes }) => [name, bytes]),
+    [
+      ['photos', 10],
+      ['ann', 20],
+    ],
+  );
+  deepEqual(decodeDirectory(encodeDirectory(directory)), directory);
+  equal(withoutUser(directory, 'ann').quotas.length, 1);
+  equal(withQuota(directory, { ...quota, bytes: undefined }).quotas.length, 1);
+  throws(() => withQuota(directory, { ...quota, name: 'eve' }), /no user/);
+  throws(() => withQuota(directory, { ...quota, kind: 'bucket', name: '/' }), /no bucket/);
+});
+
 test('a directory comes back from its bytes as it was, and nothing else does', () => {
   const directory = withKey(someone(), 'ann', key('K2'), 8);
   const bytes = encodeDirectory(directory);
   deepEqual(decodeDirectory(bytes), directory);
   for (let at = 0; at < bytes.length; at++) throws(() => decodeDirectory(bytes.subarray(0, at)));
   const newer = bytes.slice();
-  newer[4] = 2;
-  throws(() => decodeDirectory(newer), /format 2/);
+  newer[4] = 3;
+  throws(() => decodeDirectory(newer), /format 3/);
+  const older = encodeDirectory(someone()).slice(0, -1);
+  older[4] = 1;
+  deepEqual(decodeDirectory(older), someone(), 'one of before there were quotas');
 });
 
 test('what contradicts itself is told', () => {

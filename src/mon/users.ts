@@ -3,7 +3,7 @@
 //
 // A user is named `NAME`, or `ACCOUNT/NAME` when it belongs to an account.
 
-import type { AccessKey, Directory, DirectoryUser } from '../map/directory.ts';
+import type { AccessKey, Directory, DirectoryUser, Quota } from '../map/directory.ts';
 import { plainUser } from '../map/directory.ts';
 import { MonError } from './errors.ts';
 
@@ -98,7 +98,8 @@ export function withoutUser(directory: Directory, name: string): Directory {
       ? { ...group, members: group.members.filter((each) => each !== user.name) }
       : group,
   );
-  return { ...replaced(directory, user, undefined), groups };
+  const quotas = user.account === '' ? withoutQuota(directory, user.name) : directory.quotas;
+  return { ...replaced(directory, user, undefined), groups, quotas };
 }
 
 /** With all its users, groups and roles. */
@@ -112,6 +113,7 @@ export function withoutAccount(directory: Directory, name: string): Directory {
     users: directory.users.filter(isOther),
     groups: directory.groups.filter(isOther),
     roles: directory.roles.filter(isOther),
+    quotas: withoutQuota(directory, account.id),
   };
 }
 
@@ -159,4 +161,27 @@ export function withAdmin(directory: Directory, name: string, isAdmin: boolean):
   if (user.account !== '')
     throw new MonError('refused', `${name} belongs to an account: its root says what it may do`);
   return replaced(directory, user, { ...user, isAdmin });
+}
+
+function withoutQuota({ quotas }: Directory, owner: string): Directory['quotas'] {
+  return quotas.filter(({ kind, name }) => kind !== 'user' || name !== owner);
+}
+
+/** In place of the one there was; one without any limit is none. Names of buckets are not looked for. */
+export function withQuota(directory: Directory, quota: Quota): Directory {
+  const { kind, name } = quota;
+  if (kind === 'user' && !isOwner(directory, name))
+    throw new MonError('not-found', `no user without account, and no account, ${name}`);
+  if (kind === 'bucket' && !/^[a-z0-9][a-z0-9._-]{1,254}$/i.test(name))
+    throw new MonError('invalid', `${name} is no bucket's name`);
+  const others = directory.quotas.filter((each) => each.kind !== kind || each.name !== name);
+  const isNone = quota.bytes === undefined && quota.objects === undefined;
+  return { ...directory, quotas: isNone ? others : [...others, quota] };
+}
+
+function isOwner({ users, accounts }: Directory, name: string): boolean {
+  return (
+    users.some((each) => each.account === '' && each.name === name) ||
+    accounts.some(({ id }) => id === name)
+  );
 }

@@ -18,6 +18,7 @@ import type { S3Request } from './protocol/request.ts';
 import type { PayloadSignature } from './protocol/sigv4.ts';
 import { versioningOf } from './protocol/versioning.ts';
 import { parseXml, type XmlNode } from './protocol/xml.ts';
+import type { Quotas } from './quotas.ts';
 
 /** Reads under way in this gateway: garbage younger than the oldest of them is left alone. */
 export class ActiveReads {
@@ -43,6 +44,7 @@ export interface GatewayParts {
   readonly cluster: Cluster;
   readonly index: IndexClient;
   readonly identities: Identities;
+  readonly quotas: Quotas;
   readonly masterKeys: MasterKeys;
   readonly budget: ByteBudget;
   readonly reads: ActiveReads;

@@ -26,6 +26,7 @@ import { formatHttpDate } from './protocol/dates.ts';
 import { s3ErrorOf } from './protocol/errors.ts';
 import { parseRequest, type S3Request } from './protocol/request.ts';
 import { SigningKeyCache } from './protocol/sigv4.ts';
+import { Quotas } from './quotas.ts';
 import { route } from './router.ts';
 import { SplitJob } from './split-job.ts';
 import { answerWebsite, isWebsiteHost, isWebsiteRequest, withoutQuery } from './website.ts';
@@ -212,6 +213,7 @@ export async function startS3(env: Env, options: GatewayOptions): Promise<Gatewa
     cluster,
     index,
     identities: new Identities(cluster),
+    quotas: new Quotas(env, cluster, index),
     masterKeys: new MasterKeys(env, index, settings.kmsKeys),
     budget: new ByteBudget(Math.max(budgetBytesMin, settings.budgetBytes)),
     reads: new ActiveReads(),

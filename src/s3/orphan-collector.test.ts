@@ -24,6 +24,7 @@ import type { Call } from './index/messages.ts';
 import * as messages from './index/messages.ts';
 import { MasterKeys } from './master-keys.ts';
 import { OrphanCollector } from './orphan-collector.ts';
+import { Quotas } from './quotas.ts';
 import {
   bodyBytes,
   bodyText,
@@ -461,6 +462,7 @@ test('two gateways at once, and more blobs than fit in memory, come to the same 
       cluster,
       index,
       identities: new Identities(cluster),
+      quotas: new Quotas(env, cluster, index),
       budget: new ByteBudget(16 * mebibyte),
       reads: new ActiveReads(),
       region: 'here',

@@ -273,6 +273,8 @@ async function complete(
         'InvalidRequest',
         `The provided 'x-amz-mp-object-size' header does not match what was computed: ${sizeBytes}`,
       );
+    if (attempt === 0)
+      await gateway.quotas.check(access, { bytes: sizeBytes, objects: 1 }, 'reserve');
     const entry: EntryBody = {
       sizeBytes,
       etag: multipartEtag(chosen.map(({ part }) => part.etag)),

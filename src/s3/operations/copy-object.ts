@@ -76,6 +76,7 @@ async function copy(
       : { headers: collectContentHeaders(headers), metadata: collectMetadata(headers) };
   const tags =
     taggingDirective === 'COPY' ? entry.tags : parseTaggingHeader(headers.get('x-amz-tagging'));
+  await parts.quotas.check(access, { bytes: entry.sizeBytes, objects: 1 }, 'reserve');
   const cipher = await newObjectCipher(context, access);
   const stored = await copyBytes(context, source, {
     cipher,

@@ -64,6 +64,7 @@ export async function putBody(
       detail: { ProposedSize: String(payload.sizeBytes), MaxSizeAllowed: String(putBytesMax) },
     });
   const access = await accessBucket(context, 's3:PutObject');
+  await parts.quotas.check(access, { bytes: payload.sizeBytes, objects: 1 }, 'reserve');
   const object = newObject(context, access);
   const cipher = await newObjectCipher(context, access);
   const stored = await storeBody(parts, {

@@ -130,6 +130,8 @@ export async function uploadPart(context: OperationContext): Promise<HttpRespons
       'InvalidRequest',
       `Checksum Type mismatch occurred, expected checksum Type: ${upload.checksumAlgorithm.toLowerCase()}, actual checksum Type: ${claimed.toLowerCase()}`,
     );
+  // Counted once the upload is completed; here only what could not be completed is refused.
+  await parts.quotas.check(access, { bytes: payload.sizeBytes, objects: 0 }, 'ask');
   const { cipher, nonce, headers: cipherHeaders } = await partCipher(context, upload);
   const stored = await storeBody(parts, {
     cipher,
@@ -187,6 +189,8 @@ export async function uploadPartCopy(context: OperationContext): Promise<HttpRes
   const work = withCopySource(context, async (source) => {
     const { headers } = context.request;
     const range = copyRange(headers.get('x-amz-copy-source-range'), source.entry.sizeBytes);
+    const bytes = range.endBytes - range.beginBytes;
+    await context.parts.quotas.check(access, { bytes, objects: 0 }, 'ask');
     const { cipher, nonce, headers: cipherHeaders } = await partCipher(context, upload);
     const stored = await copyBytes(context, source, {
       cipher,

@@ -131,6 +131,7 @@ const table = {
     'A conflicting conditional operation is currently in progress against this resource. Try again.',
   ],
   PreconditionFailed: [412, 'At least one of the pre-conditions you specified did not hold'],
+  QuotaExceeded: [403, 'The quota is exhausted'],
   ReplicationConfigurationNotFoundError: [404, 'The replication configuration was not found'],
   RequestHeaderSectionTooLarge: [
     400,
