@@ -310,3 +310,34 @@ for (const versioned of [false, true])
       deepEqual(gateway.cluster.objectNames(), []);
       deepEqual(gateway.failures, []);
     });
+
+test('rows that a dead gateway left behind in the source are neither read nor listed', async () => {
+  const bench = await start(false);
+  const { cluster } = bench.gateway;
+  for (const key of ['a', 'b', 'c', 'd']) await bench.send('PUT', `/${key}`, { body: key });
+  const { bucketId, ranges } = await recordOf(bench);
+  const bucket = { name: 'bucket', bucketId };
+  const source = ranges[0]?.object ?? '';
+  equal(await beginSplit(bench.index, bucket, source), 'begun');
+  cluster.fault = (_operation, name) => {
+    if (name === 's3.trim-keys') throw new ClientError('unavailable', 'the gateway died');
+  };
+  for (let left = 20, died = false; left > 0 && !died; left--)
+    await advanceSplit(bench.index, bucket, source, 'split-end').catch(() => {
+      died = true;
+    });
+  const state = (await describeShard(bench.index, source))?.state;
+  equal(state?.split?.phase, 'released');
+  equal(Buffer.from(state.range?.end ?? []).toString(), 'c');
+  // In the target, where the keys are now; the source still has their rows.
+  equal((await bench.send('DELETE', '/c')).status, 204);
+  equal((await bench.send('PUT', '/d', { body: 'changed' })).status, 200);
+  equal((await bench.send('GET', '/c')).status, 404);
+  equal(await bodyText(await bench.send('GET', '/d')), 'changed');
+  deepEqual(await listAll(bench, { 'list-type': '2' }), ['a', 'b', 'd']);
+  deepEqual(await listAll(bench, { versions: '' }), ['a', 'b', 'd']);
+  cluster.fault = () => {};
+  await finishSplits(bench);
+  deepEqual(await listAll(bench, { 'list-type': '2' }), ['a', 'b', 'd']);
+  await checkCounts(bench);
+});

@@ -45,6 +45,7 @@ const { values } = parseArgs({
   },
 });
 
+const durationMs = Number(values.seconds) * 1000;
 const rowsPerCall = 1000;
 const connectionCount = 8;
 /** A page of a thousand keys and its answer. */
@@ -165,18 +166,24 @@ interface Measured {
   readonly listMs: number[];
 }
 
-async function measure(cluster: ClusterProcess, measured: Measured, round: number): Promise<void> {
+async function ask(work: Promise<{ status: number }>): Promise<void> {
+  const { status } = await work;
+  if (status !== 200) throw new Error(`status ${status}`);
+}
+
+function open(cluster: ClusterProcess): Promise<LoadConnection> {
+  return LoadConnection.open(cluster.ready.s3, cluster.ready);
+}
+
+async function measurePuts(
+  cluster: ClusterProcess,
+  measured: Measured,
+  round: number,
+): Promise<void> {
   const { bucket, entries } = measured;
   const connections = await Promise.all(
-    Array.from({ length: connectionCount }, () =>
-      LoadConnection.open(cluster.ready.s3, cluster.ready),
-    ),
+    Array.from({ length: connectionCount }, () => open(cluster)),
   );
-  const durationMs = Number(values.seconds) * 1000;
-  const ask = async (work: Promise<{ status: number }>): Promise<void> => {
-    const { status } = await work;
-    if (status !== 200) throw new Error(`${bucket}: status ${status}`);
-  };
   let next = entries + round * 1_000_000;
   let count = 0;
   const begun = performance.now();
@@ -191,9 +198,14 @@ async function measure(cluster: ClusterProcess, measured: Measured, round: numbe
     }),
   );
   measured.rates.push(count / ((performance.now() - begun) / 1000));
-  const [connection] = connections;
-  const listed = performance.now();
-  for (let at = 0; connection !== undefined && performance.now() - listed < durationMs / 2; at++) {
+  for (const each of connections) each.close();
+}
+
+async function measureLists(cluster: ClusterProcess, measured: Measured): Promise<void> {
+  const { bucket, entries } = measured;
+  const connection = await open(cluster);
+  const begun = performance.now();
+  for (let at = 0; performance.now() - begun < durationMs; at++) {
     // Somewhere, and not among the last thousand keys, where a page is short.
     const somewhere = ((at * 37) % 200).toString(16).padStart(2, '0');
     const after = `list-type=2&start-after=objects%2F${somewhere}`;
@@ -202,7 +214,7 @@ async function measure(cluster: ClusterProcess, measured: Measured, round: numbe
     await ask(connection.request('GET', `/${bucket}`, undefined, query));
     measured.listMs.push(performance.now() - started);
   }
-  for (const each of connections) each.close();
+  connection.close();
 }
 
 const folder = mkdtempSync(join(values.data ?? tmpdir(), 'holdfast-index-bench-'));
@@ -223,8 +235,12 @@ try {
     );
     all.push({ bucket, entries, rates: [], putMs: [], listMs: [] });
   }
-  for (let round = 0; round < Number(values.rounds); round++)
-    for (const measured of all) await measure(cluster, measured, round);
+  const rounds = Number(values.rounds);
+  // Before any PUT: its larger rows would make the pages of the smallest bucket dearer than those of the others.
+  for (let round = 0; round < rounds; round++)
+    for (const measured of all) await measureLists(cluster, measured);
+  for (let round = 0; round < rounds; round++)
+    for (const measured of all) await measurePuts(cluster, measured, round);
   const [first] = all;
   for (const { bucket, rates, putMs, listMs } of all) {
     const rate = median(rates);

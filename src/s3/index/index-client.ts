@@ -482,10 +482,16 @@ export function decodeConfiguration(row: Uint8Array | undefined): BucketConfigur
     : new BucketConfiguration(configurationFormat.decode(row).documents);
 }
 
-function rangeIndexOf(record: BucketRecord, key: Uint8Array): number {
+/** The last range that begins at or before the key: there are hundreds of them in a large bucket. */
+function rangeIndexOf({ ranges }: BucketRecord, key: Uint8Array): number {
   let found = 0;
-  for (const [i, range] of record.ranges.entries())
-    if (compareBytes(range.beginKey, key) <= 0) found = i;
+  let end = ranges.length;
+  while (found + 1 < end) {
+    const middle = (found + end) >> 1;
+    const range = ranges[middle];
+    if (range !== undefined && compareBytes(range.beginKey, key) <= 0) found = middle;
+    else end = middle;
+  }
   return found;
 }
 
