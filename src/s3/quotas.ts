@@ -8,7 +8,7 @@
 import type { Cluster } from '../client/cluster.ts';
 import type { Clock, Instant } from '../env/clock.ts';
 import type { Directory, Quota } from '../map/directory.ts';
-import { type BucketRecord, bucketFormat, countsFormat } from './index/format.ts';
+import { type BucketRecord, bucketFormat, countsFormat, shardsOf } from './index/format.ts';
 import { type BucketAccess, bucketsObject, type IndexClient } from './index/index-client.ts';
 import { describeShard, listBuckets } from './index/messages.ts';
 import { S3Error } from './protocol/errors.ts';
@@ -132,7 +132,7 @@ export class Quotas {
   /** Of a bucket whose index is from before there were counts, as far as it is counted. */
   async #countBucket(record: BucketRecord): Promise<Amount> {
     let held = nothing;
-    for (const { object } of record.ranges) {
+    for (const object of shardsOf(record)) {
       const { counts } = await this.#index.callObject(object, describeShard, {});
       if (counts === undefined) continue;
       const { entries, sizeBytes } = countsFormat.decode(counts);
