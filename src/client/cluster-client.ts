@@ -458,12 +458,10 @@ export class ClusterClient implements Cluster {
     if (map === undefined) return undefined;
     const layout: Layout | undefined = findLayout(map, ref.pool, ref.layout);
     if (layout === undefined) {
+      // Whoever named it has a newer map, which will come.
+      if (!isRetired(formatPgId(ref.pool as PoolId, ref.layout, 0), map)) return undefined;
       // A layout goes when nothing is left in it.
-      const isGone = isRetired(formatPgId(ref.pool as PoolId, ref.layout, 0), map);
-      throw new ClientError(
-        isGone ? 'no-such-blob' : 'no-such-pool',
-        `no layout ${ref.pool}.${ref.layout}`,
-      );
+      throw new ClientError('no-such-blob', `no layout ${ref.pool}.${ref.layout}`);
     }
     return formatPgId(
       ref.pool as PoolId,
@@ -523,6 +521,7 @@ export class ClusterClient implements Cluster {
             continue;
         }
       } else if (pg !== undefined) reason = `${pg} has no primary`;
+      else if (this.#mon.map !== undefined) reason = 'the cluster map here is too old';
       await this.#change();
     }
   }
