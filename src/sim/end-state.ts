@@ -2,7 +2,7 @@
 // hold the same rows and the blobs that belong there, each byte verified, and nothing else.
 
 import { formatBlobId, type PgId } from '../base/ids.ts';
-import { slotsIn } from '../map/pg-record.ts';
+import { type PgRecord, slotsIn } from '../map/pg-record.ts';
 import { firstPosition } from '../osd/pg-disk.ts';
 import { shardLength } from '../osd/shards.ts';
 import { inlineBytesMax, unitBytes } from '../store/format.ts';
@@ -15,47 +15,67 @@ export interface PgContent {
   readonly blobs: readonly BlobListing[];
 }
 
+/** Records may change while they are looked at: a layout goes when it is empty, and slots move. */
+const comparisonsMax = 10;
+
 /** Compares the members of every PG with each other; adds what is wrong to `problems`. */
 export async function compareMembers(
   cluster: SimulatedCluster,
   problems: string[],
 ): Promise<readonly PgContent[]> {
   const contents: PgContent[] = [];
-  for (const record of cluster.monitor.records.values()) {
-    let first: { osd: number; text: string; blobs: readonly BlobListing[] } | undefined;
-    for (const slot of slotsIn(record, 'in-sync')) {
-      const member = cluster.osdOf(slot.uuid)?.osd?.memberOf(record.pg);
-      if (member === undefined) {
-        problems.push(`${record.pg}: osd.${slot.osd} is in-sync and has nothing of it`);
-        continue;
-      }
-      const found = await cluster.settle(
-        member.scrub(firstPosition, undefined, true),
-        `comparing ${record.pg}`,
-      );
-      if (found.badRows > 0 || found.badBlobs.length > 0)
-        problems.push(
-          `${record.pg}: osd.${slot.osd} has ${found.badRows} bad rows, ${found.badBlobs.length} bad blobs at the end`,
-        );
-      const wrongIndex = found.blobs.find(
-        (listing) => listing.facts.geometry.kind === 'erasure' && listing.index !== slot.index,
-      );
-      if (wrongIndex !== undefined)
-        problems.push(
-          `${record.pg}: osd.${slot.osd} is slot ${slot.index} and holds shard ${wrongIndex.index} of ${formatBlobId(wrongIndex.facts.blob)}`,
-        );
-      const text = `rows ${found.rowsCount} digest ${found.rowsDigest} blobs ${found.blobs
-        .map((listing) => `${formatBlobId(listing.facts.blob)}:${listing.facts.blobCrc}`)
-        .join(' ')}`;
-      if (first === undefined) first = { osd: slot.osd, text, blobs: found.blobs };
-      else if (first.text !== text)
-        problems.push(
-          `${record.pg}: members differ: osd.${first.osd} ${first.text}; osd.${slot.osd} ${text}`,
-        );
+  for (const pg of cluster.monitor.records.keys()) {
+    for (let attempt = 1; ; attempt++) {
+      const record = cluster.monitor.records.get(pg);
+      if (record === undefined) break;
+      const { content, wrong } = await compare(cluster, record);
+      const isSame = cluster.monitor.records.get(pg) === record;
+      if (!isSame && attempt < comparisonsMax) continue;
+      contents.push(content);
+      problems.push(...wrong);
+      break;
     }
-    contents.push({ pg: record.pg, blobs: first?.blobs ?? [] });
   }
   return contents;
+}
+
+async function compare(
+  cluster: SimulatedCluster,
+  record: PgRecord,
+): Promise<{ readonly content: PgContent; readonly wrong: readonly string[] }> {
+  const wrong: string[] = [];
+  let first: { osd: number; text: string; blobs: readonly BlobListing[] } | undefined;
+  for (const slot of slotsIn(record, 'in-sync')) {
+    const member = cluster.osdOf(slot.uuid)?.osd?.memberOf(record.pg);
+    if (member === undefined) {
+      wrong.push(`${record.pg}: osd.${slot.osd} is in-sync and has nothing of it`);
+      continue;
+    }
+    const found = await cluster.settle(
+      member.scrub(firstPosition, undefined, true),
+      `comparing ${record.pg}`,
+    );
+    if (found.badRows > 0 || found.badBlobs.length > 0)
+      wrong.push(
+        `${record.pg}: osd.${slot.osd} has ${found.badRows} bad rows, ${found.badBlobs.length} bad blobs at the end`,
+      );
+    const wrongIndex = found.blobs.find(
+      (listing) => listing.facts.geometry.kind === 'erasure' && listing.index !== slot.index,
+    );
+    if (wrongIndex !== undefined)
+      wrong.push(
+        `${record.pg}: osd.${slot.osd} is slot ${slot.index} and holds shard ${wrongIndex.index} of ${formatBlobId(wrongIndex.facts.blob)}`,
+      );
+    const text = `rows ${found.rowsCount} digest ${found.rowsDigest} blobs ${found.blobs
+      .map((listing) => `${formatBlobId(listing.facts.blob)}:${listing.facts.blobCrc}`)
+      .join(' ')}`;
+    if (first === undefined) first = { osd: slot.osd, text, blobs: found.blobs };
+    else if (first.text !== text)
+      wrong.push(
+        `${record.pg}: members differ: osd.${first.osd} ${first.text}; osd.${slot.osd} ${text}`,
+      );
+  }
+  return { content: { pg: record.pg, blobs: first?.blobs ?? [] }, wrong };
 }
 
 /** What a daemon still holds for requests, though nobody asks for anything any more. */

@@ -16,6 +16,7 @@ import { shardsOfAnOldPlace } from './regressions/shards-of-an-old-place.ts';
 import { takeoverWaitsForEver } from './regressions/takeover-waits-for-ever.ts';
 import type { SimulatedOsd } from './simulated-cluster.ts';
 import { Stage, watched } from './stage.ts';
+import { droppedYesterday } from './stories/dropped-yesterday.ts';
 import { firstToBoot } from './stories/first-to-boot.ts';
 import { frozenOsd } from './stories/frozen-osd.ts';
 import { joiningDoesNotCount } from './stories/joining-does-not-count.ts';
@@ -612,6 +613,7 @@ export const scenarios: ReadonlyMap<string, () => Promise<void>> = new Map([
   ['suspended-machine', suspendedMachine],
   ['frozen-osd', frozenOsd],
   ['trash-comes-back', trashComesBack],
+  ['dropped-yesterday', droppedYesterday],
   ['rotten-primary', rottenPrimary],
   ['log-too-old-to-lead', logTooOldToLead],
   ['planned-hand-over', plannedHandOver],

@@ -348,6 +348,24 @@ export const teeth: readonly Tooth[] = [
     scenario: 'suspended-machine',
   },
   {
+    name: 'who was dropped leaves the record when another takes its place',
+    breaks: 'rule 16',
+    patches: [
+      {
+        file: 'src/map/pg-record.ts',
+        find: '  if (!isWhole(before, layout)) return undefined;\n  const slots = before.slots.filter(\n    (slot) => before.target[slot.index] === slot.osd && slot.state ===',
+        replace:
+          "  if (!isWhole(before, layout) && slotsIn(before, 'joining').length === 0) return undefined;\n  const slots = before.slots.filter(\n    (slot) => before.target[slot.index] === slot.osd || slot.state ===",
+      },
+      {
+        file: 'src/map/pg-record.ts',
+        find: 'undefined && !isWhole(after, layout))',
+        replace: 'undefined && after.slots.length === 0)',
+      },
+    ],
+    scenario: 'dropped-yesterday',
+  },
+  {
     name: 'what left a record is removed at once',
     breaks: 'rule 16',
     patches: [
