@@ -83,7 +83,15 @@ import {
 } from './layouts.ts';
 import type { MapStore } from './map-store.ts';
 import { judgeOut, type OutVerdict } from './out-policy.ts';
-import { layoutOf, newRecords, otherLead, plan, retarget, withPool } from './planner.ts';
+import {
+  layoutOf,
+  newRecords,
+  otherLead,
+  plan,
+  retarget,
+  withPool,
+  withStandInTargets,
+} from './planner.ts';
 import { mergeKnown } from './restore.ts';
 import { loadState, type MonState, putsFor } from './state.ts';
 import { type StoreMark, StoreWitness } from './store-witness.ts';
@@ -134,6 +142,15 @@ interface OsdSight {
 
 /** How an OSD stands with its memory budget (osd/memory-guard.ts). */
 export type OsdMemory = Omit<MessageOf<'memory'>, 'kind'>;
+
+/** A change that waits for its turn. */
+interface AskedChange {
+  readonly decide: (state: MonState) => MonState;
+  /** It may be made while the map store is frozen. */
+  readonly restores: boolean;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
 
 type HeardPgReport = PgReport & {
   readonly osd: OsdId;
@@ -192,6 +209,7 @@ export class Monitor {
   #state: MonState;
   #server: SessionServer | undefined;
   #last: Promise<unknown> = Promise.resolve();
+  readonly #asked: AskedChange[] = [];
   #closed = false;
   readonly #subscribers = new Set<Session>();
   readonly #sights = new Map<Uuid, OsdSight>();
@@ -203,6 +221,8 @@ export class Monitor {
   readonly #isDamped = new Set<OsdId>();
   #heldIn: OutVerdict['held'] = [];
   #hasSettled = false;
+  /** Slots changed since targets were looked at for all PGs. */
+  #isRoundDue = false;
   /** Every disk that should be there was up at once, since this monitor began. */
   #wasComplete = false;
   readonly #jobs = new Map<string, { holder: Uuid; until: Instant }>();
@@ -340,24 +360,51 @@ export class Monitor {
     decide: (state: MonState) => MonState,
     options: { readonly restores: boolean } = { restores: false },
   ): Promise<void> {
-    const done = this.#last.then(async () => {
-      const { fault } = this.#witness;
-      if (fault !== undefined && !options.restores)
-        throw new MonError('refused', `the map store is frozen: ${fault}`);
-      const before = this.#state;
-      const after = decide(before);
-      if (after === before) return;
-      const wrong = mapFault(after.map);
-      assert(wrong === undefined, `a map that may be shown: ${wrong}`);
-      const revision = await this.#options.store.transact(putsFor(before, after));
-      if (revision === undefined)
-        throw new MonError('refused', 'another monitor changed the map store');
-      this.#state = after;
-      this.#show(before, after);
+    const done = new Promise<void>((resolve, reject) => {
+      this.#asked.push({ decide, restores: options.restores, resolve, reject });
     });
-    // One refused command must not refuse the next.
-    this.#last = done.catch(() => {});
+    if (this.#asked.length === 1)
+      // One refused command must not refuse the next.
+      this.#last = this.#last.then(() => this.#changeAsked()).catch(() => {});
     return done;
+  }
+
+  /** What was asked for meanwhile is stored and shown together: a primary that begins asks for all its PGs at once. */
+  async #changeAsked(): Promise<void> {
+    // Bounded: each turn takes all there is, and nothing is asked again by itself.
+    while (this.#asked.length > 0) {
+      const batch = this.#asked.splice(0);
+      const before = this.#state;
+      let after = before;
+      const decided: AskedChange[] = [];
+      for (const asked of batch) {
+        try {
+          const { fault } = this.#witness;
+          if (fault !== undefined && !asked.restores)
+            throw new MonError('refused', `the map store is frozen: ${fault}`);
+          after = asked.decide(after);
+          decided.push(asked);
+        } catch (error) {
+          asked.reject(error);
+        }
+      }
+      try {
+        if (after !== before) await this.#store(before, after);
+        for (const { resolve } of decided) resolve();
+      } catch (error) {
+        for (const { reject } of decided) reject(error);
+      }
+    }
+  }
+
+  async #store(before: MonState, after: MonState): Promise<void> {
+    const wrong = after.map === before.map ? undefined : mapFault(after.map);
+    assert(wrong === undefined, `a map that may be shown: ${wrong}`);
+    const revision = await this.#options.store.transact(putsFor(before, after));
+    if (revision === undefined)
+      throw new MonError('refused', 'another monitor changed the map store');
+    this.#state = after;
+    this.#show(before, after);
   }
 
   /** A change that somebody asked for: refused, with the reason, where it would have to wait for long. */
@@ -392,6 +439,26 @@ export class Monitor {
     }
     const same = [...records].every(([pg, record]) => state.records.get(pg) === record);
     return same ? state : { ...state, records };
+  }
+
+  /**
+   * The state with one record changed and what the leader wants of it beyond: a new election, joining slots, a stand-in.
+   * A primary that begins proposes for each of its PGs, so that this must not cost a round over all; what the change
+   * means for the targets of others is looked at with the next tick.
+   */
+  #plannedFor(state: MonState, changed: PgRecord): MonState {
+    const { map } = state;
+    const nonce = (): string => this.#nonce();
+    const records = new Map(state.records).set(changed.pg, changed);
+    const layout = layoutOf(map, changed.pg);
+    const record =
+      layout === undefined || !this.#isSettled()
+        ? changed
+        : withStandInTargets(map, layout, changed, nonce);
+    for (const next of plan(map, records, nonce, [record])) records.set(next.pg, next);
+    if (records.get(changed.pg) === changed && record !== changed) records.set(record.pg, record);
+    if (changed.slots !== state.records.get(changed.pg)?.slots) this.#isRoundDue = true;
+    return { ...state, records };
   }
 
   #nonce(): string {
@@ -691,11 +758,7 @@ export class Monitor {
       }
       reason = this.#proposalRefusal(state, current, proposed, session.peer.uuid) ?? '';
       if (reason !== '') return state;
-      // What the leader wants beyond (a new election, joining slots) follows in the same change.
-      return this.#planned({
-        ...state,
-        records: new Map(state.records).set(proposed.pg, proposed),
-      });
+      return this.#plannedFor(state, proposed);
     });
     const current = this.#state.records.get(proposed.pg);
     if (current === undefined) throw new MonError('not-found', reason);
@@ -833,7 +896,7 @@ export class Monitor {
       const next = isCurrent ? otherLead(state.map, record) : undefined;
       if (record === undefined || next === undefined) return state;
       const moved = nextRecord(record, { primary: next }, this.#nonce());
-      return this.#planned({ ...state, records: new Map(state.records).set(pg, moved) });
+      return this.#plannedFor(state, moved);
     });
   }
 
@@ -1011,11 +1074,12 @@ export class Monitor {
   }
 
   #tendLayouts(now: Instant): void {
-    if (!this.#isSettled()) return;
-    if (!this.#hasSettled) {
-      this.#hasSettled = true;
-      this.#spawn('settled', () => this.#change((state) => this.#planned(state)));
+    if (this.#isRoundDue || (this.#isSettled() && !this.#hasSettled)) {
+      this.#isRoundDue = false;
+      this.#hasSettled = this.#isSettled();
+      this.#spawn('round', () => this.#change((state) => this.#planned(state)));
     }
+    if (!this.#isSettled()) return;
     const world = {
       wordOf: (pg: PgId) => this.#emptinessOf(pg),
       askScrub: (pgs: readonly PgId[]) => this.scrub(pgs, false),

@@ -132,11 +132,28 @@ function withStandIns(
   return replaceAbsent(up, layout, { pg: record.pg, target, held });
 }
 
+/** The record with stand-ins among its targets, where it is stuck without them; itself when it is not. */
+export function withStandInTargets(
+  map: ClusterMap,
+  layout: Layout,
+  record: PgRecord,
+  nonce: () => string,
+): PgRecord {
+  const target = withStandIns(map, layout, record, record.target);
+  const isSame = target.every((osd, index) => osd === record.target[index]);
+  return isSame ? record : nextRecord(record, { target }, nonce());
+}
+
 /**
- * One round over all PGs: elects where the primary is gone, and lets targets that are up join. Returns the
+ * One round over `which` of all PGs: elects where the primary is gone, and lets targets that are up join. Returns the
  * records that change.
  */
-export function plan(map: ClusterMap, records: Records, nonce: () => string): PgRecord[] {
+export function plan(
+  map: ClusterMap,
+  records: Records,
+  nonce: () => string,
+  which: Iterable<PgRecord> = records.values(),
+): PgRecord[] {
   const byUuid = new Map(map.osds.map((osd) => [osd.uuid, osd]));
   const isUp = (uuid: Uuid | undefined): boolean => {
     const osd = uuid === undefined ? undefined : byUuid.get(uuid);
@@ -144,7 +161,7 @@ export function plan(map: ClusterMap, records: Records, nonce: () => string): Pg
   };
   const leads = countLeads(map, records);
   const changed: PgRecord[] = [];
-  for (const record of records.values()) {
+  for (const record of which) {
     const layout = layoutOf(map, record.pg);
     if (layout === undefined) continue;
     const primary = elect(record, layout, isUp, leads);

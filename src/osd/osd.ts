@@ -322,7 +322,7 @@ export class Osd {
   #onChange(change: { map: boolean; records: readonly PgRecord[] }): void {
     if (this.#closed) return;
     if (change.map) this.#env.tasks.spawn('keep map', () => this.#keepMap());
-    this.#removeLeftOver();
+    if (change.map) this.#removeLeftOver();
     const records = change.map ? [...this.#world.mon.records.values()] : change.records;
     for (const record of records) this.#follow(record);
   }

@@ -160,6 +160,8 @@ export class Primary implements LinkOwner {
   #endedReason = '';
   #isScrubbing = false;
   #rowsRepaired = 0;
+  /** Whether there are rows, as of an entry. */
+  #rowsSeen: { readonly at: number; readonly rows: boolean } | undefined;
 
   constructor(world: World, parts: { member: Member; layout: Layout; record: PgRecord }) {
     this.world = world;
@@ -1506,7 +1508,11 @@ export class Primary implements LinkOwner {
   async report(): Promise<PgReport> {
     const missing = [...this.#links.values()].reduce((sum, link) => sum + link.missing, 0);
     const { counts, scrubs } = this.disk;
-    const rows = await this.disk.hasRows();
+    // What is ordered is all that changes it: a primary at rest reads nothing each second.
+    const { sequence } = this.disk.head;
+    if (this.#rowsSeen?.at !== sequence)
+      this.#rowsSeen = { at: sequence, rows: await this.disk.hasRows() };
+    const { rows } = this.#rowsSeen;
     // A delete of what is not there counts as well, so that only the listing says whether nothing is here: a
     // layout is removed by this word (rule 31).
     const [some] = await this.disk.listBlobs(undefined, 1);
