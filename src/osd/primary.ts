@@ -160,8 +160,8 @@ export class Primary implements LinkOwner {
   #endedReason = '';
   #isScrubbing = false;
   #rowsRepaired = 0;
-  /** Whether there are rows, as of an entry. */
-  #rowsSeen: { readonly at: number; readonly rows: boolean } | undefined;
+  /** What there was, as of an entry. */
+  #seen = { at: -1, rows: false, blobs: false };
 
   constructor(world: World, parts: { member: Member; layout: Layout; record: PgRecord }) {
     this.world = world;
@@ -1508,15 +1508,16 @@ export class Primary implements LinkOwner {
   async report(): Promise<PgReport> {
     const missing = [...this.#links.values()].reduce((sum, link) => sum + link.missing, 0);
     const { counts, scrubs } = this.disk;
-    // What is ordered is all that changes it: a primary at rest reads nothing each second.
-    const { sequence } = this.disk.head;
-    if (this.#rowsSeen?.at !== sequence)
-      this.#rowsSeen = { at: sequence, rows: await this.disk.hasRows() };
-    const { rows } = this.#rowsSeen;
     // A delete of what is not there counts as well, so that only the listing says whether nothing is here: a
-    // layout is removed by this word (rule 31).
-    const [some] = await this.disk.listBlobs(undefined, 1);
-    const blobs = some === undefined ? 0 : Math.max(1, counts.blobs);
+    // layout is removed by this word (rule 31). That something is here is remembered until the next entry, so
+    // that a primary at rest reads nothing each second; that nothing is, never.
+    const { sequence } = this.disk.head;
+    if (this.#seen.at !== sequence) this.#seen = { at: sequence, rows: false, blobs: false };
+    const seen = this.#seen;
+    seen.rows ||= await this.disk.hasRows();
+    seen.blobs ||= (await this.disk.listBlobs(undefined, 1)).length > 0;
+    const { rows } = seen;
+    const blobs = seen.blobs ? Math.max(1, counts.blobs) : 0;
     return {
       pg: this.pg,
       serving: this.isServing,
