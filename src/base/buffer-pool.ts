@@ -27,6 +27,8 @@ interface Slab {
   size: number;
   /** Its buffers that nobody has. */
   free: Uint8Array[];
+  /** Where those begin that somebody has. */
+  readonly out: Set<number>;
 }
 
 export class BufferPool {
@@ -47,7 +49,7 @@ export class BufferPool {
   /** Buffers that somebody has and has yet to give back. */
   get outCount(): number {
     let count = 0;
-    for (const { size, free } of this.#slabs.values()) count += buffersIn(size) - free.length;
+    for (const { out } of this.#slabs.values()) count += out.size;
     return count;
   }
 
@@ -65,7 +67,11 @@ export class BufferPool {
   tryAcquire(bytes: number): Uint8Array | undefined {
     const size = bytes < pooledBytesMin ? undefined : classes.find((each) => each >= bytes);
     if (size === undefined) return undefined;
-    return this.#slabWith(size)?.free.pop()?.subarray(0, bytes);
+    const slab = this.#slabWith(size);
+    const buffer = slab?.free.pop();
+    if (slab === undefined || buffer === undefined) return undefined;
+    slab.out.add(buffer.byteOffset);
+    return buffer.subarray(0, bytes);
   }
 
   /**
@@ -77,7 +83,7 @@ export class BufferPool {
     let empty: Slab | undefined;
     for (const slab of this.#slabs.values()) {
       if (slab.size !== size) {
-        if (slab.free.length === buffersIn(slab.size)) empty = slab;
+        if (slab.out.size === 0) empty = slab;
       } else if (
         slab.free.length > 0 &&
         (best === undefined || slab.free.length < best.free.length)
@@ -99,7 +105,7 @@ export class BufferPool {
 
   #newSlab(): Slab {
     const memory = newMemory(Math.floor(slabBytes / wasmPageBytes));
-    const slab = { memory, size: slabBytes, free: [] };
+    const slab: Slab = { memory, size: slabBytes, free: [], out: new Set() };
     this.#slabs.set(memory, slab);
     return slab;
   }
@@ -108,8 +114,8 @@ export class BufferPool {
   release(view: Uint8Array): void {
     const slab = this.#slabs.get(view.buffer);
     if (slab === undefined) return;
-    assert(slab.free.length < buffersIn(slab.size), 'a buffer is given back once');
     const begin = view.byteOffset - (view.byteOffset % slab.size);
+    assert(slab.out.delete(begin), 'a buffer is given back once');
     const whole = new Uint8Array(slab.memory, begin, slab.size);
     if (this.#poison) whole.fill(0xdd);
     slab.free.push(whole);
