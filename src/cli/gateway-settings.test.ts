@@ -12,6 +12,7 @@ test('settings of the gateway are read, and what is not one is named', () => {
     { storageClasses: ['STANDARD', 'COLD'], kmsKeys: ['photos'], lifecycleDayMs: 10_000 },
   );
   deepEqual(parseGatewaySettings({ signatureV2: false }, 'f'), { signatureV2: false });
+  deepEqual(parseGatewaySettings({ loggingRollSeconds: 5 }, 'f'), { loggingRollMs: 5000 });
   deepEqual(parseGatewaySettings({ hostNames: ['s3.lan'], websiteNames: ['web.lan'] }, 'f'), {
     hostNames: ['s3.lan'],
     websiteNames: ['web.lan'],

@@ -19,6 +19,8 @@ export interface GatewaySettings {
   readonly lifecycleDayMs?: number;
   /** Between two rounds of lifecycle rules. */
   readonly lifecycleIntervalMs?: number;
+  /** How long records of bucket logging wait for others before they are delivered. */
+  readonly loggingRollMs?: number;
   /** Entries of an index shard from which on it is split. */
   readonly shardEntriesMax?: number;
 }
@@ -31,6 +33,7 @@ const keys = [
   'kmsKeys',
   'lifecycleDaySeconds',
   'lifecycleIntervalSeconds',
+  'loggingRollSeconds',
   'shardEntriesMax',
 ] as const;
 
@@ -96,6 +99,9 @@ export function parseGatewaySettings(value: unknown, path: string): GatewaySetti
         break;
       case 'lifecycleIntervalSeconds':
         settings = { ...settings, lifecycleIntervalMs: millisecondsOf(field, place) };
+        break;
+      case 'loggingRollSeconds':
+        settings = { ...settings, loggingRollMs: millisecondsOf(field, place) };
         break;
       case 'shardEntriesMax':
         settings = { ...settings, shardEntriesMax: shardEntriesOf(field, place) };

@@ -32,6 +32,7 @@ import {
 } from './protocol/policy.ts';
 import type { S3Request } from './protocol/request.ts';
 import { isSignedV2 } from './protocol/sigv2.ts';
+import type { RequestTrace } from './request-trace.ts';
 
 /** Actions as policies name them. */
 export type Action = `s3:${string}`;
@@ -49,6 +50,8 @@ export interface Asker {
   readonly user: Requester;
   readonly request: S3Request;
   readonly parts: { readonly env: Env; readonly index: IndexClient };
+  /** Told when nothing but an access list lets the request in. */
+  readonly trace?: RequestTrace;
 }
 
 /** What of a bucket's access list grants an action on it; nothing does for the rest. */
@@ -330,7 +333,10 @@ export function judgeOf(asker: Asker, question: Question): Judge {
     const permission = bucketPermissions[action];
     const groups = block.ignorePublicAcls ? 'ignored' : 'all';
     if (permission !== undefined && ownershipOf(configuration) !== 'BucketOwnerEnforced') {
-      if (aclGrants(bucketAclOf(configuration), user.name, permission, groups)) return 'granted';
+      if (aclGrants(bucketAclOf(configuration), user.name, permission, groups)) {
+        if (asker.trace !== undefined) asker.trace.aclRequired = true;
+        return 'granted';
+      }
     }
     throw new S3Error('AccessDenied');
   };
@@ -359,6 +365,41 @@ export function checkObjectAcl(asker: Asker, access: BucketAccess, entry: Entry)
   const permission = objectPermissions[access.judge.action] ?? 'FULL_CONTROL';
   const groups = publicAccessBlockOf(access.configuration).ignorePublicAcls ? 'ignored' : 'all';
   if (!aclGrants(entry.acl ?? [], name, permission, groups)) throw new S3Error('AccessDenied');
+  if (asker.trace !== undefined) asker.trace.aclRequired = true;
+}
+
+/** The service that delivers access logs, as policies name it. */
+const loggingService = 'logging.s3.amazonaws.com';
+
+/**
+ * Whether the bucket's policy lets records of another bucket's requests in, below a prefix. The resource that is asked for
+ * is the prefix, as in radosgw: which keys there will be nobody knows when logging is turned on.
+ */
+export function mayLogTo(
+  bucket: KnownBucket,
+  target: { readonly bucket: string; readonly prefix: string },
+  source: { readonly bucket: string; readonly owner: string },
+): boolean {
+  const policy = policyOf(bucket.configuration, true);
+  if (policy === undefined) return false;
+  const context: PolicyContext = (key) => {
+    switch (key) {
+      case 'aws:sourcearn':
+        return [resourcePrefix + source.bucket];
+      case 'aws:sourceaccount':
+        return [source.owner];
+      default:
+        return undefined;
+    }
+  };
+  const verdict = judgePolicy(policy, {
+    principals: [],
+    service: loggingService,
+    action: 's3:PutObject',
+    resource: `${resourcePrefix}${target.bucket}/${target.prefix}`,
+    context,
+  });
+  return verdict === 'allow';
 }
 
 /** A list that lets in anybody is refused where the bucket blocks that. */

@@ -4,6 +4,7 @@ import type { Version } from '../base/method.ts';
 import type { Cluster } from '../client/cluster.ts';
 import type { Env } from '../env/env.ts';
 import type { HttpResponse } from '../env/http.ts';
+import type { AccessLog } from './access-log.ts';
 import { type Action, judgeOf } from './authorization.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import type { Identities, Requester } from './iam/identities.ts';
@@ -19,6 +20,7 @@ import type { PayloadSignature } from './protocol/sigv4.ts';
 import { versioningOf } from './protocol/versioning.ts';
 import { parseXml, type XmlNode } from './protocol/xml.ts';
 import type { Quotas } from './quotas.ts';
+import type { RequestTrace } from './request-trace.ts';
 
 /** Reads under way in this gateway: garbage younger than the oldest of them is left alone. */
 export class ActiveReads {
@@ -48,6 +50,7 @@ export interface GatewayParts {
   readonly masterKeys: MasterKeys;
   readonly budget: ByteBudget;
   readonly reads: ActiveReads;
+  readonly accessLog: AccessLog;
   /** What GetBucketLocation and bucket creation go by. */
   readonly region: string;
   /** Whether signatures of version 2 are accepted. */
@@ -69,6 +72,7 @@ export interface OperationContext {
   readonly user: Requester;
   readonly payload: PayloadSignature;
   readonly requestId: string;
+  readonly trace?: RequestTrace;
 }
 
 export type Operation = (context: OperationContext) => Promise<HttpResponse>;
@@ -95,6 +99,7 @@ export async function accessBucket(
   checkBucketName(name);
   const judge = judgeOf(context, { action, key: context.request.key });
   const access = await context.parts.index.access(name, judge, freshness);
+  if (context.trace !== undefined) context.trace.access = access;
   checkExpectedOwner(context, 'x-amz-expected-bucket-owner', access);
   return access;
 }

@@ -9,6 +9,7 @@ import { blobBytesMax, type Cluster } from '../client/cluster.ts';
 import type { Env } from '../env/env.ts';
 import type { HttpRequest, HttpResponse } from '../env/http.ts';
 import type { Address } from '../env/network.ts';
+import { AccessLog } from './access-log.ts';
 import { ByteBudget } from './byte-budget.ts';
 import { ActiveReads, type GatewayParts } from './context.ts';
 import { errorResponse } from './error-response.ts';
@@ -17,6 +18,8 @@ import { Identities } from './iam/identities.ts';
 import { answerQuery, isQueryRequest } from './iam/query-api.ts';
 import { IndexClient } from './index/index-client.ts';
 import { LifecycleJob } from './lifecycle-job.ts';
+import { deliverLog } from './log-delivery.ts';
+import { logRequest } from './logged-request.ts';
 import { MasterKeys } from './master-keys.ts';
 import { Migrator } from './migrator.ts';
 import { corsHeaders, preflight } from './operations/bucket-cors.ts';
@@ -27,6 +30,7 @@ import { s3ErrorOf } from './protocol/errors.ts';
 import { parseRequest, type S3Request } from './protocol/request.ts';
 import { SigningKeyCache } from './protocol/sigv4.ts';
 import { Quotas } from './quotas.ts';
+import { RequestTrace } from './request-trace.ts';
 import { route } from './router.ts';
 import { SplitJob } from './split-job.ts';
 import { answerWebsite, isWebsiteHost, isWebsiteRequest, withoutQuery } from './website.ts';
@@ -50,6 +54,8 @@ export interface GatewayOptions {
   readonly lifecycleDayMs?: number;
   /** Between two rounds of lifecycle rules. Default one hour. */
   readonly lifecycleIntervalMs?: number;
+  /** How long records of bucket logging wait for others where the bucket does not say. Default five minutes. */
+  readonly loggingRollMs?: number;
   /** For all requests together. Default 80 MiB: ten 4 MiB streams each way. At least 16 MiB. */
   readonly budgetBytes?: number;
   /** How long replaced blobs wait for readers that began before. Default 15 minutes. */
@@ -70,7 +76,7 @@ export interface GatewayOptions {
 
 export interface Gateway {
   readonly address: Address;
-  /** Stops accepting and collecting; requests under way end on their own. */
+  /** Stops accepting and collecting, and delivers access logs for two seconds; requests under way end on their own. */
   close(): Promise<void>;
 }
 
@@ -81,6 +87,7 @@ const defaults = {
   kmsKeys: [],
   lifecycleDayMs: 24 * 60 * 60 * 1000,
   lifecycleIntervalMs: 60 * 60 * 1000,
+  loggingRollMs: 5 * 60 * 1000,
   budgetBytes: 80 * 1024 * 1024,
   garbageGraceMs: 15 * 60 * 1000,
   garbageIntervalMs: 60_000,
@@ -126,6 +133,8 @@ class S3Gateway {
   /** Answers whatever comes; throws nothing. */
   async handle(http: HttpRequest): Promise<HttpResponse> {
     const requestId = this.#ids.next();
+    const { clock, wall } = this.#parts.env;
+    const trace = new RequestTrace(clock.now(), wall.nowMs());
     let request: S3Request | undefined;
     let response: HttpResponse;
     try {
@@ -133,13 +142,14 @@ class S3Gateway {
         isWebsiteRequest(http, this.#websiteNames) ? withoutQuery(http) : http,
         this.#hostNames,
       );
-      response = await this.#operate(request, requestId);
+      response = await this.#operate(request, requestId, trace);
     } catch (error) {
       response = this.#errorResponse(error, http, requestId);
+      trace.errorCode = s3ErrorOf(error).code;
     }
     const ofOrigin =
       request?.headers.has('origin') === true ? await this.#corsHeaders(request, requestId) : [];
-    return {
+    const answer = {
       ...response,
       headers: [
         ...response.headers,
@@ -148,8 +158,11 @@ class S3Gateway {
         ['x-amz-id-2', this.#parts.hostId],
         ['date', formatHttpDate(this.#parts.env.wall.nowMs())],
         ['server', 'Holdfast'],
-      ],
+      ] as const,
     };
+    if (request?.bucket === undefined) return answer;
+    const isWebsite = isWebsiteHost(request, this.#websiteNames);
+    return logRequest(this.#parts, { http, request, requestId, trace, answer, isWebsite });
   }
 
   /** Without them a browser hides the answer from its page, which is right when the bucket can't be seen. */
@@ -162,7 +175,7 @@ class S3Gateway {
     }
   }
 
-  #operate(request: S3Request, requestId: string): Promise<HttpResponse> {
+  #operate(request: S3Request, requestId: string, trace: RequestTrace): Promise<HttpResponse> {
     if (isQueryRequest(request))
       return answerQuery({ parts: this.#parts, keys: this.#keys, request, requestId });
     const { identities, env } = this.#parts;
@@ -177,8 +190,9 @@ class S3Gateway {
       userByAccessKey: (accessKey) =>
         identities.byAccessKey(accessKey, sessionTokenOf(request), nowMs),
     });
+    trace.user = user;
     const operation = route(request);
-    return operation({ parts: this.#parts, request, user, payload, requestId });
+    return operation({ parts: this.#parts, request, user, payload, requestId, trace });
   }
 
   #report(thrown: unknown, method: string, requestId: string): void {
@@ -208,6 +222,12 @@ export async function startS3(env: Env, options: GatewayOptions): Promise<Gatewa
   const { cluster } = options;
   const settings = { ...defaults, ...options };
   const index = new IndexClient(env, cluster);
+  const hostId = formatHex(env.secrets.bytes(8)).toUpperCase();
+  const accessLog = new AccessLog(env, {
+    rollMs: settings.loggingRollMs,
+    gatewayId: hostId,
+    deliver: (delivery) => deliverLog(parts, delivery),
+  });
   const parts: GatewayParts = {
     env,
     cluster,
@@ -217,10 +237,11 @@ export async function startS3(env: Env, options: GatewayOptions): Promise<Gatewa
     masterKeys: new MasterKeys(env, index, settings.kmsKeys),
     budget: new ByteBudget(Math.max(budgetBytesMin, settings.budgetBytes)),
     reads: new ActiveReads(),
+    accessLog,
     region: settings.region,
     signatureV2: settings.signatureV2,
     storageClasses: settings.storageClasses,
-    hostId: formatHex(env.secrets.bytes(8)).toUpperCase(),
+    hostId,
   };
   const gateway = new S3Gateway(parts, options.hostNames ?? [], options.websiteNames ?? []);
   const listener = await env.http.serve(options.address, (request) => gateway.handle(request));
@@ -256,6 +277,7 @@ export async function startS3(env: Env, options: GatewayOptions): Promise<Gatewa
       migrator.stop();
       splits.stop();
       await listener.close();
+      await accessLog.close();
     },
   };
 }

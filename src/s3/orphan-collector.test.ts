@@ -9,6 +9,7 @@ import { type BlobId, formatBlobId } from '../base/ids.ts';
 import type { MethodRow } from '../base/method.ts';
 import { ClientError } from '../client/errors.ts';
 import type { BodySource, HttpResponse } from '../env/http.ts';
+import { AccessLog } from './access-log.ts';
 import { ByteBudget } from './byte-budget.ts';
 import { ActiveReads } from './context.ts';
 import { Identities } from './iam/identities.ts';
@@ -465,6 +466,11 @@ test('two gateways at once, and more blobs than fit in memory, come to the same 
       quotas: new Quotas(env, cluster, index),
       budget: new ByteBudget(16 * mebibyte),
       reads: new ActiveReads(),
+      accessLog: new AccessLog(env, {
+        rollMs: hourMs,
+        gatewayId: '',
+        deliver: () => Promise.reject(new Error('no request is logged')),
+      }),
       region: 'here',
       signatureV2: true,
       storageClasses: [],

@@ -16,6 +16,11 @@ import {
   putBucketLifecycle,
 } from './operations/bucket-lifecycle.ts';
 import {
+  getBucketLogging,
+  postBucketLogging,
+  putBucketLogging,
+} from './operations/bucket-logging.ts';
+import {
   deleteBucketOwnershipControls,
   deletePublicAccessBlock,
   getBucketOwnershipControls,
@@ -32,7 +37,6 @@ import {
 import {
   getBucketAccelerate,
   getBucketLocation,
-  getBucketLogging,
   getBucketNotification,
   getBucketReplication,
   getBucketRequestPayment,
@@ -164,6 +168,8 @@ const bucketRoutes: Routes = {
   'PUT cors': putBucketCors,
   'DELETE cors': deleteBucketCors,
   'GET logging': getBucketLogging,
+  'PUT logging': putBucketLogging,
+  'POST logging': postBucketLogging,
   'GET notification': getBucketNotification,
   'GET policy': getBucketPolicy,
   'GET replication': getBucketReplication,
@@ -208,7 +214,8 @@ export const routeNames: Readonly<Record<'bucket' | 'object', readonly string[]>
   object: Object.keys(objectRoutes).sort(),
 };
 
-function subresourceOf(request: S3Request): string | undefined {
+/** What of an object or bucket the request is about; undefined: all of it. */
+export function subresourceOf(request: S3Request): string | undefined {
   if (request.rawQuery === '') return undefined;
   for (const name of request.query.keys()) if (subresources.has(name)) return name;
   return undefined;

@@ -46,12 +46,13 @@ if (
   process.exit(2);
 }
 
-/** What the suite expects of a server that it tests: its own clock for lifecycle rules, two keys, two more classes. */
+/** What the suite expects of a server that it tests: its own clocks for lifecycle rules and logs, two keys, two more classes. */
 const lifecycleDaySeconds = 6;
 const gatewaySettings = `
 gateway:
   lifecycleDaySeconds: ${lifecycleDaySeconds}
   lifecycleIntervalSeconds: 1
+  loggingRollSeconds: 5
   kmsKeys: [testkey-1, testkey-2]
   storageClasses: [LUKEWARM, FROZEN]
 `;

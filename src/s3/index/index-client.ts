@@ -200,6 +200,13 @@ export class IndexClient implements IndexObjects {
     return this.#recall(name) ?? (await this.lookUp(name));
   }
 
+  /** What is known of the bucket without asking anybody, not older than `rememberedMsMax`. */
+  remembered(name: string): KnownBucket | undefined {
+    const bucket = this.#buckets.get(name);
+    if (bucket === undefined) return undefined;
+    return this.#env.clock.now() - bucket.seenAt > rememberedMsMax ? undefined : bucket;
+  }
+
   /** Not older than `rememberedMsMax`. */
   #recall(name: string): KnownBucket | undefined {
     const bucket = this.#buckets.get(name);

@@ -147,14 +147,21 @@ export async function deleteObjects(context: OperationContext): Promise<HttpResp
   const nodes = childrenOf(root, 'Object');
   if (nodes.length === 0 || nodes.length > keysPerRequestMax) throw new S3Error('MalformedXML');
   const access = await accessForItems(context);
-  const bypass = await bypassesGovernance(context, access, undefined);
+  const { trace } = context;
+  if (trace !== undefined) trace.access = access;
   const output: string[] = [];
+  const refuse = (item: Item | Refused, error: S3Error): void => {
+    output.push(errorElement(item, error));
+    const { key, versionId } = item;
+    trace?.deleted.push({ key, versionId, error });
+  };
+  const bypass = await bypassesGovernance(context, access, undefined);
   const items: Item[] = [];
   for (const node of nodes) {
     const item = parseItem(node, bypass);
-    if ('error' in item) output.push(errorElement(item, item.error));
+    if ('error' in item) refuse(item, item.error);
     else if (await mayDelete(context, access, item)) items.push(item);
-    else output.push(errorElement(item, new S3Error('AccessDenied')));
+    else refuse(item, new S3Error('AccessDenied'));
   }
   items.sort((a, b) => compareBytes(a.call.key, b.call.key));
   for (let first = items[0]; first !== undefined; first = items[0]) {
@@ -168,13 +175,18 @@ export async function deleteObjects(context: OperationContext): Promise<HttpResp
       for (const [i, item] of shardItems.entries()) {
         const outcome = outcomes[i];
         const error = outcome && deleteError(outcome, access, item.key);
-        if (error !== undefined) output.push(errorElement(item, error));
-        else if (!quiet && outcome !== undefined) output.push(deletedElement(item, outcome));
+        if (error !== undefined) {
+          refuse(item, error);
+          continue;
+        }
+        const { key, versionId } = item;
+        trace?.deleted.push({ key, versionId, error: undefined });
+        if (!quiet && outcome !== undefined) output.push(deletedElement(item, outcome));
       }
     } catch (thrown) {
       const error = s3ErrorOf(thrown);
       if (error.code === 'NoSuchBucket' || error.code === 'AccessDenied') throw thrown;
-      for (const item of shardItems) output.push(errorElement(item, error));
+      for (const item of shardItems) refuse(item, error);
     }
   }
   return xmlResponse(xmlDocument('DeleteResult', ...output));

@@ -123,7 +123,7 @@ export function contentOf(stored: StoredBody<unknown>, sizeBytes: number): Conte
 
 /** Makes the entry the object's. From here on the outcome may be unknown; nothing is cleaned up. */
 export async function commitEntry(
-  context: OperationContext,
+  context: Pick<OperationContext, 'parts'>,
   access: BucketAccess,
   key: string,
   conditions: WriteConditions,

@@ -120,6 +120,12 @@ export function formatIsoDate(ms: number): string {
   return `${lastIsoText}${pad(Math.floor(inMinute / 1000), 2)}.${pad(inMinute % 1000, 3)}Z`;
 }
 
+/** `06/Nov/1994:08:49:37 +0000`, as server logs have it. */
+export function formatLogDate(ms: number): string {
+  const t = computeCivil(ms);
+  return `${pad(t.day, 2)}/${monthNames[t.month - 1]}/${pad(t.year, 4)}:${pad(t.hour, 2)}:${pad(t.minute, 2)}:${pad(t.second, 2)} +0000`;
+}
+
 /** `20130524T000000Z` */
 export function formatAmzDate(ms: number): string {
   const t = computeCivil(ms);
