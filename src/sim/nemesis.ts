@@ -8,14 +8,15 @@
 // Messages are not doubled within a connection: the network's contract is an ordered stream. Requests are
 // doubled by clients that try again, and by streams that a cut held back and a heal delivers.
 
-import type { OsdId } from '../base/ids.ts';
+import type { OsdId, PoolId } from '../base/ids.ts';
 import type { Random } from '../env/random.ts';
-import { findOsd, findPool } from '../map/cluster-map.ts';
-import { copies, erasure } from '../map/geometry.ts';
+import { domainOf, findOsd, findPool } from '../map/cluster-map.ts';
+import { copies, erasure, slotCount } from '../map/geometry.ts';
 import { MonError } from '../mon/errors.ts';
+import { poolOf } from '../mon/initial.ts';
 import { parseStoreKey } from '../store/keys.ts';
 import { wireVersionMax } from '../wire/messages.ts';
-import type { SimulatedCluster, SimulatedOsd } from './simulated-cluster.ts';
+import type { SimulatedCluster, SimulatedGateway, SimulatedOsd } from './simulated-cluster.ts';
 
 /** A fault, what it weighs where a run has it, and what it does; false when it does not apply now. */
 interface Fault {
@@ -31,16 +32,44 @@ export interface NemesisOptions {
   readonly toleratesLoss: boolean;
   /** Ends a gateway in the middle of what it does and starts another. */
   killGateway(): boolean;
+  /** The same for a client that puts blobs and swaps rows itself. */
+  killClient(): boolean;
+  readonly clients: () => readonly SimulatedGateway[];
+  readonly gateways: () => readonly SimulatedGateway[];
+  /** How many blobs of a pool were acknowledged before an instant, and that nobody has begun to delete. */
+  acknowledgedIn(pool: number, before: number): number;
 }
 
 /** Layouts that a pool may have before it gets another from here. */
 const layoutsMax = 3;
+
+/** Disks that a run may have; each costs events. */
+const osdsMax = 9;
+
+/** Pools beside those of the beginning: at once, and in all. */
+const extraPoolsMax = 2;
+const extraPoolsMaxEver = 6;
+
+/**
+ * In which everything serves again after one OSD of a cluster that is well was frozen. Silence is told after 6 to 8
+ * seconds; clients and disks of a run are busy, so that it may take longer than where nothing else is done.
+ */
+const servesWithinMs = 20_000;
+
+/**
+ * Gateways are away for less than garbage is kept at least: a read that takes longer may lose what it reads. Others
+ * also for longer than their requests last.
+ */
+const gatewayAwayMsMax = 8000;
+const clientAwayMsMax = 45_000;
 
 /** Most that a spoilt disk may take to be found and repaired. */
 const repairMs = 90_000;
 
 export class Nemesis {
   readonly counts: Record<string, number> = {};
+  /** What was seen to be wrong while something was broken. */
+  readonly problems: string[] = [];
   /** Some disk has failed a read without having lost anything. */
   hasFailedReads = false;
   /** Some disk was full. */
@@ -51,7 +80,11 @@ export class Nemesis {
   readonly #weights: number;
   readonly #pauseMsMax: number;
   readonly #toleratesLoss: boolean;
-  readonly #killGateway: () => boolean;
+  readonly #options: NemesisOptions;
+  /** Pools made here that are not in the trash. */
+  readonly #extraPools = new Map<string, PoolId>();
+  #extraPoolsEver = 0;
+  readonly #gonePools = new Set<number>();
   /** Spoilt bytes could not be repaired in time: nothing further is hurt in this run. */
   #isSpent = false;
   /** What is to be undone: at an instant, or at the end. */
@@ -63,7 +96,7 @@ export class Nemesis {
     this.#random = options.random;
     this.#cluster = options.cluster;
     this.#toleratesLoss = options.toleratesLoss;
-    this.#killGateway = options.killGateway;
+    this.#options = options;
     const chosen = this.#all()
       // A third of the faults is unknown to a run: what only shows without the others shows, too.
       .filter(() => this.#random.below(3) > 0)
@@ -119,6 +152,8 @@ export class Nemesis {
       for (let attempt = 0; attempt < 20 && !(await this.#mark(osd, 'in')); attempt++)
         await cluster.scheduler.run(500);
     }
+    for (let attempt = 0; attempt < 20 && this.#trashedPools().length > 0; attempt++)
+      if (!(await this.#restorePool())) await cluster.scheduler.run(500);
     const goOn = (): Promise<boolean> =>
       this.#command(cluster.monitor.setMigration('data', { migration: 'running' }), 'going on');
     for (let attempt = 0; attempt < 20 && !(await goOn()); attempt++)
@@ -224,7 +259,16 @@ export class Nemesis {
       { name: 'pool turned back or paused', weight: 2, apply: () => this.#turnPool() },
       { name: 'disk given up', weight: 2, apply: (osd) => this.#giveUp(osd) },
       { name: 'disk taken back', weight: 4, apply: (osd) => this.#takeBack(osd) },
-      { name: 'gateway death', weight: 3, apply: () => this.#killGateway() },
+      { name: 'gateway death', weight: 3, apply: () => this.#options.killGateway() },
+      { name: 'client death', weight: 3, apply: () => this.#options.killClient() },
+      { name: 'client vanishes for a while', weight: 4, apply: () => this.#pauseClient() },
+      { name: 'frozen osd', weight: 2, apply: (osd) => this.#freeze(osd) },
+      { name: 'disk added', weight: 2, apply: () => this.#addDisk() },
+      { name: 'weight change', weight: 2, apply: (osd) => this.#changeWeight(osd) },
+      { name: 'pool made', weight: 6, apply: () => this.#makePool() },
+      { name: 'pool removed', weight: 4, apply: () => this.#removePool() },
+      { name: 'pool taken back', weight: 3, apply: () => this.#restorePool() },
+      { name: 'trash of pools emptied', weight: 3, apply: () => this.#emptyPoolTrash() },
       { name: 'scrub', weight: 3, apply: () => this.#scrub(this.#random.below(2) === 0) },
       { name: 'wiped disk', weight: 3, apply: (osd) => this.#wipe(osd) },
       { name: 'bit flips in data', weight: 3, apply: (osd) => this.#spoil(osd, 'data') },
@@ -400,6 +444,155 @@ export class Nemesis {
     ];
     const wish = wishes[this.#random.below(wishes.length)] as (typeof wishes)[number];
     return this.#command(cluster.monitor.setPoolLayout('data', wish), 'changing a pool');
+  }
+
+  /** Where clients may put blobs. */
+  get names(): readonly string[] {
+    return ['data', ...this.#extraPools.keys()];
+  }
+
+  isGone(pool: number): boolean {
+    return this.#gonePools.has(pool);
+  }
+
+  async #makePool(): Promise<boolean> {
+    const cluster = this.#cluster;
+    if (!cluster.hasMonitor || this.#extraPoolsEver === extraPoolsMaxEver) return false;
+    if (this.#extraPools.size + this.#trashedPools().length >= extraPoolsMax) return false;
+    const failureDomain = this.#random.below(2) === 0 ? 'host' : 'osd';
+    const domains = new Set(cluster.monitor.map.osds.map((osd) => domainOf(osd, failureDomain)));
+    const fitting = [
+      copies(2, 1),
+      copies(3, 2),
+      erasure(2, 1),
+      erasure(1, 2),
+      erasure(3, 2),
+    ].filter((geometry) => slotCount(geometry) <= domains.size);
+    const geometry = fitting[this.#random.below(Math.max(1, fitting.length))];
+    if (geometry === undefined) return false;
+    const name = `extra-${this.#extraPoolsEver++}`;
+    const pool = poolOf({
+      name,
+      geometry,
+      failureDomain,
+      pgCount: 1 + this.#random.below(3),
+    });
+    if (!(await this.#command(cluster.monitor.createPool(pool), 'making a pool'))) return false;
+    const made = findPool(cluster.monitor.map, name);
+    if (made !== undefined) this.#extraPools.set(name, made.id);
+    return true;
+  }
+
+  /** Whatever is in it, if its operator was told that something is. */
+  async #removePool(): Promise<boolean> {
+    const cluster = this.#cluster;
+    const names = [...this.#extraPools.keys()];
+    const name = names[this.#random.below(Math.max(1, names.length))];
+    if (!cluster.hasMonitor || name === undefined) return false;
+    const id = this.#extraPools.get(name) as PoolId;
+    const calledAt = cluster.scheduler.now();
+    let isNamed = false;
+    const removal = cluster.monitor.removePool(name, () => {
+      isNamed = true;
+    });
+    if (!(await this.#command(removal, 'removing a pool'))) return false;
+    this.#extraPools.delete(name);
+    if (this.#trashedPools().some((pool) => pool.id === id)) return true;
+    this.#gonePools.add(id);
+    const lost = this.#options.acknowledgedIn(id, calledAt);
+    if (!isNamed && lost > 0)
+      this.problems.push(`pool ${name} was called empty and removed with ${lost} blobs`);
+    return true;
+  }
+
+  #trashedPools(): readonly { readonly id: PoolId; readonly name: string }[] {
+    if (!this.#cluster.hasMonitor) return [];
+    return this.#cluster.monitor.map.pools.filter((pool) => pool.removedWallMs > 0);
+  }
+
+  async #restorePool(): Promise<boolean> {
+    const cluster = this.#cluster;
+    const [pool] = this.#trashedPools();
+    if (pool === undefined) return false;
+    if (!(await this.#command(cluster.monitor.restorePool(pool.name), 'taking a pool back')))
+      return false;
+    this.#extraPools.set(pool.name, pool.id);
+    return true;
+  }
+
+  /** For good: a day is longer than a run. */
+  async #emptyPoolTrash(): Promise<boolean> {
+    const cluster = this.#cluster;
+    const pools = this.#trashedPools();
+    if (pools.length === 0) return false;
+    for (const { id } of pools) this.#gonePools.add(id);
+    const set = (hours: number | undefined): Promise<boolean> =>
+      this.#command(cluster.monitor.setSetting('pool_trash_hours', hours), 'emptying the trash');
+    const isSet = await set(0);
+    for (let looks = 0; isSet && looks < 20 && this.#trashedPools().length > 0; looks++)
+      await cluster.scheduler.run(200);
+    for (const { id } of this.#trashedPools()) this.#gonePools.delete(id);
+    for (let attempt = 0; attempt < 20 && !(await set(undefined)); attempt++)
+      await cluster.scheduler.run(500);
+    return isSet;
+  }
+
+  async #addDisk(): Promise<boolean> {
+    const cluster = this.#cluster;
+    if (!cluster.hasMonitor || cluster.osds.length >= osdsMax) return false;
+    const { osds } = cluster.monitor.map;
+    const host =
+      this.#random.below(2) === 0
+        ? `host-${cluster.osds.length}`
+        : (osds[this.#random.below(osds.length)]?.host ?? 'host-0');
+    return cluster.addOsd(host).then(
+      () => true,
+      (error: unknown) => {
+        if (error instanceof MonError) return false;
+        throw error;
+      },
+    );
+  }
+
+  async #changeWeight(osd: SimulatedOsd): Promise<boolean> {
+    if (!this.#cluster.hasMonitor) return false;
+    const weight = 1 + this.#random.below(4);
+    return this.#command(this.#cluster.monitor.setWeight(osd.id, weight), 'changing a weight');
+  }
+
+  /** It comes back in the middle of what it did, perhaps after its requests have ended without it. */
+  #pauseClient(): boolean {
+    const clients = this.#options.clients();
+    const all = [...clients, ...this.#options.gateways()];
+    const at = this.#random.below(Math.max(1, all.length));
+    const process = all[at]?.process;
+    if (process?.isAlive !== true || process.isPaused) return false;
+    process.pause();
+    const most = at < clients.length ? clientAwayMsMax : gatewayAwayMsMax;
+    const awayMs = 500 + this.#random.below(most - 500);
+    const resume = (): void => process.resume();
+    // Also while another fault takes its time.
+    this.#cluster.scheduler.after(awayMs, 'a client comes back', resume);
+    this.#later(awayMs, 1, resume);
+    return true;
+  }
+
+  /** While all else is well: others serve without it, and not only once it runs again. */
+  async #freeze(osd: SimulatedOsd): Promise<boolean> {
+    const cluster = this.#cluster;
+    if (cluster.osds.length < 2 || !(await this.#becomeWhole())) return false;
+    const { process } = osd;
+    if (process === undefined) return false;
+    process.pause();
+    const { scheduler } = cluster;
+    const end = scheduler.now() + servesWithinMs;
+    while (scheduler.now() < end) await scheduler.run(200);
+    if (!cluster.isServing())
+      this.problems.push(
+        `not everything serves ${servesWithinMs} ms after osd.${osd.id} froze:\n${cluster.describe()}`,
+      );
+    this.#later(0, 40_000, () => process.resume());
+    return true;
   }
 
   async #turnPool(): Promise<boolean> {

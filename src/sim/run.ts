@@ -90,6 +90,9 @@ function drawPools(hosts: readonly string[], random: SeededRandom): readonly Ini
 /** Virtual time in which whatever was under way when the faults ended has its answer. */
 const answersMs = 120_000;
 
+/** In which what a process had under way when it was killed has ended. */
+const restMs = 3000;
+
 /** Longer than a GET may take, and several rounds of collection beyond. */
 const collectMs = 25_000;
 
@@ -124,6 +127,9 @@ class Run {
   readonly #starting = new Set<Promise<void>>();
   /** Of those that live; the workload chooses among them at each request. */
   readonly #gateways: SimulatedGateway[] = [];
+  readonly #clients: SimulatedGateway[] = [];
+  /** Called when a client dies: whoever waits for its answers waits in vain. */
+  readonly #mourners = new Map<SimulatedGateway, () => void>();
   readonly #options: RunOptions;
   readonly #gatewayOptions: Partial<GatewayOptions>;
   #undecided = 0;
@@ -159,7 +165,12 @@ class Run {
         geometry.kind === 'copies' ? geometry.minSize > 1 : geometry.m > 0,
       ),
       killGateway: () => this.#replaceGateway(),
+      killClient: () => this.#replaceClient(),
+      clients: () => this.#clients,
+      gateways: () => this.#gateways,
+      acknowledgedIn: (pool, before) => this.#workload.acknowledgedIn(pool, before),
     });
+    this.#workload.pools = this.#nemesis;
     this.#workload.excuses = this.#nemesis;
     this.#s3.excuses = this.#nemesis;
     this.#s3.gateways = () => this.#gateways;
@@ -181,6 +192,7 @@ class Run {
       if (!this.#isBroken) problems.push(error instanceof Error ? error.message : String(error));
     }
     problems.unshift(...cluster.failures, ...this.#invariants.problems);
+    problems.push(...this.#nemesis.problems);
     problems.push(...this.#workload.problems, ...this.#checkRegisters());
     problems.push(...this.#s3.problems, ...this.#s3.checkHistories());
     if (problems.length > 0) problems.push(cluster.recentLog());
@@ -203,16 +215,15 @@ class Run {
   async #story(problems: string[]): Promise<void> {
     const cluster = this.#cluster;
     await cluster.start();
-    const clients: ClusterClient[] = [];
     for (let count = 1 + this.#random.below(4); count > 0; count--)
-      clients.push(await cluster.client());
+      this.#clients.push(await cluster.clientProcess());
     const gatewayCount = this.#random.below(4);
     for (let count = 0; count < gatewayCount; count++)
       this.#gateways.push(await cluster.gateway(this.#gatewayOptions));
     const [first] = this.#gateways;
     if (first !== undefined) await cluster.settle(this.#s3.prepare(first), 'a bucket', answersMs);
     const work = [
-      ...clients.map((client) => this.#work(client)),
+      ...this.#clients.map((_, index) => this.#work(index)),
       ...this.#gateways.map((_, index) => this.#workS3(index)),
     ];
     await this.#nemesis.run(this.#options.durationMs, () => this.#isBroken);
@@ -255,6 +266,9 @@ class Run {
     await cluster.scheduler.run(collectMs);
     const left = await cluster.settle(this.#bucketsLeft(last.client), 'the last look', answersMs);
     if (left > 0) problems.push(`${left} buckets are not swept: rows are left in their shards`);
+    // Its jobs change rows and blobs at any time; what follows looks at one member after the other.
+    last.process.kill();
+    await cluster.scheduler.run(restMs);
   }
 
   /** A removed bucket is forgotten when nothing is left in any of its shards. */
@@ -271,6 +285,20 @@ class Run {
     gateway.process.kill();
     const started = this.#cluster.gatewayOnceReady(this.#gatewayOptions).then((next) => {
       this.#gateways[at] = next;
+      this.#starting.delete(started);
+    });
+    this.#starting.add(started);
+    return true;
+  }
+
+  #replaceClient(): boolean {
+    const at = this.#random.below(this.#clients.length);
+    const client = this.#clients[at];
+    if (client?.process.isAlive !== true) return false;
+    client.process.kill();
+    this.#mourners.get(client)?.();
+    const started = this.#cluster.clientOnceReady().then((next) => {
+      this.#clients[at] = next;
       this.#starting.delete(started);
     });
     this.#starting.add(started);
@@ -303,9 +331,12 @@ class Run {
     return wrong;
   }
 
-  async #work(client: ClusterClient): Promise<void> {
+  async #work(index: number): Promise<void> {
     while (!this.#isOver) {
-      await this.#workload.step(client);
+      const client = this.#clients[index] as SimulatedGateway;
+      const death = new Promise<void>((resolve) => this.#mourners.set(client, resolve));
+      if (client.process.isAlive) await Promise.race([this.#workload.step(client.client), death]);
+      this.#mourners.delete(client);
       await sleep(this.#clock, this.#random.below(pauseMsMax), 'client pause');
     }
   }

@@ -183,15 +183,7 @@ export class SimulatedCluster {
   async start(): Promise<void> {
     const capacityBytes = this.#shape.capacityBytes ?? 1024 ** 3;
     for (let index = 0; index < this.#shape.osdCount; index++)
-      this.osds.push({
-        id: index as OsdId,
-        uuid: this.#newUuid(),
-        files: this.#newFiles(() => this.osds[index]?.process),
-        process: undefined,
-        osd: undefined,
-        mayFail: false,
-        versionMax: this.#shape.versionMax ?? wireVersionMax,
-      });
+      this.osds.push(this.#newOsd(index as OsdId, this.#newUuid()));
     const disks = this.osds.map((osd) => ({
       uuid: osd.uuid,
       host: this.#shape.hosts?.[osd.id] ?? `host-${osd.id}`,
@@ -307,6 +299,31 @@ export class SimulatedCluster {
     await this.settle(this.monitor.replaceDisk(osd.id, osd.uuid), 'replacing the disk', 10_000);
   }
 
+  /** A disk that the cluster did not have, and its daemon. Throws what the monitor refuses it for. */
+  async addOsd(host: string): Promise<void> {
+    const uuid = this.#newUuid();
+    const capacityBytes = this.#shape.capacityBytes ?? 1024 ** 3;
+    const adding = this.monitor.addDisk({ uuid, host, capacityBytes });
+    const id = await this.settle(adding, 'adding a disk', 10_000);
+    if (id !== this.osds.length) throw new Error(`osd.${id} is not the next`);
+    const osd = this.#newOsd(id, uuid);
+    this.osds.push(osd);
+    await this.settle(this.#formatOsd(osd), 'formatting', 10_000);
+    await this.startOsd(id);
+  }
+
+  #newOsd(id: OsdId, uuid: Uuid): SimulatedOsd {
+    return {
+      id,
+      uuid,
+      files: this.#newFiles(() => this.osds[id]?.process),
+      process: undefined,
+      osd: undefined,
+      mayFail: false,
+      versionMax: this.#shape.versionMax ?? wireVersionMax,
+    };
+  }
+
   /** Names of all daemons and clients that there are, running or not. */
   processNames(): readonly string[] {
     const clients = Array.from({ length: this.#clients }, (_, index) => `client.${index}`);
@@ -326,7 +343,12 @@ export class SimulatedCluster {
 
   /** The same, for who means to do something to the process. */
   clientProcess(): Promise<SimulatedGateway> {
-    return this.settle(this.#newClient(), 'the client to be ready', 40_000);
+    return this.settle(this.clientOnceReady(), 'the client to be ready', 40_000);
+  }
+
+  /** The same, for who runs the time meanwhile: it is ready when the cluster lets it. */
+  clientOnceReady(): Promise<SimulatedGateway> {
+    return this.#newClient();
   }
 
   /** A gateway process: a client that serves S3 too. */

@@ -45,6 +45,8 @@ interface RememberedBlob {
   readonly seed: number;
   readonly bytes: number;
   state: 'putting' | 'stored' | 'deleting' | 'deleted';
+  /** When its put was acknowledged. */
+  storedAt: number | undefined;
 }
 
 function pattern(seed: number, bytes: number): Uint8Array {
@@ -70,6 +72,14 @@ export interface Excuses {
   readonly hasFilledDisks: boolean;
 }
 
+/** The pools that blobs are put into. */
+export interface PoolsOfRun {
+  /** Those that a client would be told of now. */
+  readonly names: readonly string[];
+  /** It was removed for good, with everything in it, by somebody who said so. */
+  isGone(pool: number): boolean;
+}
+
 export class Workload {
   readonly #random: Random;
   readonly #now: () => number;
@@ -78,6 +88,7 @@ export class Workload {
   readonly problems: string[] = [];
   operations = 0;
   refused = 0;
+  pools: PoolsOfRun = { names: ['data'], isGone: () => false };
   /** What refusals there may be beside those of any moment; undefined: none. */
   excuses: Excuses | undefined;
   #values = 0;
@@ -146,7 +157,17 @@ export class Workload {
   }
 
   async #putBlob(client: ClusterClient): Promise<void> {
-    const layout = client.activeLayout('data');
+    const { names } = this.pools;
+    const pool = names[this.#random.below(names.length)] as string;
+    let layout: LayoutRef;
+    try {
+      layout = client.activeLayout(pool);
+    } catch (error) {
+      // Its map is older, or newer, than what is known here.
+      if (!(error instanceof ClientError && error.code === 'no-such-pool')) throw error;
+      this.refused++;
+      return;
+    }
     const blob = await client.allocateBlobs(1);
     const bytes = drawBlobBytes(this.#random);
     const remembered: RememberedBlob = {
@@ -155,14 +176,24 @@ export class Workload {
       seed: this.#random.below(1000),
       bytes,
       state: 'putting',
+      storedAt: undefined,
     };
     this.#blobs.push(remembered);
     try {
       await client.putBlob(layout, blob, [pattern(remembered.seed, bytes)]);
       remembered.state = 'stored';
+      remembered.storedAt = this.#now();
     } catch (error) {
-      this.#expectUnavailable(error, 'put');
+      this.#expectUnavailable(error, 'put', layout);
     }
+  }
+
+  /** Blobs of a pool whose puts were acknowledged before, and that nobody has begun to delete. */
+  acknowledgedIn(pool: number, before: number): number {
+    return this.#blobs.filter(
+      ({ layout, state, storedAt }) =>
+        layout.pool === pool && state === 'stored' && storedAt !== undefined && storedAt < before,
+    ).length;
   }
 
   async #readBlob(client: ClusterClient, remembered: RememberedBlob | undefined): Promise<void> {
@@ -185,11 +216,11 @@ export class Workload {
         this.problems.push(`wrong bytes of blob ${JSON.stringify(remembered.blob)}`);
     } catch (error) {
       if (error instanceof ClientError && error.code === 'no-such-blob') {
-        if (remembered.state === 'stored')
+        if (remembered.state === 'stored' && !this.pools.isGone(remembered.layout.pool))
           this.problems.push(`acknowledged blob ${JSON.stringify(remembered.blob)} is gone`);
         return;
       }
-      this.#expectUnavailable(error, 'get');
+      this.#expectUnavailable(error, 'get', remembered.layout);
     }
   }
 
@@ -201,7 +232,7 @@ export class Workload {
       await client.deleteBlob(remembered.layout, remembered.blob);
       remembered.state = 'deleted';
     } catch (error) {
-      this.#expectUnavailable(error, 'delete');
+      this.#expectUnavailable(error, 'delete', remembered.layout);
     }
   }
 
@@ -219,10 +250,11 @@ export class Workload {
     return stray;
   }
 
-  #expectUnavailable(error: unknown, what: string): void {
+  #expectUnavailable(error: unknown, what: string, layout?: LayoutRef): void {
     const isExpected =
       error instanceof ClientError &&
       (error.code === 'unavailable' ||
+        (layout !== undefined && this.pools.isGone(layout.pool)) ||
         // A gateway would put it elsewhere; here it may be stored or not, as after any refusal.
         (error.code === 'superseded' && what === 'put') ||
         (error.code === 'damaged' && this.excuses?.hasFailedReads === true) ||
@@ -245,6 +277,7 @@ export class Workload {
       history.push({ call: { kind: 'read', value }, calledAt, answeredAt: this.#now() });
     }
     for (const remembered of this.#blobs) {
+      if (this.pools.isGone(remembered.layout.pool)) continue;
       try {
         const read = await client.readBlob(remembered.layout, remembered.blob, {
           offsetBytes: 0,
