@@ -63,6 +63,16 @@ export class SimulatedBlocks {
     write.resolved = true;
   }
 
+  /**
+   * The process that wrote is gone: each write it had under way happened or did not, before the next process begins. Nothing
+   * of it comes later, over what that one wrote: a process whose write hangs in the kernel has not ended yet.
+   */
+  settle(random: Random): void {
+    for (const write of this.#unsynced.filter(({ resolved }) => !resolved))
+      if (random.below(2) === 0) this.resolve(write);
+      else this.abandon(write);
+  }
+
   abandon(write: UnsyncedWrite): void {
     this.#unsynced.splice(this.#unsynced.indexOf(write), 1);
   }

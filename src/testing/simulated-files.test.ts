@@ -167,3 +167,21 @@ test('flipped bits are what is read afterwards', async () => {
   equal(files.flipRowBit('r', utf8('missing'), 0, 7), false);
   deepEqual(await rows.getMany([utf8('k')]), [new Uint8Array([128])]);
 });
+
+test('what a process had under way when it ended never comes over what the next one made durable', async () => {
+  const outcomes = new Set<number>();
+  for (let seed = 1; seed <= 50; seed++) {
+    const files = simulated(seed);
+    files.fault = ({ kind }) => (kind === 'block-write' ? 'hang' : undefined);
+    const block = await files.openBlockDevice('block');
+    void block.write(0, [new Uint8Array(512).fill(1)]);
+    const next = files.reopen();
+    const again = await next.openBlockDevice('block');
+    outcomes.add((await again.read(0, 1))[0] as number);
+    await again.write(0, [new Uint8Array(512).fill(2)]);
+    await again.sync();
+    const after = await next.crash().openBlockDevice('block');
+    equal((await after.read(0, 1))[0], 2);
+  }
+  deepEqual([...outcomes].sort(), [0, 1], 'it happened or did not');
+});

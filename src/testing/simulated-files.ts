@@ -107,7 +107,10 @@ export class SimulatedFiles implements Files {
   reopen(): SimulatedFiles {
     this.#operations.cut();
     this.#changes.clear();
-    for (const entry of this.#entries.values()) if (entry.kind === 'rows') entry.rows.abandon();
+    for (const entry of this.#entries.values()) {
+      if (entry.kind === 'blocks') entry.blocks.settle(this.#options.random);
+      if (entry.kind === 'rows') entry.rows.abandon();
+    }
     return this.#successor();
   }
 
