@@ -119,6 +119,7 @@ export class Osd {
   #marks: Marks = noMarks;
   #isKeepingMarks = false;
   #isRemovingLeftOver = false;
+  #hasHeard = false;
 
   constructor(env: Env, options: OsdOptions, store: ObjectStore) {
     this.#env = env;
@@ -322,7 +323,9 @@ export class Osd {
   #onChange(change: { map: boolean; records: readonly PgRecord[] }): void {
     if (this.#closed) return;
     if (change.map) this.#env.tasks.spawn('keep map', () => this.#keepMap());
-    if (change.map) this.#removeLeftOver();
+    // The first word after a start may be of the map that this disk remembers.
+    if (change.map || !this.#hasHeard) this.#removeLeftOver();
+    this.#hasHeard = true;
     const records = change.map ? [...this.#world.mon.records.values()] : change.records;
     for (const record of records) this.#follow(record);
   }

@@ -548,7 +548,7 @@ export class Nemesis {
     return cluster.addOsd(host).then(
       () => true,
       (error: unknown) => {
-        if (error instanceof MonError) return false;
+        if (error instanceof Error && error.cause instanceof MonError) return false;
         throw error;
       },
     );
