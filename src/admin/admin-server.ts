@@ -257,6 +257,12 @@ class AdminApi {
           this.#requireOsd(fields.osd),
           optionalText(fields, 'acceptLoss'),
         );
+      case 'weight': {
+        const id = this.#requireOsd(fields.osd);
+        if (typeof fields.weight !== 'number') throw new AdminError('invalid', 'weight: a number');
+        await this.#options.monitor.setWeight(id, fields.weight);
+        return { osd: id, weight: fields.weight };
+      }
       case 'out':
       case 'in':
       case 'down':

@@ -85,6 +85,7 @@ export interface MonitorControl extends MonitorKnowledge {
   markOut(id: OsdId): Promise<void>;
   markIn(id: OsdId): Promise<void>;
   markDownByOperator(id: OsdId): Promise<void>;
+  setWeight(id: OsdId, weight: number): Promise<void>;
   daemonFailed(id: OsdId, reason: string): void;
   replaceDisk(id: OsdId, uuid: Uuid): Promise<void>;
   createPool(pool: Omit<Pool, 'id'>): Promise<Pool>;

@@ -141,6 +141,7 @@ function addOsdCommands(osd: Command, common: Decorate, waiting: DecorateWaiting
       print(flags, await admin.get<Osds>('/v1/osds'), ({ osds }) => showOsdUsage(osds));
     }),
   );
+  addWeight(osd, waiting);
   addAcceptRollback(osd, common);
   addGiveUpCommands(osd, common, waiting);
   const commands = [
@@ -180,6 +181,27 @@ function addOsdCommands(osd: Command, common: Decorate, waiting: DecorateWaiting
         }),
     );
   }
+}
+
+function addWeight(osd: Command, waiting: DecorateWaiting): void {
+  waiting(
+    osd.command('weight').description('how much of the data a disk takes beside others'),
+    'until every placement group is active and clean',
+  )
+    .argument('<osd>', 'its number, for example 3 or osd.3', parseOneOsd)
+    .argument('<weight>', 'an integer, as `osd tree` shows those of the others', Number)
+    .action((id: number, weight: number, flags: WaitFlags) =>
+      withAdmin(flags, async (admin) => {
+        const answer = await admin.post<object>('/v1/osds/weight', { osd: id, weight });
+        if (flags.wait === true) await untilClean(admin, flags);
+        print(
+          flags,
+          answer,
+          () => `osd.${id} has weight ${weight}
+`,
+        );
+      }),
+    );
 }
 
 function addAcceptRollback(osd: Command, common: Decorate): void {

@@ -106,6 +106,7 @@ export function showOsdTree(osds: readonly OsdView[], paint: Paint): string {
         `  osd.${osd.id}`,
         osd.deviceClass,
         formatBytes(osd.capacityBytes),
+        String(osd.weight),
         osd.up ? paint.green('up') : paint.red('down'),
         osd.destroyed
           ? paint.red(osd.wiped ? 'wiped' : 'destroyed')
@@ -123,6 +124,7 @@ export function showOsdTree(osds: readonly OsdView[], paint: Paint): string {
       { title: 'NAME' },
       { title: 'CLASS' },
       { title: 'SIZE', align: 'right' },
+      { title: 'WEIGHT', align: 'right' },
       { title: 'STATE' },
       { title: 'DATA' },
       { title: 'PGS', align: 'right' },

@@ -134,3 +134,24 @@ test('what is written wrongly gets the flag, the reason, the nearest, and exit c
   equal(nobody.code, 1);
   match(nobody.stderr, /holdfast up/);
 });
+
+test('a weight that is none, or of no disk, changes nothing; a right one is shown', async (t) => {
+  const cluster = await startCluster(t, ['--osds', '3']);
+  const weights = async (): Promise<readonly number[]> =>
+    (await cluster.osds()).map(({ weight }) => weight);
+  const before = await weights();
+  for (const [osd, weight, reason] of [
+    ['1', '0', /an integer from 1 to 65536/],
+    ['1', '1.5', /an integer from 1 to 65536/],
+    ['1', 'heavy', /a number/],
+    ['7', '5', /no osd\.7/],
+  ] as const) {
+    const { code, stderr } = await cluster.run('osd', 'weight', osd, weight);
+    ok(code !== 0, stderr);
+    match(stderr, reason);
+    deepEqual(await weights(), before);
+  }
+  await cluster.command('osd', 'weight', 'osd.1', '7', '--wait');
+  deepEqual(await weights(), [before[0], 7, before[2]]);
+  match(await cluster.command('osd', 'tree'), /osd\.1 +\S+ +\S+ \S+ +7 +up/);
+});
