@@ -221,6 +221,8 @@ export class Monitor {
   readonly #isDamped = new Set<OsdId>();
   #heldIn: OutVerdict['held'] = [];
   #hasSettled = false;
+  /** This monitor has just begun, and not all disks have come yet. */
+  #awaitsFirst = true;
   /** Slots changed since targets were looked at for all PGs. */
   #isRoundDue = false;
   /** Every disk that should be there was up at once, since this monitor began. */
@@ -431,7 +433,7 @@ export class Monitor {
     const nonce = (): string => this.#nonce();
     const standIns = this.#isSettled();
     let records = retarget(state.map, state.records, nonce, { standIns });
-    const changed = plan(state.map, records, nonce);
+    const changed = plan(state.map, records, nonce, { awaitsFirst: this.#awaitsFirst });
     if (changed.length > 0) {
       const next = new Map(records);
       for (const record of changed) next.set(record.pg, record);
@@ -455,7 +457,8 @@ export class Monitor {
       layout === undefined || !this.#isSettled()
         ? changed
         : withStandInTargets(map, layout, changed, nonce);
-    for (const next of plan(map, records, nonce, [record])) records.set(next.pg, next);
+    const options = { which: [record], awaitsFirst: this.#awaitsFirst };
+    for (const next of plan(map, records, nonce, options)) records.set(next.pg, next);
     if (records.get(changed.pg) === changed && record !== changed) records.set(record.pg, record);
     if (changed.slots !== state.records.get(changed.pg)?.slots) this.#isRoundDue = true;
     return { ...state, records };
@@ -1023,6 +1026,10 @@ export class Monitor {
     this.#wasComplete ||= this.#state.map.osds.every(
       (osd) => !osd.in || osd.destroyed || this.#sights.get(osd.uuid)?.hasBooted === true,
     );
+    if (this.#awaitsFirst && (this.#wasComplete || now - this.#startedAt >= bootGraceMs)) {
+      this.#awaitsFirst = false;
+      this.#isRoundDue = true;
+    }
     for (const osd of this.#state.map.osds) {
       this.#judge(osd.id);
       if (!osd.up && !this.#downSince.has(osd.id)) this.#downSince.set(osd.id, now);

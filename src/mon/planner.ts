@@ -146,13 +146,14 @@ export function withStandInTargets(
 
 /**
  * One round over `which` of all PGs: elects where the primary is gone, and lets targets that are up join. Returns the
- * records that change.
+ * records that change. `awaitsFirst`: who shall lead a PG that nobody has led yet is still expected; whoever boots first
+ * would lead nearly everything, and go on doing so.
  */
 export function plan(
   map: ClusterMap,
   records: Records,
   nonce: () => string,
-  which: Iterable<PgRecord> = records.values(),
+  options: { readonly which?: Iterable<PgRecord>; readonly awaitsFirst?: boolean } = {},
 ): PgRecord[] {
   const byUuid = new Map(map.osds.map((osd) => [osd.uuid, osd]));
   const isUp = (uuid: Uuid | undefined): boolean => {
@@ -161,10 +162,11 @@ export function plan(
   };
   const leads = countLeads(map, records);
   const changed: PgRecord[] = [];
-  for (const record of which) {
+  for (const record of options.which ?? records.values()) {
     const layout = layoutOf(map, record.pg);
     if (layout === undefined) continue;
-    const primary = elect(record, layout, isUp, leads);
+    const isAwaited = options.awaitsFirst === true && record.tenure === 0;
+    const primary = isAwaited ? record.primary : elect(record, layout, isUp, leads);
     const slots = withJoining(map, record, isUp);
     if (primary === record.primary && slots === record.slots) continue;
     changed.push(nextRecord(record, { primary, slots }, nonce()));
