@@ -243,6 +243,54 @@ test('each key of a multi-object delete has a record, and an access list that le
   await gateway.gateway.close();
 });
 
+test('a form posted by anybody is recorded with the key that it names', async () => {
+  const { gateway, done, enable, records } = await bench();
+  await enable();
+  const text =
+    '--edge\r\nContent-Disposition: form-data; name="key"\r\n\r\nform/key\r\n--edge\r\nContent-Disposition: form-data; name="file"\r\n\r\nx\r\n--edge--\r\n';
+  const answer = await gateway.handle({
+    method: 'POST',
+    target: '/photos',
+    headers: [
+      ['host', 'localhost'],
+      ['content-type', 'multipart/form-data; boundary=edge'],
+      ['content-length', String(text.length)],
+    ],
+    body: bodyOf(new TextEncoder().encode(text)),
+    remote: '127.0.0.1:1',
+  });
+  equal(answer.status, 403);
+  await done({ method: 'POST', path: '/photos', query: logging });
+  const shown = (await records()).map((fields) => [4, 6, 7, 9, 10, 21].map((i) => fields[i]));
+  deepEqual(shown, [['-', 'REST.POST.OBJECT', 'form/key', '403', 'AccessDenied', '-']]);
+  await gateway.gateway.close();
+});
+
+test('a presigned URL is recorded without its signature, also where that is wrong', async () => {
+  const { gateway, done, enable, records } = await bench();
+  await enable();
+  // A request that nobody signed well is recorded where the gateway knows the bucket.
+  await done({ method: 'GET', path: '/photos' });
+  const query = { 'X-Amz-Signature': 'guessed', 'X-Amz-Algorithm': 'AWS4-HMAC-SHA256' };
+  const search = new URLSearchParams(query).toString();
+  const answer = await gateway.handle({
+    method: 'GET',
+    target: `/photos/key?${search}`,
+    headers: [['host', 'localhost']],
+    body: bodyOf(),
+    remote: '127.0.0.1:1',
+  });
+  ok(answer.status >= 400);
+  await done({ method: 'POST', path: '/photos', query: logging });
+  const [, record = []] = await records();
+  equal(
+    record[8],
+    '"GET /photos/key?X-Amz-Signature=REDACTED&X-Amz-Algorithm=AWS4-HMAC-SHA256 HTTP/1.1"',
+  );
+  deepEqual([record[4], record[21]], ['-', '-']);
+  await gateway.gateway.close();
+});
+
 test('neither signatures nor tokens are in a record', () => {
   equal(
     redactUri(

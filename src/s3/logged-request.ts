@@ -96,7 +96,7 @@ function recordsOf(
     requester: requesterName(trace.user),
     requestId,
     operation: operationOf(exchange),
-    key: request.key,
+    key: request.key ?? trace.key,
     method: http.method,
     target: http.target,
     status: answer.status,
@@ -115,7 +115,7 @@ function recordsOf(
     key,
     versionId,
     status: error?.status ?? record.status,
-    errorCode: error?.code,
+    errorCode: error?.code ?? record.errorCode,
   }));
 }
 
@@ -135,11 +135,14 @@ function authenticationOf(
   request: S3Request,
   user: Requester | undefined,
 ): Pick<AccessRecord, 'signatureVersion' | 'authentication'> {
-  if (user === undefined || user.name === '')
+  const isInHeader = request.headers.has('authorization');
+  const isInQuery = request.query.has('X-Amz-Signature') || request.query.has('Signature');
+  // A form that is signed by its own fields is signed in neither.
+  if (user === undefined || user.name === '' || !(isInHeader || isInQuery))
     return { signatureVersion: undefined, authentication: undefined };
   return {
     signatureVersion: isSignedV2(request) ? 'SigV2' : 'SigV4',
-    authentication: request.headers.has('authorization') ? 'AuthHeader' : 'QueryString',
+    authentication: isInHeader ? 'AuthHeader' : 'QueryString',
   };
 }
 

@@ -18,8 +18,11 @@ export class RequestTrace {
   user: Requester | undefined;
   /** Undefined when the request was not let in. */
   access: BucketAccess | undefined;
+  /** Where the body names it, as a form's does, and not the request. */
+  key: string | undefined;
   /** Nothing but an access list let it in. */
   aclRequired = false;
+  /** Also of a failure that stands in an answer whose status was sent before. */
   errorCode: string | undefined;
   deleted: DeletedKey[] = [];
 

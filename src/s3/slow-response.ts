@@ -62,8 +62,10 @@ async function rest(context: OperationContext, work: Promise<SlowAnswer>): Promi
   try {
     return (await work).document.subarray(xmlDeclaration.length);
   } catch (error) {
-    const { request, parts, requestId } = context;
-    const elements = errorElements(s3ErrorOf(error), {
+    const { request, parts, requestId, trace } = context;
+    const known = s3ErrorOf(error);
+    if (trace !== undefined) trace.errorCode = known.code;
+    const elements = errorElements(known, {
       method: request.method,
       resource: request.rawPath,
       requestId,

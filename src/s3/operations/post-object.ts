@@ -252,6 +252,10 @@ export async function postObject(context: OperationContext): Promise<HttpRespons
   } else if (fields.has('signature') || fields.has('x-amz-signature')) {
     throw new S3Error('InvalidArgument', "Bucket POST must contain a field named 'policy'.");
   }
+  if (context.trace !== undefined) {
+    context.trace.key = key;
+    context.trace.user = user;
+  }
   const headers = headersOf(context, fields);
   const file = await fileOf(form, payload.sizeBytes, headers);
   if (policy !== undefined) checkPostSize(policy, file.sizeBytes);
