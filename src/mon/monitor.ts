@@ -143,6 +143,25 @@ interface OsdSight {
 /** How an OSD stands with its memory budget (osd/memory-guard.ts). */
 export type OsdMemory = Omit<MessageOf<'memory'>, 'kind'>;
 
+/**
+ * Placement groups that an OSD may be given. Each takes some 18 KiB there and asks for promises twice a second: with
+ * twice as many, five OSDs on two cores lost promises faster than they got them.
+ */
+const pgsPerOsdMax = 2100;
+
+/** Throws `MonError` when the targets of the records put more on one disk than it can bear. */
+function requireBearable(records: Iterable<PgRecord>): void {
+  const counts = new Map<OsdId, number>();
+  for (const { target } of records)
+    for (const osd of target) counts.set(osd, (counts.get(osd) ?? 0) + 1);
+  for (const [osd, count] of counts)
+    if (count > pgsPerOsdMax)
+      throw new MonError(
+        'refused',
+        `osd.${osd} would be in ${count} placement groups, and can bear ${pgsPerOsdMax}: take fewer; about 100 an OSD are usual`,
+      );
+}
+
 /** A change that waits for its turn. */
 interface AskedChange {
   readonly decide: (state: MonState) => MonState;
@@ -1281,14 +1300,12 @@ export class Monitor {
       const records = newRecords(map, added.pool, () => this.#nonce());
       if (records === undefined) throw new MonError('refused', this.#tooFewDomains(map, layout));
       created = added.pool;
-      return {
-        ...state,
-        map,
-        records: new Map([
-          ...state.records,
-          ...records.map((record) => [record.pg, record] as const),
-        ]),
-      };
+      const all = new Map([
+        ...state.records,
+        ...records.map((record) => [record.pg, record] as const),
+      ]);
+      requireBearable(all.values());
+      return { ...state, map, records: all };
     });
     return created as Pool;
   }
@@ -1327,6 +1344,7 @@ export class Monitor {
           : activateLayout(state, pool, back);
       if (next === undefined)
         throw new MonError('refused', this.#tooFewDomains(state.map, { ...active, ...full }));
+      if (back === undefined) requireBearable(next.records.values());
       return this.#planned(next);
     });
   }
