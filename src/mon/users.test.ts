@@ -53,7 +53,7 @@ test('users, accounts and keys come and go', () => {
   throws(() => withKeyState(directory, 'ann', 'Kann', 'active'), /no key/);
   equal(findUser(withAdmin(directory, 'ann', true), 'ann').isAdmin, true);
   throws(() => withAdmin(directory, '100000000001/shop', true), /account/);
-  throws(() => withoutUser(directory, '100000000001/shop'), /root/);
+  throws(() => withoutUser(directory, '100000000001/shop'), /is the root of account/);
   equal(withoutAccount(directory, 'shop').users.length, 1);
   throws(() => findUser(withoutUser(directory, 'ann'), 'ann'), /no user/);
   throws(() => withoutAccount(directory, 'other'), /no account/);

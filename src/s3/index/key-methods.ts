@@ -2,7 +2,7 @@
 
 import { emptyBytes, formatHex } from '../../base/bytes.ts';
 import type { Carried } from '../../base/codec.ts';
-import type { MethodContext, RowEffect } from '../../base/method.ts';
+import type { MethodContext, MethodView, RowEffect } from '../../base/method.ts';
 import { matchesEtag, type WriteConditions } from '../protocol/conditions.ts';
 import {
   type BlobRun,
@@ -81,6 +81,26 @@ export function ownRuns(entry: Entry): readonly BlobRun[] {
   }
 }
 
+/** Why an entry may not be put; `writer` is the one whose blobs it names, when that was called dead. */
+export async function judgePut(
+  view: MethodView,
+  put: {
+    readonly key: KeyVersions;
+    readonly conditions: WriteConditions;
+    readonly versioning: Versioning;
+    readonly runs: readonly BlobRun[];
+    readonly context: MethodContext;
+  },
+): Promise<{ readonly reason: Refusal | undefined; readonly writer: number | undefined }> {
+  const { key, conditions, versioning, runs, context } = put;
+  const writer = await cancelledWriter(view, runs);
+  const judged = judgeWrite(conditions, key.current, key.entryOf(key.current));
+  if (judged !== undefined) return { reason: judged, writer };
+  const replaced = key.entryOf(await key.replacedBy(versioning));
+  if (lockOf(replaced, context) !== 'none') return { reason: 'locked', writer };
+  return { reason: writer === undefined ? undefined : 'cancelled', writer };
+}
+
 export const putEntryMethod = define(messages.putEntry, async (view, argument, call) => {
   const [state, counts, current] = await view.getMany([
     stateRow,
@@ -96,17 +116,15 @@ export const putEntryMethod = define(messages.putEntry, async (view, argument, c
   const key = versioned
     ? await loadKey(view, argument.key, versioned)
     : KeyVersions.ofCurrent(view, argument.key, current);
-  const old = key.entryOf(key.current);
   const runs = argument.hasBlobs ? ownRuns(decodeEntry(argument.entry)) : [];
   const garbage = new GarbageList(context);
-  let reason = judgeWrite(argument.conditions, key.current, old);
-  const writer = await cancelledWriter(view, runs);
-  if (
-    reason === undefined &&
-    lockOf(key.entryOf(await key.replacedBy(versioning)), context) !== 'none'
-  )
-    reason = 'locked';
-  if (reason === undefined && writer !== undefined) reason = 'cancelled';
+  const { reason, writer } = await judgePut(view, {
+    key,
+    conditions: argument.conditions,
+    versioning,
+    runs,
+    context,
+  });
   if (reason !== undefined) {
     garbage.addRuns(runs);
     return { effects: garbage.effects(), result: refused(reason, writer) };

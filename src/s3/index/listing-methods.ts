@@ -9,7 +9,7 @@ import * as messages from './messages.ts';
 import { define, later, pageLimitMax } from './method.ts';
 import { entryRow, keyOfEntryRow, olderPrefixRow, olderRow, rowsInRange } from './rows.ts';
 import { listedRange, loadKey, parseId, readShard } from './shard.ts';
-import { endOfDelimiter, successor, walkRows } from './walk.ts';
+import { endOfDelimiter, endOfGroup, successor, walkRows } from './walk.ts';
 import { VersionWalk, type WalkedVersion } from './walk-versions.ts';
 
 export const listEntriesMethod = define(messages.listEntries, async (view, argument) => {
@@ -19,9 +19,7 @@ export const listEntriesMethod = define(messages.listEntries, async (view, argum
   const prefixRow = entryRow(prefix);
   const rowAfterPrefix = (group: Uint8Array): Uint8Array => successor(entryRow(group));
   // A group that holds `after` is not greater than it, so it has been listed.
-  const inPrefix =
-    after.length >= prefix.length && equalBytes(after.subarray(0, prefix.length), prefix);
-  const groupEnd = inPrefix ? endOfDelimiter(after, delimiter, prefix.length) : undefined;
+  const groupEnd = endOfGroup(after, delimiter, prefix);
   const afterRow =
     groupEnd === undefined ? afterKey(entryRow(after)) : rowAfterPrefix(after.slice(0, groupEnd));
   const begin = after.length === 0 ? prefixRow : later(prefixRow, afterRow);
@@ -111,9 +109,7 @@ export async function versionsAfter(
     older: rowsInRange({ begin: older, end: successor(older) }, 'older', range),
   });
   if (keyMarker.length === 0) return { walk, begunKey: undefined };
-  const inPrefix =
-    keyMarker.length >= prefix.length && equalBytes(keyMarker.subarray(0, prefix.length), prefix);
-  const groupEnd = inPrefix ? endOfDelimiter(keyMarker, delimiter, prefix.length) : undefined;
+  const groupEnd = endOfGroup(keyMarker, delimiter, prefix);
   if (groupEnd !== undefined) {
     const group = keyMarker.slice(0, groupEnd);
     walk.seek(successor(entryRow(group)), successor(olderPrefixRow(group)));

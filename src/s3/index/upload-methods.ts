@@ -1,10 +1,10 @@
 // The methods about uploads. An upload's record and its parts lie in the shard of its key (rule 30).
 
-import { afterKey, equalBytes } from '../../base/bytes.ts';
+import { afterKey } from '../../base/bytes.ts';
 import type { MethodContext, MethodView, RowEffect } from '../../base/method.ts';
 import { decodeEntry, type Part, partFormat } from './format.ts';
 import { GarbageList } from './garbage-list.ts';
-import { judgeWrite, lockOf, ownRuns } from './key-methods.ts';
+import { judgePut, ownRuns } from './key-methods.ts';
 import * as messages from './messages.ts';
 import { define, later, pageLimitMax, put, remove } from './method.ts';
 import {
@@ -27,7 +27,7 @@ import {
   Shard,
 } from './shard.ts';
 import { sameVersion } from './version-id.ts';
-import { endOfDelimiter, successor, walkRows } from './walk.ts';
+import { endOfGroup, successor, walkRows } from './walk.ts';
 
 export const partsPerScan = 1000;
 
@@ -134,14 +134,13 @@ export const completeUploadMethod = define(
           : refused('no-upload');
       return { effects: refusedEffects(), result };
     }
-    let reason = judgeWrite(argument.conditions, key.current, old);
-    const writer = await cancelledWriter(view, runs);
-    if (
-      reason === undefined &&
-      lockOf(key.entryOf(await key.replacedBy(versioning)), context) !== 'none'
-    )
-      reason = 'locked';
-    if (reason === undefined && writer !== undefined) reason = 'cancelled';
+    const judged = await judgePut(view, {
+      key,
+      conditions: argument.conditions,
+      versioning,
+      runs,
+      context,
+    });
     const wanted = new Map(argument.parts.map((part) => [part.partNumber, part.version]));
     const found = await scanParts(view, argument.uploadId);
     let matched = 0;
@@ -151,8 +150,9 @@ export const completeUploadMethod = define(
       if (version === undefined) garbage.addRuns(part.runs);
       else if (sameVersion(version, part.version)) matched++;
     }
-    if (reason === undefined && matched !== wanted.size) reason = 'parts-changed';
-    if (reason !== undefined) return { effects: refusedEffects(), result: refused(reason, writer) };
+    const reason = judged.reason ?? (matched === wanted.size ? undefined : 'parts-changed');
+    if (reason !== undefined)
+      return { effects: refusedEffects(), result: refused(reason, judged.writer) };
     await key.put(argument.entry, versioning, { context, garbage, versioned });
     return {
       effects: [
@@ -200,9 +200,7 @@ export const listUploadsMethod = define(messages.listUploads, async (view, argum
   const { prefix, delimiter, keyMarker, uploadIdMarker } = argument;
   const prefixRow = uploadPrefixRow(prefix);
   const rowAfterPrefix = (group: Uint8Array): Uint8Array => successor(uploadPrefixRow(group));
-  const inPrefix =
-    keyMarker.length >= prefix.length && equalBytes(keyMarker.subarray(0, prefix.length), prefix);
-  const groupEnd = inPrefix ? endOfDelimiter(keyMarker, delimiter, prefix.length) : undefined;
+  const groupEnd = endOfGroup(keyMarker, delimiter, prefix);
   let after: Uint8Array;
   if (groupEnd !== undefined) after = rowAfterPrefix(keyMarker.slice(0, groupEnd));
   else if (uploadIdMarker !== '') after = afterKey(uploadRow(keyMarker, uploadIdMarker));

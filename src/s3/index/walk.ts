@@ -2,7 +2,7 @@
 // A group is left by seeking past it, never by reading it: a page costs about as many rows as
 // it has items, however many keys the groups hold.
 
-import { afterPrefix, compareBytes } from '../../base/bytes.ts';
+import { afterPrefix, compareBytes, equalBytes } from '../../base/bytes.ts';
 import type { MethodRow, MethodView } from '../../base/method.ts';
 
 export type WalkItem =
@@ -46,6 +46,17 @@ export function endOfDelimiter(
     if (matched === delimiter.length) return at + matched;
   }
   return undefined;
+}
+
+/** Where the group of a listing under `prefix` that holds the key ends; undefined when none does. */
+export function endOfGroup(
+  key: Uint8Array,
+  delimiter: Uint8Array,
+  prefix: Uint8Array,
+): number | undefined {
+  const isInPrefix =
+    key.length >= prefix.length && equalBytes(key.subarray(0, prefix.length), prefix);
+  return isInPrefix ? endOfDelimiter(key, delimiter, prefix.length) : undefined;
 }
 
 export async function walkRows(
