@@ -60,8 +60,8 @@ export function launchProcess(dataDir: string, memoryBudgetBytes: number): Launc
     const child = fork(daemonFile, [name], {
       stdio: ['ignore', output, output, 'ipc'],
       // The C library gives large buffers back when they are freed, and keeps few heaps of its own; by itself it
-      // learns from large ones to keep them. Other C libraries ignore this.
-      env: { ...process.env, MALLOC_MMAP_THRESHOLD_: '1048576', MALLOC_ARENA_MAX: '2' },
+      // learns from large ones to keep them. Other C libraries ignore this, and who sets it otherwise knows why.
+      env: { MALLOC_MMAP_THRESHOLD_: '1048576', MALLOC_ARENA_MAX: '2', ...process.env },
       execArgv: [
         `--max-old-space-size=${Math.floor(heapBytes / 2 ** 20)}`,
         `--max-semi-space-size=${Math.floor(youngBytes / 2 ** 20)}`,

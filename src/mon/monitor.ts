@@ -403,7 +403,11 @@ export class Monitor {
           const { fault } = this.#witness;
           if (fault !== undefined && !asked.restores)
             throw new MonError('refused', `the map store is frozen: ${fault}`);
-          after = asked.decide(after);
+          const next = asked.decide(after);
+          // Each by itself: one that goes wrong must not take the others with it.
+          const wrong = next.map === after.map ? undefined : mapFault(next.map);
+          assert(wrong === undefined, `a map that may be shown: ${wrong}`);
+          after = next;
           decided.push(asked);
         } catch (error) {
           asked.reject(error);
@@ -419,8 +423,6 @@ export class Monitor {
   }
 
   async #store(before: MonState, after: MonState): Promise<void> {
-    const wrong = after.map === before.map ? undefined : mapFault(after.map);
-    assert(wrong === undefined, `a map that may be shown: ${wrong}`);
     const revision = await this.#options.store.transact(putsFor(before, after));
     if (revision === undefined)
       throw new MonError('refused', 'another monitor changed the map store');

@@ -3,7 +3,7 @@
 // puts are slowed. Both go on by themselves, and health tells of it meanwhile.
 
 import type { Permits } from '../base/turnstile.ts';
-import { type Clock, sleep } from '../env/clock.ts';
+import { sleep } from '../env/clock.ts';
 import type { Env } from '../env/env.ts';
 
 /** Shares of the budget in thousandths. Each ends where the level below it begins to be far away. */
@@ -100,8 +100,8 @@ export class MemoryGuard {
   }
 
   /** Before memory is taken for a put. */
-  async admitPut(clock: Clock): Promise<void> {
-    if (this.#putsWait) await sleep(clock, putWaitMs, 'memory');
+  async admitPut(): Promise<void> {
+    if (this.#putsWait) await sleep(this.#env.clock, putWaitMs, 'memory');
   }
 
   #tell(event: string): void {

@@ -451,10 +451,13 @@ export class Primary implements LinkOwner {
     entry: LogEntry,
     shard?: { readonly index: number; readonly views: Uint8Array[] },
   ): Promise<void> {
-    await this.member.alone(async () => {
-      if (!this.hasEnded) await this.disk.append(entry, shard);
-    });
-    for (const view of shard?.views ?? []) buffers.release(view);
+    try {
+      await this.member.alone(async () => {
+        if (!this.hasEnded) await this.disk.append(entry, shard);
+      });
+    } finally {
+      for (const view of shard?.views ?? []) buffers.release(view);
+    }
     this.#durable = this.disk.head.sequence;
   }
 
@@ -561,6 +564,15 @@ export class Primary implements LinkOwner {
     return doubtful;
   }
 
+  /** Alone on this disk; the bytes are given back also when it refuses them, as a full one does again and again. */
+  async #storeRebuilt(bytes: Uint8Array, store: () => Promise<void>): Promise<void> {
+    try {
+      await this.member.alone(store);
+    } finally {
+      buffers.release(bytes);
+    }
+  }
+
   /** What stands and is missing on this disk: an earlier takeover by it got no further. */
   async #fillMine(): Promise<void> {
     const { index } = this.mySlot;
@@ -568,10 +580,9 @@ export class Primary implements LinkOwner {
       const { blob } = listing.facts;
       const bytes = await this.#rebuildShard(listing.facts, index);
       if (bytes === undefined) throw this.#tooFewShards(blob);
-      await this.member.alone(async () => {
+      await this.#storeRebuilt(bytes, async () => {
         if (!this.hasEnded) await this.disk.storePushed({ ...listing, index }, [bytes]);
       });
-      buffers.release(bytes);
     }
   }
 
@@ -1106,7 +1117,7 @@ export class Primary implements LinkOwner {
   async #admit(geometry: Geometry, payload: Uint8Array): Promise<ShardSet> {
     const { ingest } = this.world;
     const bytes = storedBytes(geometry, payload.length);
-    await this.world.memory.admitPut(this.world.env.clock);
+    await this.world.memory.admitPut();
     await ingest.acquire(bytes);
     const set = shardsOf(geometry, payload);
     return {
@@ -1404,11 +1415,10 @@ export class Primary implements LinkOwner {
         this.world.self.uuid,
       );
       if (bytes === undefined) continue;
-      await this.member.alone(async () => {
+      await this.#storeRebuilt(bytes, async () => {
         const here = await this.disk.listing(blob).catch(() => listing);
         if (here !== undefined) await this.disk.storePushed(listing, [bytes]);
       });
-      buffers.release(bytes);
       this.world.env.log.write('info', 'shard repaired', { pg: this.pg, osd: this.world.self.id });
     }
     return this.disk.damagedCount;
