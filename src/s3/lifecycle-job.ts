@@ -7,8 +7,7 @@
 
 import type { Carried } from '../base/codec.ts';
 import type { GatewayParts } from './context.ts';
-import { type BucketRecord, bucketFormat, shardsOf, uploadFormat } from './index/format.ts';
-import { bucketsObject } from './index/index-client.ts';
+import { type BucketRecord, shardsOf, uploadFormat } from './index/format.ts';
 import * as messages from './index/messages.ts';
 import { PacedJob } from './paced-job.ts';
 import { S3Error } from './protocol/errors.ts';
@@ -21,14 +20,13 @@ import {
   type Times,
 } from './protocol/lifecycle.ts';
 import { versioningOf } from './protocol/versioning.ts';
+import { registeredBuckets } from './registered-buckets.ts';
 
 export interface LifecycleOptions {
   readonly intervalMs: number;
   readonly dayMs: number;
 }
 
-const bucketsPerCall = 100;
-/** Items of a listing, and deletes, in one call. */
 const itemsPerCall = 250;
 /** Between two pages, so that clients hardly notice. */
 const pagePauseMs = 20;
@@ -68,7 +66,7 @@ export class LifecycleJob {
     this.#parts = parts;
     this.#options = options;
     const { intervalMs } = options;
-    this.#job = new PacedJob(parts, { job: 'lifecycle', intervalMs, blobsPerSecond: 1 });
+    this.#job = new PacedJob(parts, { job: 'lifecycle', intervalMs });
   }
 
   start(): void {
@@ -80,19 +78,8 @@ export class LifecycleJob {
   }
 
   async #round(): Promise<void> {
-    const { index } = this.#parts;
-    let after: Uint8Array = new Uint8Array(0);
-    while (!this.#job.isStopped) {
-      const page = await index.callObject(bucketsObject, messages.listShards, {
-        after,
-        limit: bucketsPerCall,
-      });
-      for (const { row, removed, record } of page.buckets)
-        if (!removed) await this.#tryBucket(decoder.decode(row), bucketFormat.decode(record));
-      const last = page.buckets.at(-1);
-      if (page.ended || last === undefined) return;
-      after = last.row;
-    }
+    for await (const { name, record } of registeredBuckets(this.#parts.index, this.#job))
+      await this.#tryBucket(name, record);
   }
 
   async #tryBucket(name: string, record: BucketRecord): Promise<void> {

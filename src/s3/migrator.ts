@@ -86,7 +86,7 @@ export class Migrator {
 
   constructor(parts: GatewayParts, options: MigratorOptions) {
     this.#parts = parts;
-    this.#job = new PacedJob(parts, { job: 'migrate', blobsPerSecond: 1000, ...options });
+    this.#job = new PacedJob(parts, { job: 'migrate', ...options });
   }
 
   start(): void {

@@ -1,6 +1,7 @@
 // A job of the gateways: a round now and then, in whichever gateway holds it, never so fast that clients would
 // notice. What the cluster or its data did to a round is logged, and the next round tries again.
 
+import { assert } from '../base/assert.ts';
 import { DecodeError } from '../base/codec.ts';
 import type { BlobId } from '../base/ids.ts';
 import type { LayoutRef } from '../client/cluster.ts';
@@ -12,7 +13,8 @@ export interface PacedJobOptions {
   /** What it holds with the monitor. */
   readonly job: string;
   readonly intervalMs: number;
-  readonly blobsPerSecond: number;
+  /** Of a job that deletes blobs. */
+  readonly blobsPerSecond?: number;
 }
 
 /** Deletes in flight: enough to keep a few disks busy, few enough for clients not to notice. */
@@ -98,7 +100,9 @@ export class PacedJob {
     await Promise.all(group.map((blob) => this.#parts.cluster.deleteBlob(layout, blob)));
     this.#unpaced += group.length;
     if (this.#unpaced < deletesPerPause) return;
-    const delayMs = Math.ceil((1000 * this.#unpaced) / this.#options.blobsPerSecond);
+    const { blobsPerSecond } = this.#options;
+    assert(blobsPerSecond !== undefined, 'who deletes blobs has a rate');
+    const delayMs = Math.ceil((1000 * this.#unpaced) / blobsPerSecond);
     this.#unpaced = 0;
     await this.pause(delayMs);
   }

@@ -47,6 +47,10 @@ function judge(quota: Quota, usage: Usage, wanted: Amount): void {
     throw new S3Error('QuotaExceeded', `The quota of ${quota.kind} ${quota.name} is exhausted`);
 }
 
+function nameOf({ kind, name }: Pick<Quota, 'kind' | 'name'>): string {
+  return `${kind} ${name}`;
+}
+
 export class Quotas {
   readonly #clock: Clock;
   readonly #cluster: Cluster;
@@ -68,11 +72,11 @@ export class Quotas {
     if (directory !== this.#directory) {
       this.#directory = directory;
       this.#quotas.clear();
-      for (const quota of directory.quotas) this.#quotas.set(`${quota.kind} ${quota.name}`, quota);
+      for (const quota of directory.quotas) this.#quotas.set(nameOf(quota), quota);
       for (const name of this.#usages.keys())
         if (!this.#quotas.has(name)) this.#usages.delete(name);
     }
-    return this.#quotas.size === 0 ? undefined : this.#quotas.get(`${kind} ${name}`);
+    return this.#quotas.size === 0 ? undefined : this.#quotas.get(nameOf({ kind, name }));
   }
 
   /**
@@ -84,18 +88,20 @@ export class Quotas {
     const ofBucket = this.#find('bucket', name);
     const ofOwner = this.#find('user', record.owner);
     if (ofBucket === undefined && ofOwner === undefined) return;
+    const owner = ofOwner && (await this.#usage(ofOwner, () => this.#countOwner(record.owner)));
+    const bucket = ofBucket && (await this.#usage(ofBucket, () => this.#countBucket(record)));
+    // From here on nothing waits: two requests can't both take the last of it. A newer look at the owner may have
+    // taken the place of the one that was waited for.
     const judged: (readonly [Quota, Usage])[] = [];
-    if (ofOwner !== undefined)
-      judged.push([ofOwner, await this.#usage(ofOwner, () => this.#countOwner(record.owner))]);
-    if (ofBucket !== undefined)
-      judged.push([ofBucket, await this.#usage(ofBucket, () => this.#countBucket(record))]);
-    // From here on nothing waits: two requests can't both take the last of it.
+    if (ofOwner !== undefined && owner !== undefined)
+      judged.push([ofOwner, this.#usages.get(nameOf(ofOwner)) ?? owner]);
+    if (ofBucket !== undefined && bucket !== undefined) judged.push([ofBucket, bucket]);
     for (const [quota, usage] of judged) judge(quota, usage, wanted);
     if (what === 'reserve') for (const [, usage] of judged) usage.added = sum(usage.added, wanted);
   }
 
   #usage(quota: Quota, count: () => Promise<Amount>): Usage | Promise<Usage> {
-    const name = `${quota.kind} ${quota.name}`;
+    const name = nameOf(quota);
     const known = this.#usages.get(name);
     if (known !== undefined && this.#clock.now() - known.seenAt <= freshMs[quota.kind])
       return known;

@@ -5,7 +5,7 @@
 // remembered between rounds but removals that seem to have died.
 
 import type { GatewayParts } from './context.ts';
-import { type BucketRecord, bucketFormat } from './index/format.ts';
+import type { BucketRecord } from './index/format.ts';
 import * as messages from './index/messages.ts';
 import {
   advanceSplit,
@@ -16,6 +16,7 @@ import {
 } from './index/shard-split.ts';
 import { formatVersion } from './index/version-id.ts';
 import { PacedJob } from './paced-job.ts';
+import { registeredBuckets } from './registered-buckets.ts';
 
 export interface SplitJobOptions {
   readonly intervalMs: number;
@@ -25,8 +26,6 @@ export interface SplitJobOptions {
 
 /** One entry can't be divided; what many more cost is an operator's choice. */
 export const shardEntriesBounds = { min: 2, max: 10_000_000 };
-
-const bucketsPerCall = 100;
 
 /** Between two steps: about half of the primaries' time is left to clients, and a shard is split in seconds. */
 const stepPauseMs = 5;
@@ -46,7 +45,7 @@ export class SplitJob {
       throw new RangeError(`shardEntriesMax: a whole number from ${min} to ${max} is needed`);
     this.#parts = parts;
     this.#options = options;
-    this.#job = new PacedJob(parts, { job: 'split', intervalMs, blobsPerSecond: 1 });
+    this.#job = new PacedJob(parts, { job: 'split', intervalMs });
   }
 
   start(): void {
@@ -58,25 +57,9 @@ export class SplitJob {
   }
 
   async #round(): Promise<void> {
-    const { index } = this.#parts;
     const removals = new Map<string, string>();
-    let after: Uint8Array = new Uint8Array(0);
-    while (!this.#job.isStopped) {
-      const page = await index.callObject(bucketsObject, messages.listShards, {
-        after,
-        limit: bucketsPerCall,
-      });
-      for (const { row, removed, record } of page.buckets)
-        if (!removed)
-          await this.#tryBucket(
-            new TextDecoder().decode(row),
-            bucketFormat.decode(record),
-            removals,
-          );
-      const last = page.buckets.at(-1);
-      if (page.ended || last === undefined) break;
-      after = last.row;
-    }
+    for await (const { name, record } of registeredBuckets(this.#parts.index, this.#job))
+      await this.#tryBucket(name, record, removals);
     this.#removals = removals;
   }
 
