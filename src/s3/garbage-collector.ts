@@ -21,6 +21,7 @@ import {
 } from './index/format.ts';
 import { bucketsObject } from './index/index-client.ts';
 import * as messages from './index/messages.ts';
+import { everyBucket } from './index/shard-walk.ts';
 import { blobsOfRun, PacedJob } from './paced-job.ts';
 
 export interface CollectorOptions {
@@ -29,8 +30,7 @@ export interface CollectorOptions {
   readonly blobsPerSecond: number;
 }
 
-/** Buckets, and garbage rows, read in one call. */
-const bucketsPerCall = 100;
+/** Garbage rows read in one call. */
 const rowsPerCall = 20;
 
 /** Steps in emptying one removed bucket in one round; the next round goes on. */
@@ -56,23 +56,13 @@ export class GarbageCollector {
   }
 
   async #round(): Promise<void> {
-    const { index } = this.#parts;
-    let after: Uint8Array = new Uint8Array(0);
-    while (!this.#job.isStopped) {
-      const page = await index.callObject(bucketsObject, messages.listShards, {
-        after,
-        limit: bucketsPerCall,
-      });
-      for (const { removed, record } of page.buckets) {
-        try {
-          await this.#collectBucket(bucketFormat.decode(record), removed);
-        } catch (error) {
-          this.#job.report(error, 'garbage of a bucket is not collected', '');
-        }
+    for await (const { removed, record } of everyBucket(this.#parts.index)) {
+      if (this.#job.isStopped) return;
+      try {
+        await this.#collectBucket(bucketFormat.decode(record), removed);
+      } catch (error) {
+        this.#job.report(error, 'garbage of a bucket is not collected', '');
       }
-      const last = page.buckets.at(-1);
-      if (page.ended || last === undefined) return;
-      after = last.row;
     }
   }
 

@@ -7,8 +7,9 @@
 
 import type { Carried } from '../base/codec.ts';
 import type { GatewayParts } from './context.ts';
-import { type BucketRecord, shardsOf, uploadFormat } from './index/format.ts';
+import { type BucketRecord, bucketFormat, shardsOf, uploadFormat } from './index/format.ts';
 import * as messages from './index/messages.ts';
+import { everyBucket } from './index/shard-walk.ts';
 import { PacedJob } from './paced-job.ts';
 import { S3Error } from './protocol/errors.ts';
 import {
@@ -20,7 +21,6 @@ import {
   type Times,
 } from './protocol/lifecycle.ts';
 import { versioningOf } from './protocol/versioning.ts';
-import { registeredBuckets } from './registered-buckets.ts';
 
 export interface LifecycleOptions {
   readonly intervalMs: number;
@@ -78,12 +78,15 @@ export class LifecycleJob {
   }
 
   async #round(): Promise<void> {
-    for await (const { name, record } of registeredBuckets(this.#parts.index, this.#job))
-      await this.#tryBucket(name, record);
+    for await (const { name, removed, record } of everyBucket(this.#parts.index)) {
+      if (this.#job.isStopped) return;
+      if (!removed) await this.#tryBucket(name, record);
+    }
   }
 
-  async #tryBucket(name: string, record: BucketRecord): Promise<void> {
+  async #tryBucket(name: string, encoded: Uint8Array): Promise<void> {
     try {
+      const record = bucketFormat.decode(encoded);
       const { configuration, record: now } = await this.#parts.index.lookUp(name);
       const rules = lifecycleOf(configuration);
       if (rules === undefined || now.bucketId !== record.bucketId) return;

@@ -5,7 +5,7 @@
 // remembered between rounds but removals that seem to have died.
 
 import type { GatewayParts } from './context.ts';
-import type { BucketRecord } from './index/format.ts';
+import { bucketFormat } from './index/format.ts';
 import * as messages from './index/messages.ts';
 import {
   advanceSplit,
@@ -14,9 +14,9 @@ import {
   bucketsObject,
   describeShard,
 } from './index/shard-split.ts';
+import { everyBucket } from './index/shard-walk.ts';
 import { formatVersion } from './index/version-id.ts';
 import { PacedJob } from './paced-job.ts';
-import { registeredBuckets } from './registered-buckets.ts';
 
 export interface SplitJobOptions {
   readonly intervalMs: number;
@@ -58,19 +58,22 @@ export class SplitJob {
 
   async #round(): Promise<void> {
     const removals = new Map<string, string>();
-    for await (const { name, record } of registeredBuckets(this.#parts.index, this.#job))
-      await this.#tryBucket(name, record, removals);
+    for await (const { name, removed, record } of everyBucket(this.#parts.index)) {
+      if (this.#job.isStopped) return;
+      if (!removed) await this.#tryBucket(name, record, removals);
+    }
     this.#removals = removals;
   }
 
   async #tryBucket(
     name: string,
-    record: BucketRecord,
+    encoded: Uint8Array,
     removals: Map<string, string>,
   ): Promise<void> {
-    const { bucketId, removing } = record;
-    const bucket = { name, bucketId };
     try {
+      const record = bucketFormat.decode(encoded);
+      const { bucketId, removing } = record;
+      const bucket = { name, bucketId };
       // It takes a few calls a shard: seen twice it is dead, and would keep the bucket from being split.
       if (removing !== undefined) {
         const removal = formatVersion(removing);
