@@ -239,3 +239,17 @@ test('a shard that rots on disk is answered from the others and repaired by itse
     bytes,
   );
 });
+
+test('what many placement groups propose at once is stored together', async () => {
+  const pgCount = 300;
+  const cluster = new SimulatedCluster({
+    seed: 31,
+    osdCount: 3,
+    pools: [{ name: 'data', geometry: copies(3, 2), failureDomain: 'host', pgCount }],
+    methods: workloadMethods,
+  });
+  await cluster.start();
+  // Each was proposed to be led, by three OSDs that began together.
+  for (const { tenure } of cluster.monitor.records.values()) ok(tenure > 0);
+  ok(cluster.mapStoreChanges < pgCount / 3, `${cluster.mapStoreChanges} changes of the store`);
+});

@@ -238,6 +238,11 @@ export class SimulatedCluster {
     this.#monitor = await this.settle(start(), 'the monitor to start', 10_000);
   }
 
+  /** Writes and syncs of the map store so far, on this disk of the monitor. */
+  get mapStoreChanges(): number {
+    return this.#monFiles.changeCount;
+  }
+
   /** The map store as it is on the monitor's disk now. */
   copyMapStore(): SimulatedFiles {
     return this.#monFiles.copy();
