@@ -10,7 +10,7 @@
 // 5. what is left, access lists grant: a bucket's for what is done to the bucket, an object's for what is done to the object.
 
 import type { Env } from '../env/env.ts';
-import { type Identity, isAccountId, type Requester } from './iam/identities.ts';
+import { type Identity, isAccountId, judgeRequester, type Requester } from './iam/identities.ts';
 import type { BucketConfiguration } from './index/bucket-documents.ts';
 import { decodeEntry, type Entry } from './index/format.ts';
 import type { BucketAccess, IndexClient, Judge, KnownBucket } from './index/index-client.ts';
@@ -142,10 +142,14 @@ function contextOf(asker: Asker, question: Question, entry: Entry | undefined): 
           ? undefined
           : [identity.userName];
       case 'aws:userid':
-        // Without account, users are known by their names.
-        return one(identity?.account === '' ? identity.userName : identity?.id);
+        // Without account, users are known by their names; the name of a role's session is its taker's choice.
+        return one(
+          identity?.account === '' && identity.session?.kind !== 'role'
+            ? identity.userName
+            : identity?.id,
+        );
       case 'aws:principalarn':
-        return one(identity?.arn);
+        return one(identity?.principalArn);
       case 'aws:principaltype':
         if (identity === undefined) return ['Anonymous'];
         if (identity.isRoot) return ['Account'];
@@ -244,12 +248,6 @@ export function judgeOwn(asker: Asker, action: string, resource: string): Policy
   return judgeIdentity(asker.user.identity, action, resource, requestConditions(asker));
 }
 
-/** How policies other than its own may mean the requester. */
-function principalsOf({ name, identity }: Requester): readonly string[] {
-  if (identity !== undefined) return identity.principals;
-  return name === '' ? [] : [name];
-}
-
 interface Verdicts {
   readonly ofIdentity: PolicyVerdict;
   readonly ofBucket: PolicyVerdict;
@@ -276,16 +274,8 @@ async function verdictsOf(
   const context = contextOf(asker, question, entry);
   const ofIdentity = judgeIdentity(user.identity, action, resource, context);
   if (policy === undefined) return { ofIdentity, ofBucket: 'none', isMeant: false };
-  const principals = principalsOf(user);
-  const asked = { principals, action, resource, context };
-  const account = user.identity?.account ?? '';
-  const ofSelf = judgePolicy(policy, asked);
-  // What is granted to an account, its root hands on by policies of its own.
-  const ofBucket =
-    account === '' || ofSelf === 'deny'
-      ? ofSelf
-      : judgePolicy(policy, { ...asked, principals: [...principals, account] });
-  return { ofIdentity, ofBucket, isMeant: ofSelf === 'allow' };
+  const { verdict, isMeant } = judgeRequester(policy, user, { action, resource, context });
+  return { ofIdentity, ofBucket: verdict, isMeant };
 }
 
 /** Throws `AccessDenied`. */
@@ -296,9 +286,11 @@ export function judgeOf(asker: Asker, question: Question): Judge {
     const { identity } = user;
     const { action, key } = question;
     const isOwner = user.name !== '' && record.owner === user.name;
-    const policy = policyOf(configuration, isOwner);
+    // Users and roles of an account act for the owner, and are held back as others are.
+    const isOwnerItself = isOwner && identity?.needsPolicy !== true;
+    const policy = policyOf(configuration, isOwnerItself);
     const block = publicAccessBlockOf(configuration);
-    const isAlways = isOwner && identity?.needsPolicy !== true && ownersAlways.has(action);
+    const isAlways = isOwnerItself && ownersAlways.has(action);
     if (policy !== undefined || (identity?.policies.length ?? 0) > 0 || identity?.needsPolicy) {
       const verdicts = await verdictsOf(
         asker,

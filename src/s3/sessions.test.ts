@@ -2,7 +2,10 @@
 
 import { equal, match, notEqual } from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { encode, uint } from '../base/codec.ts';
 import type { User } from '../client/cluster.ts';
+import { beginSession, openSession } from './iam/session-token.ts';
+import { formatBase64, parseBase64 } from './protocol/base64.ts';
 import { alice, bob, errorCode, sign, startTestGateway } from './testing/gateway-suite.ts';
 import {
   ask,
@@ -98,6 +101,44 @@ test('a session’s own policy narrows the role’s, and denies what it does not
   equal((await assume(root, arn, { Policy: 'x'.repeat(2049) })).code, 'ValidationError');
 });
 
+test('a role of another account is taken only with a policy of one’s own, and none by a narrowed session', async (t) => {
+  const { gateway, makeRole, assume } = await start(t);
+  const other: User = { name: '100000000002', accessKey: 'AKOTHER', secretKey: 'other-secret' };
+  await makeAccount(gateway, other);
+  const eve = await makeUser(gateway, other, 'eve');
+  const arn = await makeRole(root, 'role', '*');
+  equal((await assume(eve, arn)).code, 'AccessDenied');
+  equal((await assume(other, arn)).status, 200);
+  const document = policyOf({ Effect: 'Allow', Action: 'sts:AssumeRole', Resource: arn });
+  const put = { UserName: 'eve', PolicyName: 'p', PolicyDocument: document };
+  equal((await ask(gateway, other, 'PutUserPolicy', put)).status, 200);
+  equal((await assume(eve, arn)).status, 200);
+  const narrow = policyOf({ Effect: 'Allow', Action: 's3:GetObject', Resource: '*' });
+  const narrowed = sessionOf(await assume(root, arn, { Policy: narrow }));
+  equal((await assume(narrowed, arn)).code, 'AccessDenied');
+  equal((await assume(sessionOf(await assume(root, arn)), arn)).status, 200);
+});
+
+test('a session of a role is no user of the session’s name, and has the role’s ARN', async (t) => {
+  const { s3, makeRole, allow, assume } = await start(t);
+  equal(await s3(alice, 'PUT', '/bucket'), 200);
+  for (const key of ['bob', 'role']) equal(await s3(alice, 'PUT', `/bucket/${key}`, 'text'), 200);
+  const arn = await makeRole(alice, 'role', 'bob');
+  const to = async (key: string, condition: object) => {
+    const resource = `arn:aws:s3:::bucket/${key}`;
+    await allow(alice, 'role', {
+      Action: 's3:GetObject',
+      Resource: resource,
+      Condition: condition,
+    });
+    const session = sessionOf(await assume(bob, arn, { RoleSessionName: 'alice' }));
+    return s3(session, 'GET', `/bucket/${key}`);
+  };
+  equal(await to('bob', { StringEquals: { 'aws:userid': 'alice' } }), 'AccessDenied');
+  equal(await to('bob', { StringLike: { 'aws:userid': 'AROA*:alice' } }), 200);
+  equal(await to('role', { ArnEquals: { 'aws:PrincipalArn': arn } }), 200);
+});
+
 test('a session ends at its time, and with its role', async (t) => {
   const { gateway, s3, makeRole, allow, assume } = await start(t);
   const arn = await makeRole(root, 'role', '*');
@@ -136,6 +177,28 @@ test('a token is good for its own key, whole, and with its signature', async (t)
     equal(await s3({ ...one, token: spoilt }, 'GET', '/'), 'InvalidToken');
   }
   equal((await sts({ ...one, token: two.token }, 'GetCallerIdentity')).code, 'InvalidToken');
+});
+
+test('no part of a token’s body passes for a part of its key', () => {
+  const key = new Uint8Array(32).fill(7);
+  const expiresMs = 1_800_000_000_000;
+  const begin = (name: string, policy: string) =>
+    beginSession(
+      key,
+      { kind: 'role', entityId: 'AROA', owner: 'bob', name, policy, expiresMs },
+      new Uint8Array(8),
+    );
+  const bodyOf = (token: string): Buffer => Buffer.from(parseBase64(token) ?? []).subarray(0, -32);
+  const wanted = bodyOf(begin('wanted', '').token);
+  const text = wanted.subarray(0, -encode(uint, expiresMs).length).toString('latin1');
+  const given = begin('given', `\n${text}`);
+  equal(openSession(key, given.accessKey, given.token)?.name, 'given');
+  const begins = bodyOf(given.token)
+    .subarray(0, -wanted.length - 1)
+    .toString('latin1');
+  const mac = Buffer.from(parseBase64(given.token) ?? []).subarray(-32);
+  const forged = formatBase64(Buffer.concat([wanted, mac]));
+  equal(openSession(key, `${given.accessKey}\n${begins}`, forged), undefined);
 });
 
 test('a user’s session may do what the user may, until the user’s keys are gone', async (t) => {

@@ -8,12 +8,20 @@ import { encodeUtf8 } from '../../base/bytes.ts';
 import type { Cluster, User } from '../../client/cluster.ts';
 import type { Directory, DirectoryUser, Entity, Role } from '../../map/directory.ts';
 import { S3Error } from '../protocol/errors.ts';
-import { type Policy, parsePolicy } from '../protocol/policy.ts';
+import {
+  judgePolicy,
+  type Policy,
+  type PolicyQuestion,
+  type PolicyVerdict,
+  parsePolicy,
+} from '../protocol/policy.ts';
 import { denyAll, managedPolicy } from './managed-policies.ts';
 import { isSessionKey, openSession, type Session } from './session-token.ts';
 
 export interface Identity {
   readonly arn: string;
+  /** As `aws:PrincipalArn` has it: of a role's session, the role's. */
+  readonly principalArn: string;
   /** As `aws:userid` has it. */
   readonly id: string;
   /** Of a role's session, the session's name. */
@@ -76,6 +84,7 @@ function identityOfUser(directory: Directory, user: DirectoryUser): Identity {
   const arn = userArn(user);
   return {
     arn,
+    principalArn: arn,
     id: user.id,
     userName: user.name,
     account: user.account,
@@ -88,17 +97,19 @@ function identityOfUser(directory: Directory, user: DirectoryUser): Identity {
   };
 }
 
-function identityOfRole(role: Role, session: Session): Identity {
+function identityOfRole(role: Role, policies: readonly Policy[], session: Session): Identity {
+  const principalArn = arnOf('role', role);
   const arn = `arn:aws:sts::${role.account}:assumed-role/${role.name}/${session.name}`;
   return {
     arn,
+    principalArn,
     id: `${role.id}:${session.name}`,
     userName: session.name,
     account: role.account,
     isRoot: false,
     isAdmin: false,
-    principals: [arnOf('role', role), arn],
-    policies: policiesOf([role]),
+    principals: [principalArn, arn],
+    policies,
     needsPolicy: true,
     session: { kind: 'role', policy: sessionPolicy(session) },
   };
@@ -108,12 +119,41 @@ function sessionPolicy(session: Session): Policy | undefined {
   return session.policy === '' ? undefined : policyBody(session.policy);
 }
 
+/** How policies other than its own may mean the requester. */
+function principalsOf({ name, identity }: Requester): readonly string[] {
+  if (identity !== undefined) return identity.principals;
+  return name === '' ? [] : [name];
+}
+
+/** What a policy other than its own says of the requester. */
+export function judgeRequester(
+  policy: Policy,
+  requester: Requester,
+  asked: Omit<PolicyQuestion, 'principals'>,
+): {
+  readonly verdict: PolicyVerdict;
+  /** It allows the requester, and not only its account. */
+  readonly isMeant: boolean;
+} {
+  const principals = principalsOf(requester);
+  const account = requester.identity?.account ?? '';
+  const ofSelf = judgePolicy(policy, { ...asked, principals });
+  // What is granted to an account, its root hands on by policies of its own.
+  const verdict =
+    account === '' || ofSelf === 'deny'
+      ? ofSelf
+      : judgePolicy(policy, { ...asked, principals: [...principals, account] });
+  return { verdict, isMeant: ofSelf === 'allow' };
+}
+
 export class Identities {
   readonly #cluster: Cluster;
   #directory: Directory | undefined;
   readonly #users = new Map<string, { readonly user: DirectoryUser; readonly secret: string }>();
   readonly #names = new Set<string>();
   readonly #requesters = new Map<string, Requester>();
+  readonly #identities = new Map<DirectoryUser, Identity>();
+  readonly #rolePolicies = new Map<Role, readonly Policy[]>();
 
   constructor(cluster: Cluster) {
     this.#cluster = cluster;
@@ -126,6 +166,8 @@ export class Identities {
     this.#users.clear();
     this.#names.clear();
     this.#requesters.clear();
+    this.#identities.clear();
+    this.#rolePolicies.clear();
     for (const { id } of directory.accounts) this.#names.add(id);
     for (const user of directory.users) {
       if (user.account === '') this.#names.add(user.name);
@@ -151,10 +193,26 @@ export class Identities {
       name: user.account === '' ? user.name : user.account,
       accessKey,
       secretKey: secret,
-      identity: identityOfUser(directory, user),
+      identity: this.#identityOf(directory, user),
     };
     this.#requesters.set(accessKey, requester);
     return requester;
+  }
+
+  #identityOf(directory: Directory, user: DirectoryUser): Identity {
+    const known = this.#identities.get(user);
+    if (known !== undefined) return known;
+    const identity = identityOfUser(directory, user);
+    this.#identities.set(user, identity);
+    return identity;
+  }
+
+  #policiesOf(role: Role): readonly Policy[] {
+    const known = this.#rolePolicies.get(role);
+    if (known !== undefined) return known;
+    const policies = policiesOf([role]);
+    this.#rolePolicies.set(role, policies);
+    return policies;
   }
 
   #bySession(
@@ -172,13 +230,14 @@ export class Identities {
       // A role that is gone or was made anew takes its sessions with it.
       const role = directory.roles.find(({ id }) => id === session.entityId);
       if (role === undefined) throw new S3Error('InvalidToken');
-      return { name: owner, accessKey, secretKey, identity: identityOfRole(role, session) };
+      const identity = identityOfRole(role, this.#policiesOf(role), session);
+      return { name: owner, accessKey, secretKey, identity };
     }
     const user = directory.users.find(({ id }) => id === session.entityId);
     // Keys that were taken from a user end what was begun with them.
     if (user?.keys.some(({ active }) => active) !== true) throw new S3Error('InvalidToken');
     const identity = {
-      ...identityOfUser(directory, user),
+      ...this.#identityOf(directory, user),
       session: { kind: 'user' as const, policy: sessionPolicy(session) },
     };
     return { name: owner, accessKey, secretKey, identity };

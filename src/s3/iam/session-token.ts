@@ -37,10 +37,11 @@ export interface SessionKeys {
 }
 
 const keyPrefix = 'HFS';
+const keyPattern = /^HFS[0-9A-F]{16}$/;
 
-/** No key of a user begins so: theirs have hexadecimal digits after `HF`. */
+/** No key of a user looks so: theirs have hexadecimal digits after `HF`. */
 export function isSessionKey(accessKey: string): boolean {
-  return accessKey.startsWith(keyPrefix);
+  return keyPattern.test(accessKey);
 }
 
 /** Version 1: the fields in order, then HMAC-SHA-256 over the access key and them. Base64. */
@@ -86,6 +87,8 @@ export function openSession(
   accessKey: string,
   token: string,
 ): (Session & { readonly secretKey: string }) | undefined {
+  // A key with a line's end in it could take a part of the hashed body for its own.
+  if (!isSessionKey(accessKey)) return undefined;
   // A gateway that the monitor never told the key would take tokens that anybody can make.
   if (key.length < macBytes || token.length > tokenCharactersMax) return undefined;
   const bytes = parseBase64(token);

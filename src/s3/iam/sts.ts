@@ -4,17 +4,12 @@ import { encodeUtf8 } from '../../base/bytes.ts';
 import type { Directory, Role } from '../../map/directory.ts';
 import { formatIsoDate } from '../protocol/dates.ts';
 import { S3Error } from '../protocol/errors.ts';
-import {
-  judgePolicy,
-  type PolicyContext,
-  type PolicyVerdict,
-  parsePolicy,
-} from '../protocol/policy.ts';
+import { type PolicyContext, type PolicyVerdict, parsePolicy } from '../protocol/policy.ts';
 import { parseCount } from '../protocol/request.ts';
 import { element, textElement } from '../protocol/xml.ts';
 import { checkDocument, type Parameters } from './action.ts';
 import { IamError } from './errors.ts';
-import { arnOf, type Identity, type Requester } from './identities.ts';
+import { arnOf, type Identity, judgeRequester, type Requester } from './identities.ts';
 import { beginSession, type Session } from './session-token.ts';
 
 export interface SessionContext {
@@ -66,22 +61,21 @@ function credentials(context: SessionContext, session: Session): string {
   );
 }
 
-/** Whether its trust policy lets the requester in; one that is not there lets in nobody. */
+/**
+ * Whether its trust policy lets the requester in. Who needs a policy needs one for this too, unless a role of its account
+ * means it by name and no policy of its session holds it back: as with the account's buckets.
+ */
 function mayTake(context: SessionContext, role: Role): boolean {
-  const { identity, conditions } = context;
+  const { requester, identity, conditions } = context;
   const resource = arnOf('role', role);
   const action = 'sts:AssumeRole';
   const own = context.judgeOwn(action, resource);
   const trust = parsePolicy(encodeUtf8(role.trust), 'trust');
-  const question = { principals: identity.principals, action, resource, context: conditions };
-  const ofSelf = judgePolicy(trust, question);
-  if (own === 'deny' || ofSelf === 'deny') return false;
-  if (identity.account === '') return ofSelf === 'allow';
-  const principals = [...identity.principals, identity.account];
-  const ofAccount = judgePolicy(trust, { ...question, principals });
-  if (ofAccount === 'deny') return false;
-  // What is granted to an account, its root hands on by policies of its own.
-  return ofSelf === 'allow' || (ofAccount === 'allow' && (identity.isRoot || own === 'allow'));
+  const asked = { action, resource, context: conditions };
+  const { verdict, isMeant } = judgeRequester(trust, requester, asked);
+  if (own === 'deny' || verdict !== 'allow') return false;
+  if (!identity.needsPolicy || own === 'allow') return true;
+  return isMeant && identity.account === role.account && identity.session?.policy === undefined;
 }
 
 const assumeRole: SessionAction = (context) => {
