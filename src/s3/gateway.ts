@@ -33,7 +33,7 @@ import { Quotas } from './quotas.ts';
 import { RequestTrace } from './request-trace.ts';
 import { route } from './router.ts';
 import { SplitJob } from './split-job.ts';
-import { answerWebsite, isWebsiteHost, isWebsiteRequest, withoutQuery } from './website.ts';
+import { answerWebsite, isWebsiteRequest, withoutQuery } from './website.ts';
 
 export interface GatewayOptions {
   readonly address: Address;
@@ -135,14 +135,14 @@ class S3Gateway {
     const requestId = this.#ids.next();
     const { clock, wall } = this.#parts.env;
     const trace = new RequestTrace(clock.now(), wall.nowMs());
+    const isWebsite = isWebsiteRequest(http, this.#websiteNames);
     let request: S3Request | undefined;
     let response: HttpResponse;
     try {
-      request = parseRequest(
-        isWebsiteRequest(http, this.#websiteNames) ? withoutQuery(http) : http,
-        this.#hostNames,
-      );
-      response = await this.#operate(request, requestId, trace);
+      request = parseRequest(isWebsite ? withoutQuery(http) : http, this.#hostNames);
+      response = isWebsite
+        ? await answerWebsite({ parts: this.#parts, request, requestId })
+        : await this.#operate(request, requestId, trace);
     } catch (error) {
       response = this.#errorResponse(error, http, requestId);
       trace.errorCode = s3ErrorOf(error).code;
@@ -161,7 +161,6 @@ class S3Gateway {
       ] as const,
     };
     if (request?.bucket === undefined) return answer;
-    const isWebsite = isWebsiteHost(request, this.#websiteNames);
     return logRequest(this.#parts, { http, request, requestId, trace, answer, isWebsite });
   }
 
@@ -179,8 +178,6 @@ class S3Gateway {
     if (isQueryRequest(request))
       return answerQuery({ parts: this.#parts, keys: this.#keys, request, requestId });
     const { identities, env } = this.#parts;
-    if (request.hostBucket !== undefined && isWebsiteHost(request, this.#websiteNames))
-      return answerWebsite({ parts: this.#parts, request, requestId });
     if (request.method === 'OPTIONS') return preflight(this.#parts, request);
     const nowMs = env.wall.nowMs();
     const { user, payload } = authenticate(request, {

@@ -24,10 +24,6 @@ export function isWebsiteRequest({ headers }: HttpRequest, names: readonly strin
   return bucketOfHost(host?.trim(), names) !== undefined;
 }
 
-export function isWebsiteHost({ headers }: S3Request, names: readonly string[]): boolean {
-  return names.length > 0 && bucketOfHost(headers.get('host'), names) !== undefined;
-}
-
 /** A page's own parameters are for its scripts; to S3 they might be wrong. */
 export function withoutQuery(http: HttpRequest): HttpRequest {
   const question = http.target.indexOf('?');
