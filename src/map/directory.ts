@@ -105,6 +105,12 @@ export interface Directory {
  */
 export const directoryBytesMax = 1024 * 1024;
 
+/**
+ * Keys are for programs that are being changed over from one to the next. AWS has two; here each costs its bytes, and is
+ * looked up by its id.
+ */
+export const keysPerUserMax = 16;
+
 export const emptyDirectory: Directory = {
   revision: 0,
   accounts: [],
@@ -205,6 +211,24 @@ export function plainUser(
     isRoot: false,
     isAdmin,
   };
+}
+
+/** Its groups have it no more, and the quota of what was its own is gone with it. */
+export function directoryWithout(directory: Directory, user: DirectoryUser): Directory {
+  const { account, name } = user;
+  const groups = directory.groups.map((group) =>
+    group.account === account && group.members.includes(name)
+      ? { ...group, members: group.members.filter((each) => each !== name) }
+      : group,
+  );
+  const users = directory.users.filter((each) => each !== user);
+  const quotas = account === '' ? withoutQuota(directory, name) : directory.quotas;
+  return { ...directory, users, groups, quotas };
+}
+
+/** `owner`: a user without account, or an account by its id. */
+export function withoutQuota({ quotas }: Directory, owner: string): Directory['quotas'] {
+  return quotas.filter(({ kind, name }) => kind !== 'user' || name !== owner);
 }
 
 /** What is wrong with it; undefined when nothing is. Who reads a directory may rely on what is asked here. */

@@ -4,11 +4,8 @@
 // A user is named `NAME`, or `ACCOUNT/NAME` when it belongs to an account.
 
 import type { AccessKey, Directory, DirectoryUser, Quota } from '../map/directory.ts';
-import { plainUser } from '../map/directory.ts';
+import { directoryWithout, keysPerUserMax, plainUser, withoutQuota } from '../map/directory.ts';
 import { MonError } from './errors.ts';
-
-/** Keys are for programs that are being changed over from one to the next; each is looked up by its id. */
-const keysPerUserMax = 16;
 
 export interface NewKey {
   readonly accessKey: string;
@@ -42,15 +39,8 @@ export function findUser(directory: Directory, name: string): DirectoryUser {
   return user;
 }
 
-function replaced(
-  directory: Directory,
-  before: DirectoryUser,
-  after: DirectoryUser | undefined,
-): Directory {
-  const users = directory.users.flatMap((user) =>
-    user !== before ? [user] : after === undefined ? [] : [after],
-  );
-  return { ...directory, users };
+function replaced(directory: Directory, before: DirectoryUser, after: DirectoryUser): Directory {
+  return { ...directory, users: directory.users.map((user) => (user === before ? after : user)) };
 }
 
 export function withUser(
@@ -93,13 +83,7 @@ export function withoutUser(directory: Directory, name: string): Directory {
   const user = findUser(directory, name);
   if (user.isRoot)
     throw new MonError('refused', `${name} is the root of account ${user.account}: remove that`);
-  const groups = directory.groups.map((group) =>
-    group.account === user.account && group.members.includes(user.name)
-      ? { ...group, members: group.members.filter((each) => each !== user.name) }
-      : group,
-  );
-  const quotas = user.account === '' ? withoutQuota(directory, user.name) : directory.quotas;
-  return { ...replaced(directory, user, undefined), groups, quotas };
+  return directoryWithout(directory, user);
 }
 
 /** With all its users, groups and roles. */
@@ -161,10 +145,6 @@ export function withAdmin(directory: Directory, name: string, isAdmin: boolean):
   if (user.account !== '')
     throw new MonError('refused', `${name} belongs to an account: its root says what it may do`);
   return replaced(directory, user, { ...user, isAdmin });
-}
-
-function withoutQuota({ quotas }: Directory, owner: string): Directory['quotas'] {
-  return quotas.filter(({ kind, name }) => kind !== 'user' || name !== owner);
 }
 
 /** In place of the one there was; one without any limit is none. Names of buckets are not looked for. */

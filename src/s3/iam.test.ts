@@ -3,6 +3,7 @@
 import { deepEqual, equal, match } from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { User } from '../client/cluster.ts';
+import { withQuota } from '../mon/users.ts';
 import { alice, bob, bodyOf, errorCode, sign, startTestGateway } from './testing/gateway-suite.ts';
 import {
   ask,
@@ -220,10 +221,12 @@ test('what is not understood in a policy is refused when it is put', async (t) =
   equal(await codeOf({ Resource: 'bucket' }), 'MalformedPolicyDocument');
   equal(await codeOf({ Resource: `arn:aws:s3:::$${'{aws:x}'}/*` }), 'MalformedPolicyDocument');
   equal(await codeOf({ Condition: { Like: { 'aws:x': 'y' } } }), 'MalformedPolicyDocument');
+  const variable = { StringLike: { 's3:prefix': `$${'{aws:x}'}/*` } };
+  equal(await codeOf({ Condition: variable }), 'MalformedPolicyDocument');
   equal(await codeOf({ Resource: `arn:aws:s3:::${'x'.repeat(20_000)}` }), 'LimitExceeded');
 });
 
-test('a resource may name the user that asks', async (t) => {
+test('a resource, and a condition, may name the user that asks', async (t) => {
   const { gateway, s3, byRoot, rootS3 } = await start(t);
   const user = s3(await makeUser(gateway, root, 'ann'));
   equal(await rootS3('PUT', '/homes'), 200);
@@ -235,6 +238,47 @@ test('a resource may name the user that asks', async (t) => {
   await byRoot('PutUserPolicy', { UserName: 'ann', PolicyName: 'p', PolicyDocument: document });
   equal(await user('PUT', '/homes/ann/file', { body: 'x' }), 200);
   equal(await user('PUT', '/homes/bea/file', { body: 'x' }), 'AccessDenied');
+  const list = policyOf({
+    Effect: 'Allow',
+    Action: 's3:ListBucket',
+    Resource: 'arn:aws:s3:::homes',
+    Condition: { StringLike: { 's3:prefix': `$${'{aws:username}'}/*` } },
+  });
+  await byRoot('PutUserPolicy', { UserName: 'ann', PolicyName: 'p', PolicyDocument: list });
+  equal(await user('GET', '/homes', { query: { prefix: 'ann/x' } }), 200);
+  equal(await user('GET', '/homes', { query: { prefix: 'bea/x' } }), 'AccessDenied');
+});
+
+test('what is renamed must be allowed under both names', async (t) => {
+  const { gateway, iam, byRoot } = await start(t);
+  const ann = iam(await makeUser(gateway, root, 'ann'));
+  const document = policyOf({
+    Effect: 'Allow',
+    Action: 'iam:*',
+    Resource: ['user/ann', 'user/team/*'].map((name) => `arn:aws:iam::${root.name}:${name}`),
+  });
+  await byRoot('PutUserPolicy', { UserName: 'ann', PolicyName: 'p', PolicyDocument: document });
+  const rename = (parameters: Parameters) => ann('UpdateUser', { UserName: 'ann', ...parameters });
+  equal((await rename({ NewUserName: 'boss' })).code, 'AccessDenied');
+  equal((await rename({ NewPath: '/bosses/' })).code, 'AccessDenied');
+  equal((await rename({ NewPath: '/team/' })).status, 200);
+  equal((await rename({ NewUserName: 'anna' })).status, 200);
+  await byRoot('CreateGroup', { GroupName: 'g' });
+  const long = { GroupName: 'g', NewGroupName: 'g'.repeat(128) };
+  equal((await byRoot('UpdateGroup', long)).status, 200);
+});
+
+test('a user that is deleted leaves no quota to the next of its name', async (t) => {
+  const { gateway, iam } = await start(t);
+  const byAlice = iam(alice);
+  await byAlice('CreateUser', { UserName: 'carl' });
+  const { cluster } = gateway;
+  const before = cluster.directory();
+  const after = withQuota(before, { kind: 'user', name: 'carl', bytes: 1, objects: 1 });
+  await cluster.changeDirectory({ ...after, revision: before.revision + 1 });
+  equal(cluster.directory().quotas.length, 1);
+  equal((await byAlice('DeleteUser', { UserName: 'carl' })).status, 200);
+  equal(cluster.directory().quotas.length, 0);
 });
 
 test('changes at the same time are all made', async (t) => {

@@ -34,15 +34,18 @@ export interface ActionAnswer {
 export interface Action {
   /** The ARN that policies must allow it on. */
   resource(context: ActionContext): string;
+  /** Of what is renamed: the ARN that it will have, which they must allow too. */
+  newResource?(context: ActionContext): string;
   run(context: ActionContext): ActionAnswer;
 }
 
 export type Kind = 'user' | 'group' | 'role';
 
+/** `charactersMax` is of a name, as at AWS. */
 export const kinds = {
-  user: { list: 'users', parameter: 'UserName', title: 'User' },
-  group: { list: 'groups', parameter: 'GroupName', title: 'Group' },
-  role: { list: 'roles', parameter: 'RoleName', title: 'Role' },
+  user: { list: 'users', parameter: 'UserName', title: 'User', charactersMax: 64 },
+  group: { list: 'groups', parameter: 'GroupName', title: 'Group', charactersMax: 128 },
+  role: { list: 'roles', parameter: 'RoleName', title: 'Role', charactersMax: 64 },
 } as const;
 
 export type EntityOf<K extends Kind> = Directory[(typeof kinds)[K]['list']][number];
@@ -56,7 +59,7 @@ export function parameter({ parameters }: ActionContext, name: string): string {
 }
 
 /** Throws `ValidationError`. */
-export function checkedName(name: string, charactersMax = 64): string {
+export function checkedName(name: string, charactersMax: number): string {
   if (!/^[\w+=,.@-]+$/.test(name) || name.length > charactersMax)
     throw new IamError(
       'ValidationError',

@@ -1,6 +1,13 @@
 // Users, groups and roles: making, showing, renaming, listing and deleting them.
 
-import type { DirectoryUser, Entity, Group, Role } from '../../map/directory.ts';
+import {
+  type DirectoryUser,
+  directoryWithout,
+  type Entity,
+  type Group,
+  keysPerUserMax,
+  type Role,
+} from '../../map/directory.ts';
 import { encodePercent } from '../protocol/percent.ts';
 import { parseCount } from '../protocol/request.ts';
 import { element, textElement } from '../protocol/xml.ts';
@@ -16,6 +23,7 @@ import {
   type Kind,
   kinds,
   listedResource,
+  lookFor,
   namedResource,
   page,
   parameter,
@@ -29,7 +37,7 @@ const sessionSecondsDefault = 3600;
 const sessionSecondsMost = 12 * 3600;
 
 function newEntity(context: ActionContext, kind: Kind, prefix: string): Entity {
-  const name = checkedName(parameter(context, kinds[kind].parameter), kind === 'group' ? 128 : 64);
+  const name = checkedName(parameter(context, kinds[kind].parameter), kinds[kind].charactersMax);
   checkFree(context, kind, name);
   // Without account its name would be its buckets' owner's.
   if (kind === 'user' && isAccountId(name))
@@ -120,36 +128,37 @@ const getUser: Action = {
 
 function renamed<K extends Kind>(context: ActionContext, kind: K): ActionAnswer {
   const before = find(context, kind);
-  const { parameter: nameParameter } = kinds[kind];
-  const asked = context.parameters.get(`New${nameParameter}`);
-  const name = asked === undefined ? before.name : checkedName(asked);
+  const asked = context.parameters.get(`New${kinds[kind].parameter}`);
+  const name = asked === undefined ? before.name : checkedName(asked, kinds[kind].charactersMax);
   if (name !== before.name && kind === 'user' && before.account === '')
     throw new IamError('InvalidInput', 'A user without account owns its buckets by its name.');
   checkFree(context, kind, name, before);
   const after = { ...before, name, path: pathParameter(context, 'NewPath') ?? before.path };
-  let directory = withEntity(context.directory, kind, before, after);
-  if (kind === 'user') directory = withMember(directory, before, name);
-  return { result: '', directory };
-}
-
-/** Groups name their members: under the new name, or no more. */
-function withMember(
-  directory: ActionContext['directory'],
-  user: Entity,
-  name: string | undefined,
-): ActionContext['directory'] {
+  const directory = withEntity(context.directory, kind, before, after);
+  if (kind !== 'user') return { result: '', directory };
+  // Groups name their members.
   const groups = directory.groups.map((group) => {
-    if (group.account !== user.account || !group.members.includes(user.name)) return group;
-    const others = group.members.filter((each) => each !== user.name);
-    return { ...group, members: name === undefined ? others : [...others, name].sort() };
+    if (group.account !== before.account || !group.members.includes(before.name)) return group;
+    const others = group.members.filter((each) => each !== before.name);
+    return { ...group, members: [...others, name].sort() };
   });
-  return { ...directory, groups };
+  return { result: '', directory: { ...directory, groups } };
 }
 
-const updateUser: Action = {
-  resource: namedResource('user'),
-  run: (context) => renamed(context, 'user'),
-};
+/** Who may change what is under one name and path can't so put it under another, which policies may name. */
+function renaming(kind: 'user' | 'group'): Action {
+  return {
+    resource: namedResource(kind),
+    newResource: (context) => {
+      const { parameters, identity } = context;
+      const before = lookFor(context, kind, parameters.get(kinds[kind].parameter) ?? '');
+      const name = parameters.get(`New${kinds[kind].parameter}`) ?? before?.name ?? '';
+      const path = parameters.get('NewPath') ?? before?.path ?? '/';
+      return `arn:aws:iam::${identity.account}:${kind}${path}${name}`;
+    },
+    run: (context) => renamed(context, kind),
+  };
+}
 
 const deleteUser: Action = {
   resource: namedResource('user'),
@@ -158,8 +167,7 @@ const deleteUser: Action = {
     checkBare('user', user);
     if (user.keys.length > 0)
       throw new IamError('DeleteConflict', 'Cannot delete a user that has access keys.');
-    const directory = withEntity(context.directory, 'user', user, undefined);
-    return { result: '', directory: withMember(directory, user, undefined) };
+    return { result: '', directory: directoryWithout(context.directory, user) };
   },
 };
 
@@ -350,18 +358,15 @@ const listOpenIdConnectProviders: Action = {
   run: () => ({ result: element('OpenIDConnectProviderList') }),
 };
 
-/** More than AWS's two: what is looked up by key costs the same. */
-export const keysPerUserMax = 16;
-
 export const entityActions: Readonly<Record<string, Action>> = {
   CreateUser: createUser,
   GetUser: getUser,
-  UpdateUser: updateUser,
+  UpdateUser: renaming('user'),
   DeleteUser: deleteUser,
   ListUsers: listed('user'),
   CreateGroup: createGroup,
   GetGroup: getGroup,
-  UpdateGroup: { resource: namedResource('group'), run: (context) => renamed(context, 'group') },
+  UpdateGroup: renaming('group'),
   DeleteGroup: deleteGroup,
   ListGroups: listed('group'),
   AddUserToGroup: membership((members, name) => [...new Set([...members, name])]),

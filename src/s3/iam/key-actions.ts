@@ -1,6 +1,6 @@
 // Access keys of users: several each, each active or not. A secret is shown once, when it is made.
 
-import type { AccessKey, DirectoryUser } from '../../map/directory.ts';
+import { type AccessKey, type DirectoryUser, keysPerUserMax } from '../../map/directory.ts';
 import { formatIsoDate } from '../protocol/dates.ts';
 import { element, textElement } from '../protocol/xml.ts';
 import {
@@ -11,7 +11,7 @@ import {
   parameter,
   withEntity,
 } from './action.ts';
-import { keysPerUserMax, namedOrOwnUser } from './entity-actions.ts';
+import { namedOrOwnUser } from './entity-actions.ts';
 import { IamError } from './errors.ts';
 
 function keyElements(user: DirectoryUser, key: AccessKey): string {

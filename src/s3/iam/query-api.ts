@@ -171,6 +171,8 @@ async function runAction(
     const requester = identify(options, asked, 'iam');
     const context = actionContext(options, asked, requester.identity);
     checkAction(options, requester, asked, action.resource(context));
+    const newResource = action.newResource?.(context);
+    if (newResource !== undefined) checkAction(options, requester, asked, newResource);
     const answer = action.run(context);
     if (answer.directory === undefined) return answer;
     const revision = context.directory.revision + 1;

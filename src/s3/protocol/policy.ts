@@ -228,7 +228,7 @@ const negated: Readonly<Record<string, string>> = {
   NotIpAddress: 'IpAddress',
 };
 
-function parseConditions(value: unknown): readonly Condition[] {
+function parseConditions(value: unknown, kind: PolicyKind): readonly Condition[] {
   if (value === undefined) return [];
   const conditions: Condition[] = [];
   for (const [named, keys] of Object.entries(objectOf(value, 'Condition'))) {
@@ -238,14 +238,17 @@ function parseConditions(value: unknown): readonly Condition[] {
       throw malformed(`Invalid condition operator: ${operator.slice(0, 100)}`);
     const quantifier =
       match?.[1] === undefined ? undefined : match[1] === 'ForAllValues' ? 'all' : 'any';
-    for (const [key, values] of Object.entries(objectOf(keys, operator)))
+    for (const [key, value] of Object.entries(objectOf(keys, operator))) {
+      const values = textsOf(value, key);
+      if (kind !== 'bucket') values.forEach(checkVariables);
       conditions.push({
         operator,
         ifExists: match?.[3] !== undefined,
         quantifier,
         key: key.toLowerCase(),
-        values: textsOf(values, key),
+        values,
       });
+    }
   }
   return conditions;
 }
@@ -270,16 +273,19 @@ const statementFields = new Set([
   'Condition',
 ]);
 
-/** What may stand in an identity's resources for what the request says. */
+/** What may stand in resources and in values of conditions for what the request says. */
 const variables = /\$\{(aws:username|aws:userid)\}/g;
+
+function checkVariables(text: string): void {
+  if (text.replace(variables, '').includes('${')) throw malformed('Policy has an unknown variable');
+}
 
 function parseResources(value: unknown, kind: PolicyKind): readonly string[] {
   return textsOf(value, 'Resource').map((each) => {
     if (each === '*') return '*';
     if (!each.startsWith(kind === 'bucket' ? resourcePrefix : 'arn:'))
       throw malformed('Policy has invalid resource');
-    if (kind === 'identity' && each.replace(variables, '').includes('${'))
-      throw malformed('Policy has an unknown variable in a resource');
+    if (kind === 'identity') checkVariables(each);
     return each;
   });
 }
@@ -316,7 +322,7 @@ function parseStatement(value: unknown, kind: PolicyKind): Statement {
     notAction: action.not,
     resources: parseResources(resource.value, kind),
     notResource: resource.not,
-    conditions: parseConditions(statement.Condition),
+    conditions: parseConditions(statement.Condition, kind),
   };
 }
 
@@ -348,6 +354,23 @@ export function parsePolicy(body: Uint8Array, kind: PolicyKind = 'bucket'): Poli
   return { statements: list.map((each) => parseStatement(each, kind)) };
 }
 
+/** Undefined: there is one that the request says nothing of, or something with a wildcard in it. */
+function withoutVariables(text: string, context: PolicyContext): string | undefined {
+  if (!text.includes('${')) return text;
+  let isKnown = true;
+  const meant = text.replace(variables, (_, key: string) => {
+    const value = context(key)?.[0] ?? '';
+    if (value === '' || /[*?]/.test(value)) isKnown = false;
+    return value;
+  });
+  return isKnown ? meant : undefined;
+}
+
+function isAt(pattern: string, { resource, context }: PolicyQuestion): boolean {
+  const meant = withoutVariables(pattern, context);
+  return meant !== undefined && matchesPattern(meant, resource);
+}
+
 function holds(condition: Condition, context: PolicyContext): boolean {
   const actual = context(condition.key);
   if (condition.operator === 'Null')
@@ -358,22 +381,13 @@ function holds(condition: Condition, context: PolicyContext): boolean {
   const test = tests[positive ?? condition.operator];
   if (test === undefined) return false;
   const matches = (value: string): boolean => {
-    const found = condition.values.some((expected) => test(value, expected));
+    const found = condition.values.some((expected) => {
+      const meant = withoutVariables(expected, context);
+      return meant !== undefined && test(value, meant);
+    });
     return positive === undefined ? found : !found;
   };
   return condition.quantifier === 'all' ? actual.every(matches) : actual.some(matches);
-}
-
-/** A variable that the request says nothing of, or something with a wildcard in it, is nowhere. */
-function isAt(pattern: string, { resource, context }: PolicyQuestion): boolean {
-  if (!pattern.includes('${')) return matchesPattern(pattern, resource);
-  let isKnown = true;
-  const meant = pattern.replace(variables, (_, key: string) => {
-    const value = context(key)?.[0] ?? '';
-    if (value === '' || /[*?]/.test(value)) isKnown = false;
-    return value;
-  });
-  return isKnown && matchesPattern(meant, resource);
 }
 
 function concerns(statement: Statement, question: PolicyQuestion): boolean {
