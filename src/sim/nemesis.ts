@@ -147,17 +147,22 @@ export class Nemesis {
     }
     for (const osd of cluster.osds) {
       const isGivenUp = (): boolean => findOsd(cluster.monitor.map, osd.id)?.destroyed === true;
-      for (let attempt = 0; attempt < 20 && isGivenUp(); attempt++)
-        if (!(await this.#takeBack(osd))) await cluster.scheduler.run(500);
-      for (let attempt = 0; attempt < 20 && !(await this.#mark(osd, 'in')); attempt++)
-        await cluster.scheduler.run(500);
+      await this.#insist(async () => !isGivenUp() || (await this.#takeBack(osd)));
+      await this.#insist(() => this.#mark(osd, 'in'));
     }
-    for (let attempt = 0; attempt < 20 && this.#trashedPools().length > 0; attempt++)
-      if (!(await this.#restorePool())) await cluster.scheduler.run(500);
-    const goOn = (): Promise<boolean> =>
-      this.#command(cluster.monitor.setMigration('data', { migration: 'running' }), 'going on');
-    for (let attempt = 0; attempt < 20 && !(await goOn()); attempt++)
-      await cluster.scheduler.run(500);
+    await this.#insist(async () => {
+      if (this.#trashedPools().length > 0) await this.#restorePool();
+      return this.#trashedPools().length === 0;
+    });
+    await this.#insist(() =>
+      this.#command(cluster.monitor.setMigration('data', { migration: 'running' }), 'going on'),
+    );
+  }
+
+  /** The monitor may refuse for some seconds after its start. */
+  async #insist(isDone: () => Promise<boolean>): Promise<void> {
+    for (let attempt = 0; attempt < 20 && !(await isDone()); attempt++)
+      await this.#cluster.scheduler.run(500);
   }
 
   #later(minMs: number, spreadMs: number, undo: () => void): void {
@@ -532,8 +537,7 @@ export class Nemesis {
     for (let looks = 0; isSet && looks < 20 && this.#trashedPools().length > 0; looks++)
       await cluster.scheduler.run(200);
     for (const { id } of this.#trashedPools()) this.#gonePools.delete(id);
-    for (let attempt = 0; attempt < 20 && !(await set(undefined)); attempt++)
-      await cluster.scheduler.run(500);
+    await this.#insist(() => set(undefined));
     return isSet;
   }
 
