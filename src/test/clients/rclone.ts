@@ -1,18 +1,19 @@
 // rclone: Go's S3 client, its own listings and checks.
 
-import { deepEqual, equal, match } from 'node:assert/strict';
+import { deepEqual, equal, match, notEqual } from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { test } from 'node:test';
-import { ClientProgram, fetchPresigned, oddKeys, startClusterFor } from './client-program.ts';
-import { bytesOf, sha256 } from './s3-session.ts';
+import type { TestContext } from 'node:test';
+import type { Ready } from '../cluster-process.ts';
+import { bytesOf, sha256 } from '../s3-session.ts';
+import { ClientProgram, fetchPresigned, oddKeys } from './client-program.ts';
+import { expectSameTree } from './tree.ts';
 
 const largeBytes = 23 * 2 ** 20 + 1;
 const smallBytes = 70_000;
 
-test('rclone', async (t) => {
-  const { ready } = await startClusterFor(t);
+export async function rcloneProgram(t: TestContext, ready: Ready): Promise<void> {
   const rclone = new ClientProgram(t, '/usr/bin/rclone', 'rclone', {
     RCLONE_CONFIG_HF_TYPE: 's3',
     RCLONE_CONFIG_HF_PROVIDER: 'Other',
@@ -92,6 +93,44 @@ test('rclone', async (t) => {
     equal(await digestOf('large'), sha256(bytesOf('large', largeBytes)));
   });
 
+  await t.test('sync both ways', async () => {
+    const there = join(rclone.folder, 'there');
+    await run('sync', folder, 'hf:bucket/synced');
+    await run('sync', 'hf:bucket/synced', there);
+    await expectSameTree(t, folder, there);
+    rmSync(join(there, 'a'), { recursive: true });
+    writeFileSync(join(there, 'plain.txt'), bytesOf('changed', smallBytes + 1));
+    writeFileSync(join(there, 'new'), bytesOf('new', largeBytes));
+    await run('sync', there, 'hf:bucket/synced');
+    await run('check', '--download', there, 'hf:bucket/synced');
+    await run('sync', 'hf:bucket/synced', join(rclone.folder, 'back'));
+    await expectSameTree(t, there, join(rclone.folder, 'back'));
+    const { code } = await rclone.run('check', folder, 'hf:bucket/synced');
+    notEqual(code, 0, 'a check that finds what was changed');
+    await run('purge', 'hf:bucket/synced');
+  });
+
+  await t.test('serve the bucket over WebDAV, for reading and writing', async () => {
+    const args = ['serve', 'webdav', 'hf:bucket/tree', '--addr', '127.0.0.1:0'];
+    const [, url = ''] = await rclone.serve(/(http:\/\/127\.0\.0\.1:\d+)\//, ...args);
+    for (const key of oddKeys) {
+      const path = key.split('/').map(encodeURIComponent).join('/');
+      await fetchPresigned(`${url}/${path}`, key, smallBytes);
+    }
+    const part = await fetch(`${url}/large`, { headers: { range: 'bytes=7000000-7000999' } });
+    equal(part.status, 206);
+    deepEqual(
+      Buffer.from(await part.arrayBuffer()),
+      bytesOf('large', largeBytes).subarray(7_000_000, 7_001_000),
+    );
+    const body = bytesOf('written', largeBytes);
+    equal((await fetch(`${url}/written`, { method: 'PUT', body })).status, 201);
+    await run('copyto', 'hf:bucket/tree/written', join(rclone.folder, 'written'));
+    equal(sha256(readFileSync(join(rclone.folder, 'written'))), sha256(body));
+    equal((await fetch(`${url}/written`, { method: 'DELETE' })).status, 204);
+    equal((await run('lsf', 'hf:bucket/tree')).includes('written'), false);
+  });
+
   await t.test('delete objects and the bucket', async () => {
     await run('deletefile', 'hf:bucket/tree/plain.txt');
     await run('delete', 'hf:bucket/copies');
@@ -100,4 +139,4 @@ test('rclone', async (t) => {
     await run('purge', 'hf:bucket');
     equal(await run('lsd', 'hf:'), '');
   });
-});
+}

@@ -2,17 +2,17 @@
 
 import { deepEqual } from 'node:assert/strict';
 import { dirname, join } from 'node:path';
-import { test } from 'node:test';
+import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { awsEnvironment, ClientProgram, oddKeys, startClusterFor } from './client-program.ts';
+import type { Ready } from '../cluster-process.ts';
+import { awsEnvironment, ClientProgram, oddKeys } from './client-program.ts';
 
 const script = join(
   dirname(fileURLToPath(import.meta.url)),
-  ...['..', '..', 'src', 'test', 'boto3-session.py'],
+  ...['..', '..', '..', 'src', 'test', 'clients', 'boto3-session.py'],
 );
 
-test('boto3', async (t) => {
-  const { ready } = await startClusterFor(t);
+export async function boto3(t: TestContext, ready: Ready): Promise<void> {
   const python = new ClientProgram(t, '/usr/bin/python3', 'python3', awsEnvironment(ready));
   const { code, stderr } = await python.run('-c', 'import boto3');
   if (code !== 0) throw new Error(`boto3 is missing: apt-get install python3-boto3\n${stderr}`);
@@ -29,4 +29,4 @@ test('boto3', async (t) => {
     'users and sessions',
     'delete',
   ]);
-});
+}

@@ -2,13 +2,13 @@
 // inherited AWS_* variables, configuration files, proxies and CA bundles change what they do.
 
 import { equal } from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { accessSync, constants, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { ClusterProcess, type Ended, type Ready } from './cluster-process.ts';
-import { bytesOf, sha256 } from './s3-session.ts';
-import { atEnd, temporaryFolder } from './test-cluster.ts';
+import type { Ended, Ready } from '../cluster-process.ts';
+import { bytesOf, sha256 } from '../s3-session.ts';
+import { atEnd, temporaryFolder } from '../test-cluster.ts';
 
 const limitMs = 120_000;
 
@@ -25,43 +25,57 @@ export const oddKeys: readonly string[] = [
 /** One of Debian's programs; a test fails, and is never skipped, when it is missing. */
 export class ClientProgram {
   readonly folder: string;
+  readonly #t: TestContext;
   readonly #path: string;
   readonly environment: NodeJS.ProcessEnv;
 
-  constructor(t: TestContext, path: string, debianPackage: string, environment: NodeJS.ProcessEnv) {
+  /** In the folder given, or in one of its own that goes when the test ends. */
+  constructor(
+    t: TestContext,
+    path: string,
+    debianPackage: string,
+    environment: NodeJS.ProcessEnv,
+    folder: string = temporaryFolder(t),
+  ) {
     try {
       accessSync(path, constants.X_OK);
     } catch {
       throw new Error(`${path} is missing: apt-get install ${debianPackage}`);
     }
+    this.#t = t;
     this.#path = path;
-    this.folder = temporaryFolder(t);
-    const home = join(this.folder, 'home');
-    mkdirSync(home);
+    this.folder = folder;
+    const home = join(folder, 'home');
+    mkdirSync(home, { recursive: true });
     this.environment = { PATH: '/usr/bin:/bin', HOME: home, LANG: 'C.UTF-8', ...environment };
+  }
+
+  #spawn(args: readonly string[]): { readonly child: ChildProcess; readonly said: () => Ended } {
+    const child = spawn(this.#path, args, {
+      cwd: this.folder,
+      env: this.environment,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let stdout = '';
+    let stderr = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      stdout += text;
+    });
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      stderr += text;
+    });
+    return { child, said: () => ({ code: child.exitCode, stdout, stderr }) };
   }
 
   /** Resolves however it ends. */
   run(...args: readonly string[]): Promise<Ended> {
     return new Promise((resolve, reject) => {
-      const child = spawn(this.#path, args, {
-        cwd: this.folder,
-        env: this.environment,
-        stdio: ['ignore', 'pipe', 'pipe'],
-      });
+      const { child, said } = this.#spawn(args);
       const timer = setTimeout(() => child.kill('SIGKILL'), limitMs);
-      let stdout = '';
-      let stderr = '';
-      child.stdout.setEncoding('utf8').on('data', (text: string) => {
-        stdout += text;
-      });
-      child.stderr.setEncoding('utf8').on('data', (text: string) => {
-        stderr += text;
-      });
       child.once('error', reject);
-      child.once('close', (code) => {
+      child.once('close', () => {
         clearTimeout(timer);
-        resolve({ code, stdout, stderr });
+        resolve(said());
       });
     });
   }
@@ -73,6 +87,27 @@ export class ClientProgram {
       throw new Error(`${this.#path} ${args.join(' ')}: exit ${code}\n${stdout}${stderr}`);
     return stdout;
   }
+
+  /** Starts what runs until the test ends; resolves with what the pattern finds in its error output. */
+  serve(ready: RegExp, ...args: readonly string[]): Promise<RegExpExecArray> {
+    return new Promise((resolve, reject) => {
+      const { child, said } = this.#spawn(args);
+      const fail = (why: string) => reject(new Error(`${this.#path} ${args.join(' ')}: ${why}`));
+      const timer = setTimeout(() => fail(`not ready: ${said().stderr}`), limitMs);
+      child.once('error', reject);
+      child.once('close', (code) => fail(`exit ${code}: ${said().stderr}`));
+      child.stderr?.on('data', () => {
+        const found = ready.exec(said().stderr);
+        if (found === null) return;
+        clearTimeout(timer);
+        resolve(found);
+      });
+      atEnd(this.#t, () => {
+        clearTimeout(timer);
+        child.kill('SIGKILL');
+      });
+    });
+  }
 }
 
 /** What the AWS tools read their keys and region from. */
@@ -83,13 +118,6 @@ export function awsEnvironment({ accessKey, secretKey }: Ready): NodeJS.ProcessE
     AWS_DEFAULT_REGION: 'us-east-1',
     AWS_EC2_METADATA_DISABLED: 'true',
   };
-}
-
-/** A cluster for the tests of one client. */
-export async function startClusterFor(t: TestContext): Promise<ClusterProcess> {
-  const cluster = await ClusterProcess.start(join(temporaryFolder(t), 'data'));
-  atEnd(t, () => cluster.stop());
-  return cluster;
 }
 
 /** Fetches a presigned URL as a browser does: without any header of S3's. */

@@ -2,7 +2,7 @@
 
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { Readable } from 'node:stream';
-import { test } from 'node:test';
+import type { TestContext } from 'node:test';
 import {
   AbortMultipartUploadCommand,
   type ChecksumAlgorithm,
@@ -21,16 +21,16 @@ import {
   UploadPartCommand,
   UploadPartCopyCommand,
 } from '@aws-sdk/client-s3';
-import { fetchPresigned, oddKeys, startClusterFor } from './client-program.ts';
-import { bytesOf, refusedBy, type S3Session, sha256 } from './s3-session.ts';
-import { openBucket } from './test-cluster.ts';
+import type { Ready } from '../cluster-process.ts';
+import { bytesOf, refusedBy, type S3Session, sha256 } from '../s3-session.ts';
+import { openBucket } from '../test-cluster.ts';
+import { fetchPresigned, oddKeys } from './client-program.ts';
 
 const smallBytes = 70_000;
 const partBytes = 5 * 2 ** 20;
 const algorithms: readonly ChecksumAlgorithm[] = ['CRC32', 'CRC32C', 'CRC64NVME', 'SHA1', 'SHA256'];
 
-test('the AWS SDK for JavaScript', async (t) => {
-  const { ready } = await startClusterFor(t);
+export async function awsSdk(t: TestContext, ready: Ready): Promise<void> {
   const session = await openBucket(t, { ready }, { attemptsMax: 1 }, 'sdk');
   const { client } = session;
   const Bucket = session.bucket;
@@ -182,7 +182,7 @@ test('the AWS SDK for JavaScript', async (t) => {
     await client.send(new DeleteBucketCommand({ Bucket }));
     deepEqual((await client.send(new ListBucketsCommand({}))).Buckets ?? [], []);
   });
-});
+}
 
 /** S3 lists in the order of UTF-8 bytes. */
 function byBytes(a: string, b: string): number {

@@ -3,28 +3,23 @@
 import { deepEqual, equal, match, notEqual } from 'node:assert/strict';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { test } from 'node:test';
-import {
-  awsEnvironment,
-  ClientProgram,
-  fetchPresigned,
-  oddKeys,
-  startClusterFor,
-} from './client-program.ts';
-import { bytesOf, sha256 } from './s3-session.ts';
+import type { TestContext } from 'node:test';
+import type { Ready } from '../cluster-process.ts';
+import { bytesOf, sha256 } from '../s3-session.ts';
+import { awsEnvironment, ClientProgram, fetchPresigned, oddKeys } from './client-program.ts';
 
 const largeBytes = 37 * 2 ** 20 + 12_345;
 const smallBytes = 70_000;
 
-test('aws s3 and s3api', async (t) => {
-  const cluster = await startClusterFor(t);
-  const aws = new ClientProgram(t, '/usr/bin/aws', 'awscli', awsEnvironment(cluster.ready));
+export async function awsCli(t: TestContext, ready: Ready): Promise<void> {
+  const aws = new ClientProgram(t, '/usr/bin/aws', 'awscli', awsEnvironment(ready));
   const s3 = (...args: string[]): Promise<string> =>
-    aws.succeed('--endpoint-url', cluster.ready.s3, 's3', ...args);
+    aws.succeed('--endpoint-url', ready.s3, 's3', ...args);
   const api = async (...args: string[]): Promise<Record<string, unknown>> =>
-    JSON.parse(
-      (await aws.succeed('--endpoint-url', cluster.ready.s3, 's3api', ...args)) || '{}',
-    ) as Record<string, unknown>;
+    JSON.parse((await aws.succeed('--endpoint-url', ready.s3, 's3api', ...args)) || '{}') as Record<
+      string,
+      unknown
+    >;
   const file = (name: string): string => join(aws.folder, name);
   writeFileSync(file('large'), bytesOf('large', largeBytes));
 
@@ -102,7 +97,7 @@ test('aws s3 and s3api', async (t) => {
     await api('get-object', '--bucket', 'second', '--key', 'tagged', ...range, target);
     deepEqual(readFileSync(target), bytesOf('large', largeBytes).subarray(5_000_000, 5_001_000));
     const stale = await aws.run(
-      ...['--endpoint-url', cluster.ready.s3, 's3api', 'get-object', '--bucket', 'second'],
+      ...['--endpoint-url', ready.s3, 's3api', 'get-object', '--bucket', 'second'],
       ...['--key', 'tagged', '--if-match', '"00000000000000000000000000000000"', target],
     );
     notEqual(stale.code, 0);
@@ -111,24 +106,18 @@ test('aws s3 and s3api', async (t) => {
 
   await t.test('a checksum that is wrong is refused', async () => {
     const wrong = await aws.run(
-      ...['--endpoint-url', cluster.ready.s3, 's3api', 'put-object', '--bucket', 'second'],
+      ...['--endpoint-url', ready.s3, 's3api', 'put-object', '--bucket', 'second'],
       ...['--key', 'wrong', '--body', file('in/plain.txt'), '--content-md5'],
       Buffer.alloc(16).toString('base64'),
     );
     notEqual(wrong.code, 0);
     match(wrong.stderr, /BadDigest/);
-    const missing = await aws.run(
-      '--endpoint-url',
-      cluster.ready.s3,
-      's3',
-      'ls',
-      's3://second/wrong',
-    );
+    const missing = await aws.run('--endpoint-url', ready.s3, 's3', 'ls', 's3://second/wrong');
     notEqual(missing.code, 0);
   });
 
   await t.test('delete objects and buckets', async () => {
-    const kept = await aws.run('--endpoint-url', cluster.ready.s3, 's3', 'rb', 's3://first');
+    const kept = await aws.run('--endpoint-url', ready.s3, 's3', 'rb', 's3://first');
     notEqual(kept.code, 0);
     match(kept.stderr, /BucketNotEmpty/);
     await s3('rm', 's3://first/large');
@@ -140,4 +129,4 @@ test('aws s3 and s3api', async (t) => {
   });
 
   equal(readdirSync(join(aws.folder, 'home')).includes('.aws'), false, 'nothing was configured');
-});
+}
