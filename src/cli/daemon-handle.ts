@@ -1,10 +1,12 @@
 // A daemon as its supervisor holds it: a process of its own, or a part of this one.
 
-import { fork } from 'node:child_process';
+import { type ChildProcess, type ForkOptions, fork } from 'node:child_process';
+import cluster from 'node:cluster';
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { memoryShares } from '../base/memory-budget.ts';
+import type { SiblingNews } from '../s3/siblings.ts';
 import type {
   DaemonFailure,
   DaemonOptions,
@@ -31,6 +33,8 @@ export interface DaemonHandle {
   readonly outcome: Promise<StartOutcome>;
   /** Resolves when it runs no more, with words how it ended. Never rejects. */
   readonly ended: Promise<string>;
+  /** Tells a gateway what another one changed; resolves when it acts on it or has ended. Never rejects. */
+  hear(news: SiblingNews): Promise<void>;
   stop(): void;
   kill(): void;
 }
@@ -57,7 +61,7 @@ export function launchProcess(dataDir: string, memoryBudgetBytes: number): Launc
     mkdirSync(join(dataDir, 'log'), { recursive: true, mode: 0o700 });
     // What Node itself says when it dies of memory.
     const output = openSync(join(dataDir, 'log', `${name}.stderr`), 'a', 0o600);
-    const child = fork(daemonFile, [name], {
+    const child = forkDaemon(name, {
       stdio: ['ignore', output, output, 'ipc'],
       // The C library gives large buffers back when they are freed, and keeps few heaps of its own; by itself it
       // learns from large ones to keep them. Other C libraries ignore this, and who sets it otherwise knows why.
@@ -74,22 +78,30 @@ export function launchProcess(dataDir: string, memoryBudgetBytes: number): Launc
     const tell = (message: MessageToDaemon): void => {
       if (child.connected) child.send(message, () => undefined);
     };
-    options.then(
-      (value) => tell({ kind: 'start', options: value }),
-      () => child.kill('SIGKILL'),
-    );
     const ended = new Promise<string>((resolve) => {
       child.once('error', (error) => resolve(error.message));
       child.once('exit', (code, signal) =>
         resolve(signal === null ? `exit code ${code}` : `killed by ${signal}`),
       );
     });
+    const hearing = new Map<number, () => void>();
+    let nextNews = 1;
     const outcome = new Promise<StartOutcome>((resolve) => {
       child.on('message', (message: MessageToSupervisor) => {
         switch (message.kind) {
           case 'started':
           case 'failed':
             resolve(message);
+            return;
+          case 'listens':
+            options.then(
+              (value) => tell({ kind: 'start', options: value }),
+              () => child.kill('SIGKILL'),
+            );
+            return;
+          case 'heard':
+            hearing.get(message.id)?.();
+            hearing.delete(message.id);
             return;
           case 'ask':
             ask(message.question).then(
@@ -112,10 +124,34 @@ export function launchProcess(dataDir: string, memoryBudgetBytes: number): Launc
       pid: child.pid ?? 0,
       outcome,
       ended,
+      hear: async (news) => {
+        const id = nextNews++;
+        const heard = new Promise<void>((resolve) => {
+          hearing.set(id, resolve);
+        });
+        tell({ kind: 'hear', id, news });
+        await Promise.race([heard, ended]);
+      },
       stop: () => child.kill('SIGTERM'),
       kill: () => child.kill('SIGKILL'),
     };
   };
+}
+
+interface DaemonFork extends ForkOptions {
+  readonly stdio: ('ignore' | 'ipc' | number)[];
+  readonly execArgv: string[];
+}
+
+/**
+ * Gateways share one address: connections are accepted here and handed to them in turn (`node:cluster`), so that
+ * a gateway that dies takes only its own connections with it, and one that starts again finds the address held.
+ */
+function forkDaemon(name: string, options: DaemonFork): ChildProcess {
+  if (!name.startsWith('s3.')) return fork(daemonFile, [name], options);
+  const { stdio, execArgv, env } = options;
+  cluster.setupPrimary({ exec: daemonFile, args: [name], stdio, execArgv });
+  return cluster.fork(env).process;
 }
 
 /** All daemons in this process: less memory and no isolation, for small machines and for debugging. */
@@ -145,6 +181,8 @@ export function launchHere(exit: (code: number) => void): Launch {
       const closed = outcome.then(() => running?.then((daemon) => daemon.close()));
       closed.catch(() => undefined).finally(() => markEnded('stopped'));
     };
-    return { pid: process.pid, outcome, ended, stop, kill: stop };
+    // One gateway is all that runs here.
+    const hear = async (): Promise<void> => {};
+    return { pid: process.pid, outcome, ended, hear, stop, kill: stop };
   };
 }

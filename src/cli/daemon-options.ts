@@ -6,6 +6,7 @@ import { assert } from '../base/assert.ts';
 import { parseHex } from '../base/bytes.ts';
 import type { Uuid } from '../base/ids.ts';
 import type { Address } from '../env/network.ts';
+import type { SiblingNews } from '../s3/siblings.ts';
 import type { GatewaySettings } from './gateway-settings.ts';
 
 interface CommonOptions {
@@ -40,6 +41,7 @@ export interface OsdDaemonOptions extends CommonOptions {
 
 export interface S3DaemonOptions extends CommonOptions {
   readonly role: 's3';
+  readonly id: number;
   readonly keyHex: string;
   readonly mon: MonLocation;
   readonly memoryBudgetBytes: number;
@@ -67,6 +69,8 @@ export type SupervisorQuestion =
   | { readonly kind: 'stop-osd'; readonly osd: number }
   /** Erases its disk; it must not run. */
   | { readonly kind: 'wipe-osd'; readonly osd: number }
+  /** Of a gateway: the others on this machine act on it when this is answered, or can't be reached. */
+  | { readonly kind: 'tell-gateways'; readonly news: SiblingNews }
   | { readonly kind: 'daemons' };
 
 export type SupervisorAnswer =
@@ -76,15 +80,26 @@ export type SupervisorAnswer =
 export type MessageToDaemon =
   | { readonly kind: 'start'; readonly options: DaemonOptions }
   | { readonly kind: 'stop' }
+  | { readonly kind: 'hear'; readonly id: number; readonly news: SiblingNews }
   | { readonly kind: 'answer'; readonly id: number; readonly answer: SupervisorAnswer };
 
 export type MessageToSupervisor =
+  /** The first: what is sent to a process before it listens can be lost. */
+  | { readonly kind: 'listens' }
   | { readonly kind: 'started'; readonly report: DaemonReport }
   | { readonly kind: 'failed'; readonly failure: DaemonFailure }
+  | { readonly kind: 'heard'; readonly id: number }
   | { readonly kind: 'ask'; readonly id: number; readonly question: SupervisorQuestion };
 
 export function daemonName(options: DaemonOptions): string {
-  return options.role === 'osd' ? `osd.${options.osd}` : `${options.role}.0`;
+  switch (options.role) {
+    case 'mon':
+      return 'mon.0';
+    case 'osd':
+      return `osd.${options.osd}`;
+    case 's3':
+      return `s3.${options.id}`;
+  }
 }
 
 export function keyFromHex(hex: string): Uint8Array {

@@ -6,6 +6,7 @@ import { memoryShares } from '../base/memory-budget.ts';
 import type { Instant } from '../env/clock.ts';
 import { crashOnUncaught } from '../host/crash.ts';
 import type { HostEnv } from '../host/host-env.ts';
+import type { SiblingNews } from '../s3/siblings.ts';
 import type {
   DaemonOptions,
   MessageToDaemon,
@@ -37,6 +38,7 @@ export function runDaemonProcess(): void {
   // A terminal sends it to every process in the foreground; the supervisor decides.
   process.on('SIGINT', () => undefined);
   process.on('SIGHUP', () => undefined);
+  tell({ kind: 'listens' });
 }
 
 class DaemonProcess {
@@ -53,6 +55,9 @@ class DaemonProcess {
         return;
       case 'stop':
         this.stop('told to');
+        return;
+      case 'hear':
+        this.#hear(message.id, message.news);
         return;
       case 'answer':
         this.#questions.get(message.id)?.(message.answer);
@@ -80,6 +85,12 @@ class DaemonProcess {
         );
       },
     );
+  }
+
+  /** One that does not serve yet remembers nothing. */
+  #hear(id: number, news: SiblingNews): void {
+    const heard = this.#running?.then((daemon) => daemon.hear?.(news)) ?? Promise.resolve();
+    heard.catch(() => undefined).finally(() => tell({ kind: 'heard', id }));
   }
 
   #ask(question: SupervisorQuestion): Promise<SupervisorAnswer> {

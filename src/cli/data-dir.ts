@@ -12,6 +12,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { accessSync, constants, readdirSync, readFileSync, statSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { parse, stringify } from 'yaml';
 import { decodeUtf8, encodeUtf8, formatHex, parseHex } from '../base/bytes.ts';
@@ -50,6 +51,8 @@ export interface Config {
   readonly osdCapacityBytes: number | undefined;
   /** Of each OSD and gateway (promise P6). */
   readonly memoryBudgetBytes: number;
+  /** Processes that serve S3 at the one address. */
+  readonly gateways: number;
   readonly gateway: GatewaySettings;
 }
 
@@ -210,6 +213,7 @@ const configKeys = [
   'admin',
   'osdCapacityBytes',
   'memoryBudgetBytes',
+  'gateways',
   'gateway',
 ] as const;
 
@@ -231,7 +235,7 @@ export function parseConfig(text: string, path: string): Config {
       near === undefined ? `known are ${configKeys.join(', ')}` : `did you mean "${near}"?`;
     throw new CliError(1, `${path}: unknown key "${key}"; ${hint}`);
   }
-  const { fsid, osds, s3, admin, osdCapacityBytes, memoryBudgetBytes } = fields;
+  const { fsid, osds, s3, admin, osdCapacityBytes, memoryBudgetBytes, gateways } = fields;
   if (typeof fsid !== 'string' || !isUuid(fsid))
     throw new CliError(1, `${path}: fsid: 32 hexadecimal digits are needed`);
   if (!isCount(osds, 1) || osds > osdsMax)
@@ -243,6 +247,8 @@ export function parseConfig(text: string, path: string): Config {
       1,
       `${path}: memoryBudgetBytes: at least ${memoryBudgetBytesMin} are needed`,
     );
+  if (gateways !== undefined && (!isCount(gateways, 1) || gateways > gatewaysMax))
+    throw new CliError(1, `${path}: gateways: a number from 1 to ${gatewaysMax} is needed`);
   return {
     fsid,
     osds,
@@ -250,12 +256,21 @@ export function parseConfig(text: string, path: string): Config {
     admin: addressField(admin ?? defaults.admin, `${path}: admin`),
     osdCapacityBytes,
     memoryBudgetBytes: memoryBudgetBytes ?? memoryBudgetBytesDefault,
+    gateways: gateways ?? gatewaysDefault(),
     gateway: parseGatewaySettings(fields.gateway, path),
   };
 }
 
 /** Each is a process with a memory budget; a machine with more disks than this has more machines. */
 export const osdsMax = 64;
+
+/** Each is a process with a memory budget; more serve no faster than the OSDs behind them. */
+export const gatewaysMax = 16;
+
+/** A gateway is busy with one core at most, and two are what a small machine has memory for. */
+export function gatewaysDefault(): number {
+  return Math.min(2, availableParallelism());
+}
 
 /** Logs and metadata of a few PGs need some room before the first object. */
 export const osdCapacityBytesMin = 64 * 1024 * 1024;

@@ -3,7 +3,7 @@
 
 import { Command, CommanderError, Option } from 'commander';
 import { addClusterCommands } from './commands.ts';
-import { defaults, osdsMax } from './data-dir.ts';
+import { defaults, gatewaysMax, osdsMax } from './data-dir.ts';
 import { CliError } from './errors.ts';
 import { nearestWord } from './nearest.ts';
 import type { UpOptions } from './up.ts';
@@ -46,6 +46,12 @@ export function buildProgram(setExitCode: (code: number) => void): Command {
         '--osds <count>',
         `number of OSDs at the first start (default: ${defaults.osds})`,
       ).argParser(parseOsdCount),
+    )
+    .addOption(
+      new Option(
+        '--gateways <count>',
+        'processes that serve S3 at its address (default: 2, on a single core 1)',
+      ).argParser(parseWhole(1, gatewaysMax)),
     )
     .addOption(
       new Option('--s3 <host:port>', `where S3 listens (default: ${defaults.s3})`).argParser(

@@ -5,6 +5,7 @@
 import type { Instant } from '../env/clock.ts';
 import { EnvError } from '../env/errors.ts';
 import { createHostEnv, type HostEnv } from '../host/host-env.ts';
+import type { SiblingNews } from '../s3/siblings.ts';
 import { StoreError, type StoreErrorCode } from '../store/errors.ts';
 import {
   type DaemonFailure,
@@ -19,6 +20,8 @@ import { productVersion } from './version.ts';
 
 export interface RunningDaemon {
   readonly report: DaemonReport;
+  /** Gateways only. */
+  hear?(news: SiblingNews): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -32,8 +35,8 @@ export interface DaemonSurroundings {
 /** The environment of a daemon; also where its last words go when it finds itself wrong. */
 export function envOf(options: DaemonOptions, exit: (code: number) => void): HostEnv {
   const { dataDir, role } = options;
-  const id = role === 'osd' ? options.osd : 0;
-  const folder = role === 'osd' ? `osd.${id}` : role;
+  const id = role === 'osd' ? options.osd : role === 's3' ? options.id : 0;
+  const folder = role === 'mon' ? role : daemonName(options);
   return createHostEnv({ dataDir, role, id, folder, exit });
 }
 

@@ -5,7 +5,7 @@ import { keyFromHex, type S3DaemonOptions } from './daemon-options.ts';
 import type { DaemonSurroundings, RunningDaemon } from './start-daemon.ts';
 
 export async function startS3Daemon(
-  { env }: DaemonSurroundings,
+  { env, ask }: DaemonSurroundings,
   options: S3DaemonOptions,
 ): Promise<RunningDaemon> {
   const { fsid, uuid } = options;
@@ -19,10 +19,14 @@ export async function startS3Daemon(
     budgetBytes: memoryShares(options.memoryBudgetBytes).bodiesBytes,
     address: options.listen,
     cluster,
+    tellSiblings: async (news) => {
+      await ask({ kind: 'tell-gateways', news });
+    },
   });
   await cluster.ready();
   return {
     report: { address: gateway.address },
+    hear: (news) => gateway.hear(news),
     close: async () => {
       await gateway.close();
       cluster.close();

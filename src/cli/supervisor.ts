@@ -13,6 +13,7 @@ import type { Log } from '../env/log.ts';
 import { requireHostPort } from '../host/addresses.ts';
 import { HostFiles } from '../host/host-files.ts';
 import { daemonKey } from '../net/keys.ts';
+import type { SiblingNews } from '../s3/siblings.ts';
 import { ObjectStore } from '../store/object-store.ts';
 import { AdminClient } from './admin-client.ts';
 import type { DaemonHandle, Launch } from './daemon-handle.ts';
@@ -53,6 +54,9 @@ const forgivenAfterMs = 30_000;
 /** How often readiness is asked for while starting. */
 const pollMs = 25;
 
+/** A gateway that does not answer within this finds out by itself, a second later. */
+const siblingMsMax = 1000;
+
 /** A clean stop within this; then the rest is killed. The promise is five seconds. */
 const stopMs = 4000;
 
@@ -72,8 +76,8 @@ export class Supervisor {
   readonly #daemons = new Map<string, Daemon>();
   #kept: Daemons;
   #monAddress = '';
-  /** As bound: kept over restarts of the daemon within this run, also when port 0 was asked for. */
   #s3Address: string;
+  /** As bound: kept over restarts of the monitor within this run, also when port 0 was asked for. */
   #adminAddress: string;
   #admin: AdminClient | undefined;
   #stopping = false;
@@ -109,14 +113,19 @@ export class Supervisor {
     // Everybody is told where the monitor will be, so that all can start at once.
     this.#monAddress = await chooseLoopback(this.#keptAddress('mon.0'));
     this.#keepPort('mon.0', this.#monAddress);
+    // Gateways share the address, so that port 0 must mean the same to all.
+    if (requireHostPort(this.#s3Address).port === 0)
+      this.#s3Address = await chooseLoopback(this.#s3Address);
     // The OSDs first: they must wait for old promises to run out, counted from the start of each.
     for (let id = 0; id < config.osds; id++) this.#add(`osd.${id}`, () => this.#osdOptions(id));
     const mon = this.#add('mon.0', async () => this.#monOptions());
-    const s3 = this.#add('s3.0', async () => this.#s3Options());
+    const s3 = this.#addGateway(0);
     for (const daemon of this.#daemons.values()) this.#launch(daemon);
     await this.#require(mon);
     await this.#require(s3);
     await this.#untilReady(waitingFor);
+    // One gateway is enough to serve; the others take their share when they are there.
+    for (let id = 1; id < config.gateways; id++) this.#launch(this.#addGateway(id));
   }
 
   /** The first start of these must succeed: without them there is nothing to talk to. */
@@ -151,7 +160,11 @@ export class Supervisor {
 
   // ——— asked by the monitor's admin API ———
 
-  async answer(question: SupervisorQuestion): Promise<SupervisorAnswer> {
+  async answer(question: SupervisorQuestion, asker: string): Promise<SupervisorAnswer> {
+    if (question.kind === 'tell-gateways') {
+      await within(siblingMsMax, this.#tellGateways(question.news, asker));
+      return { kind: 'done', daemons: [] };
+    }
     if (question.kind !== 'daemons') {
       const daemon = this.#daemons.get(`osd.${question.osd}`);
       if (daemon === undefined)
@@ -174,6 +187,13 @@ export class Supervisor {
       await sleep(pollMs);
     }
     return true;
+  }
+
+  async #tellGateways(news: SiblingNews, asker: string): Promise<void> {
+    const others = [...this.#daemons.values()].filter(
+      ({ name }) => name.startsWith('s3.') && name !== asker,
+    );
+    await Promise.all(others.map(({ handle }) => handle?.hear(news)));
   }
 
   #states(): readonly DaemonState[] {
@@ -209,6 +229,12 @@ export class Supervisor {
     return daemon;
   }
 
+  /** What a gateway writes goes by its incarnation, never by its uuid: only the first one's is kept. */
+  #addGateway(id: number): Daemon {
+    const uuid = id === 0 ? this.#kept.s3 : newUuid();
+    return this.#add(`s3.${id}`, async () => this.#s3Options(id, uuid));
+  }
+
   #launch(daemon: Daemon): void {
     clearTimeout(daemon.timer);
     daemon.timer = undefined;
@@ -220,7 +246,9 @@ export class Supervisor {
     options.catch((error: unknown) => {
       obstacle = wordsOf(error);
     });
-    const handle = this.#parts.launch(daemon.name, options, (question) => this.answer(question));
+    const handle = this.#parts.launch(daemon.name, options, (question) =>
+      this.answer(question, daemon.name),
+    );
     daemon.handle = handle;
     const startedAt = Date.now();
     const watch = async (): Promise<void> => {
@@ -247,8 +275,7 @@ export class Supervisor {
   #onStarted(daemon: Daemon, report: { readonly address: string; readonly admin?: string }): void {
     if (daemon.state === 'starting') daemon.state = 'running';
     this.#parts.log.write('info', 'daemon runs', { daemon: daemon.name, address: report.address });
-    if (daemon.name === 's3.0') this.#s3Address = report.address;
-    else this.#keepPort(daemon.name, report.address);
+    if (!daemon.name.startsWith('s3.')) this.#keepPort(daemon.name, report.address);
     if (report.admin === undefined) return;
     this.#adminAddress = report.admin;
     this.#admin?.close();
@@ -331,11 +358,11 @@ export class Supervisor {
     };
   }
 
-  #s3Options(): DaemonOptions {
+  #s3Options(id: number, uuid: Uuid): DaemonOptions {
     const { dir, config, keys } = this.#parts;
-    const uuid = this.#kept.s3;
     return {
       role: 's3',
+      id,
       dataDir: dir.path,
       fsid: config.fsid,
       uuid,

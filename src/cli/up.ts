@@ -6,7 +6,7 @@ import type { S3User } from '../admin/control.ts';
 import { memoryBudgetBytesDefault } from '../base/memory-budget.ts';
 import { HostLog } from '../host/host-log.ts';
 import { launchHere, launchProcess } from './daemon-handle.ts';
-import { type Config, DataDir, defaults } from './data-dir.ts';
+import { type Config, DataDir, defaults, gatewaysDefault } from './data-dir.ts';
 import { DataLock } from './data-lock.ts';
 import { CliError } from './errors.ts';
 import { initialise } from './initialise.ts';
@@ -17,6 +17,7 @@ import { paint } from './text.ts';
 export interface UpOptions {
   readonly data: string;
   readonly osds: number | undefined;
+  readonly gateways: number | undefined;
   readonly s3: string | undefined;
   readonly admin: string | undefined;
   readonly singleProcess: boolean;
@@ -35,6 +36,8 @@ export async function runUp(options: UpOptions): Promise<number> {
   const state = dir.inspect();
   if (state.kind === 'refused') throw new CliError(1, state.reason);
   if (state.kind === 'cluster') requireSameSize(options, state.config, dir);
+  if (options.singleProcess && (options.gateways ?? 1) > 1)
+    throw new CliError(2, '--single-process runs one gateway: leave out one of the two flags');
   const lock = await DataLock.acquire(dir.path);
   try {
     const wanted = effectiveConfig(options, state.kind === 'cluster' ? state.config : undefined);
@@ -64,6 +67,9 @@ function effectiveConfig(options: UpOptions, config: Config | undefined): Omit<C
     admin: options.admin ?? config?.admin ?? defaults.admin,
     osdCapacityBytes: config?.osdCapacityBytes,
     memoryBudgetBytes: config?.memoryBudgetBytes ?? memoryBudgetBytesDefault,
+    gateways: options.singleProcess
+      ? 1
+      : (options.gateways ?? config?.gateways ?? gatewaysDefault()),
     gateway: config?.gateway ?? {},
   };
 }

@@ -21,6 +21,7 @@ import { versioningOf } from './protocol/versioning.ts';
 import { parseXml, type XmlNode } from './protocol/xml.ts';
 import type { Quotas } from './quotas.ts';
 import type { RequestTrace } from './request-trace.ts';
+import type { TellSiblings } from './siblings.ts';
 
 /** Reads under way in this gateway: garbage younger than the oldest of them is left alone. */
 export class ActiveReads {
@@ -51,6 +52,7 @@ export interface GatewayParts {
   readonly budget: ByteBudget;
   readonly reads: ActiveReads;
   readonly accessLog: AccessLog;
+  readonly tellSiblings: TellSiblings;
   /** What GetBucketLocation and bucket creation go by. */
   readonly region: string;
   /** Whether signatures of version 2 are accepted. */

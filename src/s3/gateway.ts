@@ -32,12 +32,15 @@ import { SigningKeyCache } from './protocol/sigv4.ts';
 import { Quotas } from './quotas.ts';
 import { RequestTrace } from './request-trace.ts';
 import { route } from './router.ts';
+import { hearSibling, noSiblings, type SiblingNews, type TellSiblings } from './siblings.ts';
 import { SplitJob } from './split-job.ts';
 import { answerWebsite, isWebsiteRequest, withoutQuery } from './website.ts';
 
 export interface GatewayOptions {
   readonly address: Address;
   readonly cluster: Cluster;
+  /** Tells the other gateways behind the same address of changes. Default: there are none. */
+  readonly tellSiblings?: TellSiblings;
   /** Names under which `bucket.NAME` addresses a bucket. Default: none, buckets stand in the path. */
   readonly hostNames?: readonly string[];
   /** Names under which `bucket.NAME` is the bucket's website. Default: none. */
@@ -76,6 +79,8 @@ export interface GatewayOptions {
 
 export interface Gateway {
   readonly address: Address;
+  /** What another gateway behind the same address changed; resolves when this one acts on it. */
+  hear(news: SiblingNews): Promise<void>;
   /** Stops accepting and collecting, and delivers access logs for two seconds; requests under way end on their own. */
   close(): Promise<void>;
 }
@@ -218,7 +223,8 @@ class S3Gateway {
 export async function startS3(env: Env, options: GatewayOptions): Promise<Gateway> {
   const { cluster } = options;
   const settings = { ...defaults, ...options };
-  const index = new IndexClient(env, cluster);
+  const tellSiblings = options.tellSiblings ?? noSiblings;
+  const index = new IndexClient(env, cluster, tellSiblings);
   const hostId = formatHex(env.secrets.bytes(8)).toUpperCase();
   const accessLog = new AccessLog(env, {
     rollMs: settings.loggingRollMs,
@@ -235,6 +241,7 @@ export async function startS3(env: Env, options: GatewayOptions): Promise<Gatewa
     budget: new ByteBudget(Math.max(budgetBytesMin, settings.budgetBytes)),
     reads: new ActiveReads(),
     accessLog,
+    tellSiblings,
     region: settings.region,
     signatureV2: settings.signatureV2,
     storageClasses: settings.storageClasses,
@@ -267,6 +274,12 @@ export async function startS3(env: Env, options: GatewayOptions): Promise<Gatewa
   splits.start();
   return {
     address: listener.address,
+    hear: (news) =>
+      hearSibling(news, {
+        clock: env.clock,
+        cluster,
+        dropBucket: (name) => index.drop(name),
+      }),
     close: async () => {
       collector.stop();
       orphans.stop();

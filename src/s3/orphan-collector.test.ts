@@ -26,6 +26,7 @@ import * as messages from './index/messages.ts';
 import { MasterKeys } from './master-keys.ts';
 import { OrphanCollector } from './orphan-collector.ts';
 import { Quotas } from './quotas.ts';
+import { noSiblings } from './siblings.ts';
 import {
   bodyBytes,
   bodyText,
@@ -471,6 +472,7 @@ test('two gateways at once, and more blobs than fit in memory, come to the same 
         gatewayId: '',
         deliver: () => Promise.reject(new Error('no request is logged')),
       }),
+      tellSiblings: noSiblings,
       region: 'here',
       signatureV2: true,
       storageClasses: [],

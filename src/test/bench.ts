@@ -103,17 +103,17 @@ async function measure(
       (cpuSecondsOf(pid) - (cpuBefore.get(name) ?? 0)) / seconds,
     ]),
   );
-  const osds = [...cpu]
-    .filter(([name]) => name.startsWith('osd'))
-    .reduce((sum, [, used]) => sum + used, 0);
+  const usedBy = (role: string): string =>
+    [...cpu]
+      .filter(([name]) => name.startsWith(role))
+      .reduce((sum, [, used]) => sum + used, 0)
+      .toFixed(2);
   const size =
     phase.bytes >= 1 << 20
       ? `${((rate * phase.bytes) / 2 ** 20).toFixed(0)} MiB/s`
       : `${rate.toFixed(0)}/s`;
   const ours =
-    pids.size === 0
-      ? ''
-      : ` osds ${osds.toFixed(2)}  s3 ${(cpu.get('s3.0') ?? 0).toFixed(2)}  mon ${(cpu.get('mon.0') ?? 0).toFixed(2)} `;
+    pids.size === 0 ? '' : ` osds ${usedBy('osd')}  s3 ${usedBy('s3')}  mon ${usedBy('mon')} `;
   const line = `${phase.name.padEnd(26)} ${size.padStart(12)}   p50 ${percentile(latencies, 0.5).toFixed(2)} ms  p99 ${percentile(latencies, 0.99).toFixed(2)} ms   CPU:${ours} load ${((own.user + own.system) / 1e6 / seconds).toFixed(2)}`;
   return { rate, p50: percentile(latencies, 0.5), p99: percentile(latencies, 0.99), line };
 }

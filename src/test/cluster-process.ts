@@ -211,9 +211,13 @@ export class ClusterProcess {
     );
   }
 
+  async daemonStates(): Promise<readonly DaemonState[]> {
+    return (await this.#get<{ daemons: readonly DaemonState[] }>('/v1/daemons')).daemons;
+  }
+
   /** Every daemon that runs now, with its pid, as the supervisor knows them. */
   async daemons(): Promise<readonly Daemon[]> {
-    const { daemons } = await this.#get<{ daemons: readonly DaemonState[] }>('/v1/daemons');
+    const daemons = await this.daemonStates();
     return daemons.flatMap(({ name, pid }) => (pid === undefined ? [] : [{ name, pid }]));
   }
 
@@ -221,6 +225,17 @@ export class ClusterProcess {
     const found = (await this.daemons()).find((each) => each.name === name);
     if (found === undefined) throw new Error(`no daemon ${name}`);
     return found.pid;
+  }
+
+  /** Waits until the daemon has started and serves. */
+  async untilRunning(name: string, limitMs = startMs): Promise<void> {
+    const deadline = performance.now() + limitMs;
+    for (;;) {
+      const daemons = await this.daemonStates().catch(() => []);
+      if (daemons.some((each) => each.name === name && each.state === 'running')) return;
+      if (performance.now() > deadline) throw new Error(`${name} does not run`);
+      await delay(50);
+    }
   }
 
   /** Waits until a daemon that was killed runs as another process. */

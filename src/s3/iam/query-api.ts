@@ -166,7 +166,7 @@ async function runAction(
   asked: Asked,
   action: Action,
 ): Promise<ActionAnswer> {
-  const { cluster } = options.parts;
+  const { cluster, tellSiblings } = options.parts;
   for (let attempt = 0; attempt < attemptsMax; attempt++) {
     const requester = identify(options, asked, 'iam');
     const context = actionContext(options, asked, requester.identity);
@@ -177,7 +177,9 @@ async function runAction(
     if (answer.directory === undefined) return answer;
     const revision = context.directory.revision + 1;
     const outcome = await cluster.changeDirectory({ ...answer.directory, revision });
-    if (outcome === 'done') return answer;
+    if (outcome === 'stale') continue;
+    await tellSiblings({ kind: 'directory', revision });
+    return answer;
   }
   throw new IamError('ConcurrentModification', 'Others change users all the time. Try again.');
 }

@@ -1,7 +1,7 @@
 // The gateway's side of the index: which object a key's rows are on, and the calls to it.
 //
 // Buckets are remembered for at most `rememberedMsMax`: so soon every gateway acts on a changed configuration, and
-// the one that made the change at once. A bucket in use is looked up again in the background before that, so
+// the one that made the change at once, with those behind the same address (`siblings.ts`). A bucket in use is looked up again in the background before that, so
 // that its requests do not wait. A remembered bucket may be gone meanwhile: ids are never reused and every shard
 // method refuses when its shard is not open, so that the first call notices, looks the bucket up
 // again, and is repeated once on what the name means now. So it is when a shard does not answer for a key any more:
@@ -15,6 +15,7 @@ import { ClientError } from '../../client/errors.ts';
 import { type Clock, type Instant, sleep } from '../../env/clock.ts';
 import type { Tasks } from '../../env/tasks.ts';
 import { S3Error } from '../protocol/errors.ts';
+import { noSiblings, type TellSiblings } from '../siblings.ts';
 import { BucketConfiguration, type DocumentName } from './bucket-documents.ts';
 import {
   type BucketRecord,
@@ -139,10 +140,16 @@ export class IndexClient implements IndexObjects {
   #configurationsBytes = 0;
   /** Changes made here: a look that began before one is not remembered. */
   #changes = 0;
+  readonly #tellSiblings: TellSiblings;
 
-  constructor(env: { readonly clock: Clock; readonly tasks: Tasks }, cluster: Cluster) {
+  constructor(
+    env: { readonly clock: Clock; readonly tasks: Tasks },
+    cluster: Cluster,
+    tellSiblings: TellSiblings = noSiblings,
+  ) {
     this.#env = env;
     this.#cluster = cluster;
+    this.#tellSiblings = tellSiblings;
   }
 
   async callObject<A, R>(object: string, call: Call<A, R>, argument: A): Promise<R> {
@@ -189,10 +196,16 @@ export class IndexClient implements IndexObjects {
     this.#buckets.delete(name);
   }
 
-  /** To be called after each change of a bucket made here. */
-  forget(name: string): void {
+  /** What is remembered of the bucket is not so any more, and no look that has begun is either. */
+  drop(name: string): void {
     this.#changes++;
     this.#drop(name);
+  }
+
+  /** To be called after each change of a bucket made here, before it is answered. */
+  forget(name: string): Promise<void> {
+    this.drop(name);
+    return this.#tellSiblings({ kind: 'bucket', name });
   }
 
   /** What the name means, whoever asks. Throws `NoSuchBucket`. */
@@ -444,7 +457,7 @@ export class IndexClient implements IndexObjects {
     }
     const call = { ...bucket, removal };
     const { outcome } = await this.callObject(bucketsObject, messages.removeMarked, call);
-    this.forget(name);
+    await this.forget(name);
     if (outcome === 'removed') return;
     for (const each of objects) await this.callObject(each, messages.reopenShard, { removal });
     throw refusalError('changed', name);
@@ -478,7 +491,7 @@ export class IndexClient implements IndexObjects {
 
   async unregister(name: string, bucketId: string): Promise<void> {
     await this.callObject(bucketsObject, messages.removeBucket, { name, bucketId });
-    this.forget(name);
+    await this.forget(name);
   }
 }
 

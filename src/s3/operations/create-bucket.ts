@@ -116,7 +116,7 @@ async function register(
     const call = { name, record, cancelled, documents };
     const answer = await index.callObject(bucketsObject, messages.createBucket, call);
     if (answer.kind !== 'behind') {
-      index.forget(name);
+      await index.forget(name);
       return answer;
     }
     cancelled = answer.cancelled;
