@@ -13,7 +13,7 @@
 //   POST   /v1/osds/failed       {osd, reason}: its daemon could not run
 //   GET    /v1/pools             POST /v1/pools   DELETE /v1/pools/NAME
 //   POST   /v1/pools/NAME/{set,revert,pause,resume,rate,restore}
-//   GET    /v1/pgs               [?pool=NAME]
+//   GET    /v1/pgs               [?pool=NAME]         POST: lost-pgs.ts
 //   …      /v1/users, /v1/accounts                       users.ts
 //   …      /v1/buckets                                   buckets.ts
 //   GET    /v1/daemons
@@ -34,6 +34,7 @@ import type { BucketControl, Crash, MonitorControl, SupervisorControl } from './
 import { AdminError, asAdminError, httpStatusOf } from './errors.ts';
 import { computeHealth } from './health.ts';
 import { requireAccepted } from './loss.ts';
+import { postPgs } from './lost-pgs.ts';
 import { formatMetrics } from './metrics.ts';
 import {
   type Fields,
@@ -114,6 +115,10 @@ class AdminApi {
       ['GET v1/settings', () => ({ settings: this.#settings() })],
       ['POST v1/settings', ({ fields }) => this.#setSetting(fields)],
       ['GET v1/pgs', ({ query }) => this.#pgs(query.get('pool'))],
+      [
+        'POST v1/pgs',
+        ({ rest, fields }) => postPgs(options.monitor, () => this.#buckets(), rest, fields),
+      ],
       ['GET v1/users', () => viewUsers(options.monitor.directory)],
       ['POST v1/users', ({ rest, fields }) => postUsers(options.monitor, rest, fields)],
       ['DELETE v1/users', ({ rest }) => deleteUsers(options.monitor, rest)],

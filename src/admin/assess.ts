@@ -14,6 +14,7 @@ import {
 } from '../map/cluster-map.ts';
 import { formatGeometry, slotCount } from '../map/geometry.ts';
 import {
+  beginnerOf,
   hasRecordFloor,
   hasWriteFloor,
   isClean,
@@ -23,7 +24,7 @@ import {
 } from '../map/pg-record.ts';
 import type { HeardPgReport, MonitorKnowledge } from './control.ts';
 import { computeMargin, type Margin, smallerMargin } from './margin.ts';
-import type { LayoutView, MigrationView, OsdView, PgView, PoolView } from './views.ts';
+import type { LayoutView, MigrationView, OsdView, PgLossView, PgView, PoolView } from './views.ts';
 
 /** Primaries report each second; a word older than this says nothing about now. */
 const reportLifeMs = 5000;
@@ -85,7 +86,14 @@ function assessPg(knowledge: MonitorKnowledge, record: PgRecord, now: Instant): 
     scrubbedMs: report?.scrubbedWallMs ?? 0,
     deepScrubbedMs: report?.deepScrubbedWallMs ?? 0,
     margin: computeMargin(live, layout, map),
+    lost: lossOf(map, record.pg),
   };
+}
+
+function lossOf(map: ClusterMap, pg: PgId): PgLossView | null {
+  const loss = map.losses.find((each) => each.pg === pg);
+  if (loss === undefined) return null;
+  return { kind: loss.kind, acceptedMs: loss.wallMs, acceptedBy: loss.acceptedBy };
 }
 
 /** The report of the OSD that is primary now, when it is alive and the report is not old. */
@@ -117,6 +125,8 @@ function stateOf({ record, layout, live, serving, report }: PgFacts): string {
   const whole = isWhole(record, layout) && live.length >= slotCount(layout.geometry);
   const words: string[] = [];
   if (serving) words.push('active');
+  else if (beginnerOf(record) !== undefined)
+    words.push(beginnerOf(record)?.state === 'founding' ? 'creating' : 'salvaging');
   else words.push(hasRecordFloor(live, layout) ? 'peering' : 'down');
   if (whole && isClean(record, layout)) words.push('clean');
   else if (!whole) {

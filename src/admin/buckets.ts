@@ -3,6 +3,7 @@
 //   GET    /v1/buckets               [?after=NAME]
 //   GET    /v1/buckets/NAME          its shards
 //   POST   /v1/buckets/NAME/check    {shard, after}: some of the rows of a shard
+//   POST   /v1/buckets/NAME/reopen   opens shards again that were lost, empty
 //   POST   /v1/buckets/NAME/reshard  {entries}: splits shards of at least so many
 
 import type { BucketControl } from './control.ts';
@@ -25,7 +26,7 @@ export async function postBuckets(
   control: BucketControl,
   rest: readonly string[],
   fields: Fields,
-): Promise<BucketCheckView | { readonly begun: number }> {
+): Promise<BucketCheckView | { readonly begun: number } | { readonly opened: readonly string[] }> {
   const [name = '', command, ...more] = rest;
   switch (more.length === 0 ? command : undefined) {
     case 'check': {
@@ -34,6 +35,11 @@ export async function postBuckets(
       if (!shards.some(({ object }) => object === shard))
         throw new AdminError('not-found', `bucket ${name} has no shard ${shard}`);
       return control.check(shard, optionalText(fields, 'after') ?? '');
+    }
+    case 'reopen': {
+      const opened = await control.reopen(name);
+      if (opened === undefined) throw noBucket(name);
+      return { opened };
     }
     case 'reshard': {
       const entries = wholeField(fields, 'entries');

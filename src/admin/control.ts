@@ -3,11 +3,17 @@
 
 import type { OsdId, PgId, Uuid } from '../base/ids.ts';
 import type { Instant } from '../env/clock.ts';
-import type { ClusterMap, Layout, OsdEntry, Pool } from '../map/cluster-map.ts';
+import type { ClusterMap, Layout, LossKind, OsdEntry, Pool } from '../map/cluster-map.ts';
 import type { Directory, Quota } from '../map/directory.ts';
 import type { PgRecord } from '../map/pg-record.ts';
 import type { OsdUsage, PgReport } from '../wire/messages.ts';
-import type { BucketCheckView, BucketStatsView, BucketView, MemoryView } from './views.ts';
+import type {
+  BucketCheckView,
+  BucketStatsView,
+  BucketView,
+  MemoryView,
+  NamedLossPage,
+} from './views.ts';
 
 /** What a new key opens; shown once by who made it, and to the operator. */
 export interface S3Key {
@@ -79,6 +85,12 @@ export interface MonitorKnowledge {
   readonly awaitedWitnesses: readonly OsdId[];
 }
 
+/** What would be lost if placement groups began again, and how they could be had back better. */
+export interface PgLosses {
+  readonly lines: readonly string[];
+  readonly advice: readonly string[];
+}
+
 /** Commands throw errors with a `code` of `not-found`, `refused` or `invalid` and words to show. */
 export interface MonitorControl extends MonitorKnowledge {
   readonly directory: Directory;
@@ -93,6 +105,13 @@ export interface MonitorControl extends MonitorKnowledge {
   restorePool(name: string): Promise<void>;
   setSetting(name: string, value: number | undefined): Promise<void>;
   destroyOsds(ids: ReadonlySet<OsdId>, accept: (losses: readonly string[]) => void): Promise<void>;
+  lossesOfPgs(pgs: readonly PgId[], kind: LossKind): PgLosses;
+  beginAgain(
+    pgs: readonly PgId[],
+    how: { readonly kind: LossKind; readonly acceptedBy: string },
+    accept: (losses: PgLosses) => void,
+  ): Promise<void>;
+  forgetLosses(pgs: readonly PgId[]): Promise<void>;
   undestroyOsds(ids: ReadonlySet<OsdId>): Promise<void>;
   wipeOsd(id: OsdId, accept: (losses: readonly string[]) => void): Promise<void>;
   purgeOsd(id: OsdId): Promise<void>;
@@ -141,6 +160,10 @@ export interface BucketControl {
   stats(name: string): Promise<BucketStatsView | undefined>;
   check(object: string, after: string): Promise<BucketCheckView>;
   reshard(name: string, entriesMin: number): Promise<number | undefined>;
+  /** Opens, empty, the shards whose rows were lost with their placement group. */
+  reopen(name: string): Promise<readonly string[] | undefined>;
+  /** What has data in the placement groups, by name, from `next` of the page before. */
+  nameLosses(pgs: ReadonlySet<string>, after: string): Promise<NamedLossPage>;
 }
 
 /** A daemon that ended because it found itself wrong. */

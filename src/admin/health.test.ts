@@ -67,6 +67,7 @@ class Cluster implements MonitorKnowledge {
         ...newPool,
       })),
       settings: [],
+      losses: [],
       nextOsdId: 5,
       nextPoolId: 3,
     };

@@ -159,6 +159,16 @@ function pgFindings(pgs: readonly PgView[]): Finding[] {
         (pg) => `${countOf(pg.damaged, 'object')} with a copy that does not check`,
       ),
     },
+    {
+      code: 'OBJECTS_LOST',
+      severity: 'WARN',
+      summary: (count) => `${countOf(count, 'placement group')} lost objects`,
+      lines: lines(
+        (pg) => pg.lost !== null,
+        (pg) =>
+          `${pg.lost?.kind}, accepted by ${pg.lost?.acceptedBy}; once its objects are deleted or written anew: holdfast pg forget-loss ${pg.pg}`,
+      ),
+    },
   ];
 }
 

@@ -24,6 +24,7 @@ export type HealthStatus = 'HEALTH_OK' | 'HEALTH_WARN' | 'HEALTH_ERR';
  * - `PG_DEGRADED`: less redundancy than the pool promises.
  * - `PG_NOT_CLEAN`: everything is there, and not yet where it should be, or more than should be.
  * - `OBJECTS_DAMAGED`: copies that do not check and could not be repaired yet.
+ * - `OBJECTS_LOST`: a placement group lost objects, and its operator accepted that; until it is forgotten.
  * - `OSD_HELD_IN`: a disk is down for long and was not marked out: moving its data would do harm now.
  * - `OSD_FLAPPING`: a disk went down again and again; it waits before it takes part again.
  * - `OSD_DESTROYED`: a disk was given up, and placement groups still need it: it may be all there is.
@@ -50,6 +51,7 @@ export type HealthCode =
   | 'PG_DEGRADED'
   | 'PG_NOT_CLEAN'
   | 'OBJECTS_DAMAGED'
+  | 'OBJECTS_LOST'
   | 'OSD_HELD_IN'
   | 'OSD_FLAPPING'
   | 'OSD_DESTROYED'
@@ -139,6 +141,14 @@ export interface PgView {
   readonly scrubbedMs: number;
   readonly deepScrubbedMs: number;
   readonly margin: Margin;
+  /** Objects of it were lost; null: none were, or it was forgotten. */
+  readonly lost: PgLossView | null;
+}
+
+export interface PgLossView {
+  readonly kind: 'mark-lost' | 'force-create';
+  readonly acceptedMs: number;
+  readonly acceptedBy: string;
 }
 
 export interface OsdView {
@@ -325,4 +335,30 @@ export interface BucketCheckView {
   /** Rows of keys that the shard does not answer for. */
   readonly outside: number;
   readonly next: string | null;
+}
+
+/** What has data in a placement group: `s3/named-losses.ts` says what the kinds are. */
+export interface NamedLossView {
+  readonly kind: 'object' | 'part' | 'shard' | 'registry' | 'unknown';
+  readonly bucket: string;
+  readonly key: string;
+  readonly versionId: string;
+  readonly sizeBytes: number;
+  /** Why nothing is known; of `unknown`. */
+  readonly reason: string;
+}
+
+export interface NamedLossPage {
+  readonly items: readonly NamedLossView[];
+  readonly next: string | null;
+}
+
+/** What the operator was shown of the names of what is lost; a part of what is accepted. */
+export interface NamesShown {
+  readonly count: number;
+  readonly sizeBytes: number;
+  /** SHA-256 over all lines, in hexadecimal digits. */
+  readonly digest: string;
+  /** The first lines. */
+  readonly first: readonly string[];
 }

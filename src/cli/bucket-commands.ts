@@ -51,6 +51,21 @@ export function addBucketCommands(
     }),
   );
   addReshard(bucket, waiting);
+  common(
+    bucket
+      .command('reopen')
+      .description('open what was lost of an index with its placement group again, empty')
+      .argument('<name>'),
+  ).action((name: string, flags: CommonFlags) =>
+    withAdmin(flags, async (admin) => {
+      const answer = await admin.post<{ opened: readonly string[] }>(pathOf(name, 'reopen'), {});
+      print(flags, answer, ({ opened }) =>
+        opened.length === 0
+          ? `bucket ${name} lost nothing of its index\n`
+          : opened.map((shard) => `${shard} is open again, and empty\n`).join(''),
+      );
+    }),
+  );
 }
 
 interface ReshardFlags extends WaitFlags {

@@ -5,7 +5,8 @@ import type { BucketControl } from '../admin/control.ts';
 import { AdminError } from '../admin/errors.ts';
 import { formatHex } from '../base/bytes.ts';
 import { DecodeError, decode } from '../base/codec.ts';
-import type { Uuid } from '../base/ids.ts';
+import type { BlobId, Uuid } from '../base/ids.ts';
+import type { LayoutRef } from '../client/cluster.ts';
 import { ClusterClient } from '../client/cluster-client.ts';
 import { ClientError } from '../client/errors.ts';
 import type { HostEnv } from '../host/host-env.ts';
@@ -13,6 +14,9 @@ import { daemonKey } from '../net/keys.ts';
 import { BucketInspector } from '../s3/bucket-inspector.ts';
 import { indexPool } from '../s3/index/index-client.ts';
 import { encodeMessage } from '../s3/index/messages.ts';
+import type { IndexObjects } from '../s3/index/shard-split.ts';
+import { nameLosses } from '../s3/named-losses.ts';
+import { reopenLostShards } from '../s3/reopen-shards.ts';
 import type { MonLocation } from './daemon-options.ts';
 
 export interface BucketControlOptions {
@@ -47,22 +51,41 @@ export class LazyBucketControl implements BucketControl {
     return this.#ask((inspector) => inspector.reshard(name, entriesMin));
   }
 
+  reopen(name: string): ReturnType<BucketControl['reopen']> {
+    return this.#askIndex((index) => reopenLostShards(index, name));
+  }
+
+  nameLosses(pgs: ReadonlySet<string>, after: string): ReturnType<BucketControl['nameLosses']> {
+    return this.#askIndex((index, cluster) => {
+      const places = {
+        pgOfBlob: (layout: LayoutRef, blob: BlobId) => cluster.pgOfBlob(layout, blob),
+        pgOfIndexObject: (object: string) => cluster.pgOfObject(indexPool, object),
+      };
+      return nameLosses({ index, cluster, places }, pgs, after);
+    });
+  }
+
   close(): void {
     this.#client?.close();
   }
 
-  async #ask<T>(work: (inspector: BucketInspector) => Promise<T>): Promise<T> {
+  #ask<T>(work: (inspector: BucketInspector) => Promise<T>): Promise<T> {
+    return this.#askIndex((index) => work(new BucketInspector(index)));
+  }
+
+  async #askIndex<T>(
+    work: (index: IndexObjects, cluster: ClusterClient) => Promise<T>,
+  ): Promise<T> {
     const client = this.#start();
     try {
       await client.ready();
-      return await work(
-        new BucketInspector({
-          callObject: async (object, call, argument) => {
-            const encoded = encodeMessage(call.argument, argument);
-            return decode(call.result, await client.call(indexPool, object, call.name, encoded));
-          },
-        }),
-      );
+      const index: IndexObjects = {
+        callObject: async (object, call, argument) => {
+          const encoded = encodeMessage(call.argument, argument);
+          return decode(call.result, await client.call(indexPool, object, call.name, encoded));
+        },
+      };
+      return await work(index, client);
     } catch (error) {
       if (error instanceof ClientError || error instanceof DecodeError)
         throw new AdminError('unavailable', error.message);

@@ -19,11 +19,12 @@ import {
   withAdmin,
 } from './command-tools.ts';
 import { CliError } from './errors.ts';
+import { addPgCommands } from './pg-commands.ts';
 import { addPoolCommands } from './pool-commands.ts';
 import { Progress } from './progress.ts';
 import { addQuotaCommands } from './quota-commands.ts';
 import { addConfigCommands, addGiveUpCommands, addWhatIf } from './safety-commands.ts';
-import { showHealth, showOsdTree, showOsdUsage, showPgs, showStatus } from './show.ts';
+import { showHealth, showOsdTree, showOsdUsage, showStatus } from './show.ts';
 import { formatTable, paint } from './text.ts';
 import { addAccountCommands, addUserCommands } from './user-commands.ts';
 import { parseOneOsd, parseOsdName, parseWhole } from './values.ts';
@@ -55,16 +56,7 @@ export function addClusterCommands(program: Command, dataOption: () => Option): 
   addUserCommands(program.command('user').description('S3 users'), common);
   addAccountCommands(program.command('account').description('S3 accounts'), common);
   addQuotaCommands(program.command('quota').description('quotas of buckets and users'), common);
-  const pg = program.command('pg').description('placement groups');
-  common(pg.command('ls').description('list placement groups'))
-    .option('--pool <name>', 'only those of one pool')
-    .action((flags: CommonFlags & { readonly pool?: string }) =>
-      withAdmin(flags, async (admin) => {
-        const query = flags.pool === undefined ? '' : `?pool=${encodeURIComponent(flags.pool)}`;
-        const answer = await admin.get<{ pgs: readonly PgView[] }>(`/v1/pgs${query}`);
-        print(flags, answer, ({ pgs }) => showPgs(pgs, Date.now()));
-      }),
-    );
+  addPgCommands(program.command('pg').description('placement groups'), common, waiting);
   waiting(
     program
       .command('scrub')

@@ -180,7 +180,7 @@ export function showPgs(pgs: readonly PgView[], nowMs: number): string {
       { title: 'STORED', align: 'right' },
       { title: 'MISSING', align: 'right' },
       { title: 'DEEP SCRUB' },
-      { title: 'WAITS FOR' },
+      { title: 'WAITS FOR, OR LOST' },
     ],
     pgs.map((pg) => [
       pg.pg,
@@ -192,7 +192,14 @@ export function showPgs(pgs: readonly PgView[], nowMs: number): string {
       formatBytes(pg.bytes),
       String(pg.missing),
       formatAge(pg.deepScrubbedMs, nowMs),
-      pg.serving ? '' : pg.waiting,
+      [
+        pg.serving ? '' : pg.waiting,
+        pg.lost === null
+          ? ''
+          : `${pg.lost.kind} ${new Date(pg.lost.acceptedMs).toISOString()} by ${pg.lost.acceptedBy}`,
+      ]
+        .filter((words) => words !== '')
+        .join('; '),
     ]),
   );
 }

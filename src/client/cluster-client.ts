@@ -11,11 +11,13 @@ import type { Env } from '../env/env.ts';
 import type { Address } from '../env/network.ts';
 import {
   activeLayout,
+  type ClusterMap,
   findLayout,
   findPool,
   isRetired,
   type Layout,
   type OsdEntry,
+  type PgLoss,
 } from '../map/cluster-map.ts';
 import {
   type Directory,
@@ -320,6 +322,28 @@ export class ClusterClient implements Cluster {
   }
 
   async readBlob(layout: LayoutRef, blob: BlobId, range: BlobRange): Promise<Uint8Array> {
+    try {
+      return await this.#readBlob(layout, blob, range);
+    } catch (error) {
+      const isAbsent = error instanceof ClientError && error.code === 'no-such-blob';
+      const loss = isAbsent ? this.#lossOf(layout, blob) : undefined;
+      if (loss === undefined) throw error;
+      throw new ClientError('lost', `placement group ${loss.pg} lost it`, { cause: error, loss });
+    }
+  }
+
+  /** What was lost where the blob was: of a layout that is gone, anywhere in it. */
+  #lossOf(ref: LayoutRef, blob: BlobId): PgLoss | undefined {
+    const losses = this.#mon.map?.losses ?? [];
+    if (losses.length === 0) return undefined;
+    const isThere = findLayout(this.#mon.map as ClusterMap, ref.pool, ref.layout) !== undefined;
+    const pg = isThere ? this.#pgOfBlob(ref, blob) : undefined;
+    return losses.find((loss) =>
+      pg === undefined ? loss.pg.startsWith(`${ref.pool}.${ref.layout}.`) : loss.pg === pg,
+    );
+  }
+
+  async #readBlob(layout: LayoutRef, blob: BlobId, range: BlobRange): Promise<Uint8Array> {
     const { offsetBytes, lengthBytes } = range;
     const direct = await readShardsDirectly(
       { map: this.#mon.map, records: this.#mon.records, sessions: this.#sessions },
@@ -334,6 +358,21 @@ export class ClusterClient implements Cluster {
     if (answer.payload.length !== lengthBytes)
       throw new ClientError('damaged', `${answer.payload.length} bytes for ${lengthBytes}`);
     return answer.payload;
+  }
+
+  /** Where the blob would be, as the newest map has it; undefined: nobody knows, or its layout is gone. */
+  pgOfBlob(layout: LayoutRef, blob: BlobId): PgId | undefined {
+    const { map } = this.#mon;
+    const isThere = map !== undefined && findLayout(map, layout.pool, layout.layout) !== undefined;
+    return isThere ? this.#pgOfBlob(layout, blob) : undefined;
+  }
+
+  /** Where a mutable object would be; undefined: nobody knows, or there is no such pool. */
+  pgOfObject(pool: string, object: string): PgId | undefined {
+    const { map } = this.#mon;
+    return map === undefined || findPool(map, pool) === undefined
+      ? undefined
+      : this.#pgOfObject(pool, object);
   }
 
   async deleteBlob(layout: LayoutRef, blob: BlobId): Promise<void> {

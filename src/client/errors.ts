@@ -1,3 +1,5 @@
+import type { PgLoss } from '../map/cluster-map.ts';
+
 /**
  * Why the cluster did not do what was asked.
  *
@@ -5,6 +7,7 @@
  *   outcome may be unknown: it may still happen, exactly once.
  * - `no-space`: the disks that would hold the data are full; nothing was written.
  * - `no-such-blob`: the leased primary of the blob's PG says it does not exist.
+ * - `lost`: it does not exist, and its PG lost data: the operator accepted that it is gone; `loss` says when and who.
  * - `no-such-pool`: no pool has that name.
  * - `too-large`: arguments, effects or a result over the limits of a method call.
  * - `bad-request`: the primary does not know the method, or it threw; `detail` has the words.
@@ -16,19 +19,32 @@ export type ClientErrorCode =
   | 'unavailable'
   | 'no-space'
   | 'no-such-blob'
+  | 'lost'
   | 'no-such-pool'
   | 'too-large'
   | 'bad-request'
   | 'damaged'
   | 'superseded';
 
+/** The blob is not there: it was deleted, or lost. */
+export function isBlobGone(error: unknown): boolean {
+  return error instanceof ClientError && (error.code === 'no-such-blob' || error.code === 'lost');
+}
+
 export class ClientError extends Error {
   override readonly name = 'ClientError';
   readonly code: ClientErrorCode;
   readonly detail: string;
+  /** Of `lost`: when, and who accepted it. */
+  readonly loss: PgLoss | undefined;
 
-  constructor(code: ClientErrorCode, detail: string, options?: { cause?: unknown }) {
-    super(`${code}: ${detail}`, options);
+  constructor(
+    code: ClientErrorCode,
+    detail: string,
+    options: { readonly cause?: unknown; readonly loss?: PgLoss } = {},
+  ) {
+    super(`${code}: ${detail}`, options.cause === undefined ? {} : { cause: options.cause });
+    this.loss = options.loss;
     this.code = code;
     this.detail = detail;
   }

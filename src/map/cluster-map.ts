@@ -23,6 +23,7 @@ import {
   type PgId,
   type PoolId,
   parsePgId,
+  pgId,
   poolId,
   type Uuid,
   uuid,
@@ -109,6 +110,20 @@ export interface Setting {
   readonly value: string;
 }
 
+/** What the operator did to a PG whose data were gone for good (docs/decisions/0017-lost-groups.md). */
+export const lossKinds = ['mark-lost', 'force-create'] as const;
+export type LossKind = (typeof lossKinds)[number];
+
+/** A loss that was accepted: reads of what is not there any more are answered with it. */
+export interface PgLoss {
+  readonly pg: PgId;
+  readonly kind: LossKind;
+  /** By the monitor's wall clock. */
+  readonly wallMs: number;
+  /** Who accepted it, as the command said; at most 100 characters. */
+  readonly acceptedBy: string;
+}
+
 export interface ClusterMap {
   readonly fsid: Uuid;
   readonly epoch: Epoch;
@@ -116,6 +131,8 @@ export interface ClusterMap {
   readonly pools: readonly Pool[];
   /** Cluster-wide settings that differ from their defaults (map/settings.ts), by name. */
   readonly settings: readonly Setting[];
+  /** The newest of each PG, until it is forgotten. */
+  readonly losses: readonly PgLoss[];
   /** Ids are never given twice. */
   readonly nextOsdId: number;
   readonly nextPoolId: number;
@@ -164,13 +181,23 @@ const poolCodec: Codec<Pool> = struct({
 
 const mapFields = { fsid: uuid, epoch };
 const nextIds = { nextOsdId: uint, nextPoolId: uint };
-const body: Codec<ClusterMap> = struct({
+const bodyFields = {
   ...mapFields,
   osds: list(osdEntryCodec),
   pools: list(poolCodec),
   settings: list(struct({ name: text, value: text })),
   ...nextIds,
+};
+const lossCodec: Codec<PgLoss> = struct({
+  pg: pgId,
+  kind: oneOf(...lossKinds),
+  wallMs: uint,
+  acceptedBy: text,
 });
+const body: Codec<ClusterMap> = struct({ ...bodyFields, losses: list(lossCodec) });
+
+/** Before lost PGs could begin again. */
+const bodyOfVersion2 = struct(bodyFields);
 
 /** Before pools could change their layout. */
 const bodyOfVersion1 = struct({
@@ -193,6 +220,7 @@ function fromVersion1(map: Carried<typeof bodyOfVersion1>): ClusterMap {
       nextLayoutId: 1 + Math.max(0, ...pool.layouts.map((layout) => layout.id)),
     })),
     settings: [],
+    losses: [],
   };
 }
 
@@ -206,16 +234,19 @@ export const newPool = {
   removedWallMs: 0,
 } as const;
 
-/** Version byte, then the fields in order. */
-const clusterMapVersion = 2;
+/** Version byte, then the fields in order. Without losses it is what a build of before can read. */
+const clusterMapVersion = 3;
 export const clusterMapCodec: Codec<ClusterMap> = {
   write: (w, map) => {
-    u8.write(w, clusterMapVersion);
-    body.write(w, map);
+    const isPlain = map.losses.length === 0;
+    u8.write(w, isPlain ? 2 : clusterMapVersion);
+    if (isPlain) bodyOfVersion2.write(w, map);
+    else body.write(w, map);
   },
   read: (r) => {
     const version = u8.read(r);
     if (version === 1) return fromVersion1(bodyOfVersion1.read(r));
+    if (version === 2) return { ...bodyOfVersion2.read(r), losses: [] };
     if (version !== clusterMapVersion)
       throw new DecodeError(`cluster map of version ${version}; this is ${clusterMapVersion}`);
     return body.read(r);

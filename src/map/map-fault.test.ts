@@ -31,6 +31,7 @@ const map: ClusterMap = {
   osds: [],
   pools: [pool],
   settings: [],
+  losses: [],
   nextOsdId: 0,
   nextPoolId: 2,
 };

@@ -5,7 +5,7 @@
 import { parsePgId } from '../base/ids.ts';
 import { type ClusterMap, findLayout, type Layout, type Pool } from './cluster-map.ts';
 import { formatGeometry, geometryFault, isSameGeometry, slotCount } from './geometry.ts';
-import type { PgRecord } from './pg-record.ts';
+import { isBeginner, type PgRecord, type Slot } from './pg-record.ts';
 
 /** PGs of one layout; a PG costs its OSDs a few kB of memory each. */
 export const pgCountMax = 4096;
@@ -98,7 +98,7 @@ export function recordFault(record: PgRecord, map: ClusterMap): string | undefin
     if (slot.state === 'in-sync') inSync.add(slot.index);
   }
   if (record.primary !== undefined && !disks.has(record.primary)) return 'its primary has no slot';
-  if (inSync.size === 0 && record.slots.every((slot) => slot.state !== 'rolled-back'))
-    return 'nobody is in-sync';
+  const mayBegin = (slot: Slot): boolean => slot.state === 'rolled-back' || isBeginner(slot);
+  if (inSync.size === 0 && !record.slots.some(mayBegin)) return 'nobody is in-sync';
   return undefined;
 }

@@ -11,13 +11,24 @@
 //   stale     was in-sync until version `asOf`; its data is kept until the PG is whole.
 //   rolled-back  its disk came back older than it was, and too few others hold everything: the last
 //             holder of what was acknowledged until then. Only the operator makes it in-sync again (rule 21).
+//   salvaging  those that held everything are gone for good, and the operator took this one for the best that is
+//             left: it finds out what can be read, gives up the rest, and becomes in-sync by its own change.
+//   founding   the same, and it begins the PG anew with nothing in it.
 
 import { type Codec, list, oneOf, option, struct, text, uint } from '../base/codec.ts';
 import { type OsdId, osdId, type PgId, pgId, type Uuid, uuid } from '../base/ids.ts';
 import { type ClusterMap, domainOf, findOsd, type Layout } from './cluster-map.ts';
 import { recordFloor, slotCount, writeFloor } from './geometry.ts';
 
-export const slotStates = ['in-sync', 'eligible', 'joining', 'stale', 'rolled-back'] as const;
+export const slotStates = [
+  'in-sync',
+  'eligible',
+  'joining',
+  'stale',
+  'rolled-back',
+  'salvaging',
+  'founding',
+] as const;
 export type SlotState = (typeof slotStates)[number];
 
 export interface Slot {
@@ -69,6 +80,15 @@ export function slotsIn(record: PgRecord, state: SlotState): readonly Slot[] {
 
 export function slotOf(record: PgRecord, disk: Uuid): Slot | undefined {
   return record.slots.find((slot) => slot.uuid === disk);
+}
+
+/** The slot from which a PG that was lost begins again; undefined in every other PG. */
+export function beginnerOf(record: PgRecord): Slot | undefined {
+  return record.slots.find(isBeginner);
+}
+
+export function isBeginner({ state }: Slot): boolean {
+  return state === 'salvaging' || state === 'founding';
 }
 
 /**
@@ -218,6 +238,18 @@ export function acceptRolledBack(
 }
 
 /**
+ * What is on the disk of the one that begins again is all there is, durably: it is in-sync from here on. Undefined
+ * when the disk is not the one.
+ */
+export function begun(before: PgRecord, disk: Uuid, nonce: string): PgRecord | undefined {
+  if (beginnerOf(before)?.uuid !== disk) return undefined;
+  const slots = before.slots.map(
+    (slot): Slot => (slot.uuid === disk ? { ...slot, state: 'in-sync', asOf: 0 } : slot),
+  );
+  return nextRecord(before, { slots }, nonce);
+}
+
+/**
  * Once every target is in-sync: what is not a target leaves the record (rule 16). Undefined when there is
  * nothing to retire or the primary itself would have to go, which the leader arranges first.
  */
@@ -229,6 +261,14 @@ export function retire(before: PgRecord, layout: Layout, nonce: string): PgRecor
   if (slots.length === before.slots.length) return undefined;
   if (!slots.some((slot) => slot.uuid === before.primary)) return undefined;
   return nextRecord(before, { slots }, nonce);
+}
+
+function holdersOf(record: PgRecord): readonly Slot[] {
+  return [...slotsIn(record, 'in-sync'), ...slotsIn(record, 'rolled-back')];
+}
+
+function holds(record: PgRecord, disk: Uuid): boolean {
+  return slotOf(record, disk)?.state === 'in-sync';
 }
 
 /**
@@ -248,12 +288,20 @@ export function proposalFault(
   if (after.tenure !== before.tenure && after.tenure !== before.tenure + 1)
     return 'tenure moves by one';
   const inSync = slotsIn(after, 'in-sync');
-  if (!hasRecordFloor([...inSync, ...slotsIn(after, 'rolled-back')], layout))
-    return 'in-sync would fall below the record floor';
-  if (!inSync.some((slot) => slot.uuid === proposer)) return 'the primary would leave in-sync';
+  const beginner = beginnerOf(before);
+  // After a loss one alone may be in-sync, until others are filled from it: then nobody may leave.
+  const wasLost = beginner !== undefined || !hasRecordFloor(holdersOf(before), layout);
+  if (!hasRecordFloor(holdersOf(after), layout)) {
+    const left = slotsIn(before, 'in-sync').some(({ uuid }) => !holds(after, uuid));
+    if (!wasLost || left) return 'in-sync would fall below the record floor';
+  }
+  const stays = inSync.some((slot) => slot.uuid === proposer);
+  const begins = beginner?.uuid === proposer && slotOf(after, proposer)?.state === beginner.state;
+  if (!stays && !begins) return 'the primary would leave in-sync';
   for (const slot of inSync) {
     const was = slotOf(before, slot.uuid);
-    if (was === undefined || (was.state !== 'in-sync' && was.state !== 'joining'))
+    const hasBegun = was === beginner && slot.uuid === proposer;
+    if (was === undefined || !(was.state === 'in-sync' || was.state === 'joining' || hasBegun))
       return `osd.${slot.osd} is ${was?.state ?? 'absent'} and only joining slots are promoted`;
     if (was.index !== slot.index) return 'a slot keeps its shard index';
   }

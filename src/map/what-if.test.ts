@@ -41,6 +41,7 @@ function mapOf(count: number, geometries: readonly Geometry[]): ClusterMap {
       ...newPool,
     })),
     settings: [],
+    losses: [],
     nextOsdId: count,
     nextPoolId: geometries.length + 1,
   };

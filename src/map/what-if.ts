@@ -90,20 +90,14 @@ function fateOf(question: Question): PgFate | undefined {
       ({ state }) =>
         state === 'in-sync' ||
         state === 'eligible' ||
+        state === 'salvaging' ||
+        state === 'founding' ||
         // An older copy is needed while the PG is not whole (rule 16).
         ((state === 'stale' || state === 'rolled-back') && !isWhole(record, layout)),
     );
     if (!counts) return undefined;
-    if (hasRecordFloor(live, layout)) return answer('less-redundancy');
-    const whole = record.slots.filter(
-      (slot) =>
-        stays(slot) && isThere(slot) && (slot.state === 'in-sync' || slot.state === 'eligible'),
-    );
-    if (!hasRecordFloor(whole, layout)) return answer('lost');
-    return answer(
-      'unproven',
-      whole.filter((slot) => !isLive(slot)).map((slot) => slot.osd),
-    );
+    const { fate, awaited } = fateOfLeft(byUuid, layout, record.slots.filter(stays));
+    return answer(fate, awaited);
   }
   if (live.length === liveBefore.length) return undefined;
   if (!hasRecordFloor(live, layout))
@@ -112,6 +106,27 @@ function fateOf(question: Question): PgFate | undefined {
   if (distinctCount(live, layout, map) < floor)
     return distinctCount(liveBefore, layout, map) >= floor ? answer('writes-wait') : undefined;
   return answer('less-redundancy');
+}
+
+/**
+ * What becomes of a PG of which these slots are left. The one rule by which disks are given up, and by which a PG is
+ * called lost.
+ */
+export function fateOfLeft(
+  byUuid: ReadonlyMap<string, OsdEntry>,
+  layout: Layout,
+  left: readonly Slot[],
+): { readonly fate: 'less-redundancy' | 'unproven' | 'lost'; readonly awaited: readonly OsdId[] } {
+  const whole = left.filter(
+    ({ uuid, state }) =>
+      byUuid.get(uuid)?.destroyed === false && (state === 'in-sync' || state === 'eligible'),
+  );
+  const isLive = ({ uuid }: Slot): boolean => byUuid.get(uuid)?.up === true;
+  const live = whole.filter((slot) => slot.state === 'in-sync' && isLive(slot));
+  if (hasRecordFloor(live, layout)) return { fate: 'less-redundancy', awaited: [] };
+  if (!hasRecordFloor(whole, layout)) return { fate: 'lost', awaited: [] };
+  const awaited = whole.filter((slot) => !isLive(slot)).map(({ osd }) => osd);
+  return { fate: 'unproven', awaited };
 }
 
 /**

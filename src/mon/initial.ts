@@ -89,6 +89,7 @@ export function initialState(parts: {
     osds,
     pools: [],
     settings: [],
+    losses: [],
     nextOsdId: osds.length,
     nextPoolId: 1,
   };

@@ -9,7 +9,7 @@
 // An interim layout is one that the monitor makes by itself when the active one can't take writes:
 // with fewer shards, on the disks that are up, and still able to lose one of them.
 
-import type { Epoch, PgId } from '../base/ids.ts';
+import { type Epoch, type PgId, parsePgId } from '../base/ids.ts';
 import {
   activeLayout,
   type ClusterMap,
@@ -91,7 +91,12 @@ export function withoutPool(state: MonState, pool: Pool): MonState {
   const pools = state.map.pools.filter((each) => each.id !== pool.id);
   return {
     ...state,
-    map: { ...state.map, epoch: nextEpoch(state.map), pools },
+    map: {
+      ...state.map,
+      epoch: nextEpoch(state.map),
+      pools,
+      losses: state.map.losses.filter((loss) => parsePgId(loss.pg).pool !== pool.id),
+    },
     records: new Map([...state.records].filter(([pg]) => !gone.has(pg))),
   };
 }

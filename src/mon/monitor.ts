@@ -19,6 +19,7 @@ import {
   findOsd,
   findPool,
   type Layout,
+  type LossKind,
   type OsdEntry,
   type Pool,
   pgIdsOf,
@@ -38,6 +39,7 @@ import {
   slotCount,
   writeFloor,
 } from '../map/geometry.ts';
+import { judgeLost } from '../map/lost-pg.ts';
 import { mapFault, pgCountMax } from '../map/map-fault.ts';
 import {
   acceptRolledBack,
@@ -160,6 +162,12 @@ function requireBearable(records: Iterable<PgRecord>): void {
         'refused',
         `osd.${osd} would be in ${count} placement groups, and can bear ${pgsPerOsdMax}: take fewer; about 100 an OSD are usual`,
       );
+}
+
+/** What would be lost if placement groups began again, and how they could be had back better. */
+export interface PgLosses {
+  readonly lines: readonly string[];
+  readonly advice: readonly string[];
 }
 
 /** A change that waits for its turn. */
@@ -1517,6 +1525,74 @@ export class Monitor {
           `osd.${id} is still named by pg ${pg}${more.length > 0 ? ` and ${more.length} more` : ''}: what it holds may be all there is`,
         );
       return withoutOsds(state, new Set([id]));
+    });
+  }
+
+  // ——— placement groups that are lost ———
+
+  /** Why each may not begin again, or what would be lost by it and how it could be had better. Changes nothing. */
+  lossesOfPgs(pgs: readonly PgId[], kind: LossKind): PgLosses {
+    return this.#lossesOf(this.#state, pgs, kind);
+  }
+
+  #lossesOf(state: MonState, pgs: readonly PgId[], kind: LossKind): PgLosses {
+    const lines: string[] = [];
+    const advice: string[] = [];
+    for (const pg of pgs) {
+      const verdict = judgeLost(state.map, this.#requireRecord(state, pg), kind);
+      if (verdict.kind === 'refused') throw new MonError('refused', verdict.reason);
+      // It was lost before, and has what it has until others are filled from it.
+      if (this.#emptinessOf(pg)?.serving === true)
+        throw new MonError('refused', `pg ${pg} is served: it is not lost`);
+      lines.push(...verdict.lines);
+      for (const each of verdict.advice) if (!advice.includes(each)) advice.push(each);
+    }
+    return { lines, advice };
+  }
+
+  #requireRecord(state: MonState, pg: PgId): PgRecord {
+    const record = state.records.get(pg);
+    if (record === undefined) throw new MonError('not-found', `no placement group ${pg}`);
+    return record;
+  }
+
+  /**
+   * Placement groups that are lost begin again, unless `accept` throws at what is lost by it. Done when that is
+   * decided; what can be read of them is found out then, and they serve when that has ended. Looking and doing
+   * are one change.
+   */
+  async beginAgain(
+    pgs: readonly PgId[],
+    how: { readonly kind: LossKind; readonly acceptedBy: string },
+    accept: (losses: PgLosses) => void,
+  ): Promise<void> {
+    await this.#command((state) => {
+      accept(this.#lossesOf(state, pgs, how.kind));
+      const records = new Map(state.records);
+      const wallMs = this.#wholeNowMs();
+      for (const pg of pgs) {
+        const verdict = judgeLost(state.map, this.#requireRecord(state, pg), how.kind);
+        if (verdict.kind === 'lost') records.set(pg, verdict.after(this.#nonce()));
+      }
+      const named = new Set(pgs);
+      const losses = [
+        ...state.map.losses.filter(({ pg }) => !named.has(pg)),
+        ...[...named].map((pg) => ({ pg, ...how, wallMs })),
+      ];
+      const epoch = (state.map.epoch + 1) as Epoch;
+      return this.#planned({ ...state, records, map: { ...state.map, epoch, losses } });
+    });
+    for (const pg of pgs) this.#env.log.write('warn', 'lost pg begins again', { pg, ...how });
+  }
+
+  /** From now on nobody is told of these losses: what they took is deleted, or written anew. */
+  async forgetLosses(pgs: readonly PgId[]): Promise<void> {
+    await this.#command((state) => {
+      const { map } = state;
+      const unknown = pgs.find((pg) => !map.losses.some((loss) => loss.pg === pg));
+      if (unknown !== undefined) throw new MonError('not-found', `pg ${unknown} has lost nothing`);
+      const losses = map.losses.filter(({ pg }) => !pgs.includes(pg));
+      return { ...state, map: { ...map, epoch: (map.epoch + 1) as Epoch, losses } };
     });
   }
 

@@ -14,7 +14,7 @@ import type { Env } from '../env/env.ts';
 import { EnvError } from '../env/errors.ts';
 import type { Address } from '../env/network.ts';
 import { clusterMapCodec, isRetired } from '../map/cluster-map.ts';
-import { type PgRecord, slotOf } from '../map/pg-record.ts';
+import { isBeginner, type PgRecord, type SlotState, slotOf } from '../map/pg-record.ts';
 import { NetError } from '../net/errors.ts';
 import { type Identity, type SessionServer, serveSessions } from '../net/handshake.ts';
 import { pairKey } from '../net/keys.ts';
@@ -109,6 +109,8 @@ export class Osd {
   /** PGs that can't be started here, and why. */
   readonly #stopped = new Map<PgId, string>();
   readonly #trash: Trash;
+  /** Lost PGs whose disk is being made ready to begin again. */
+  readonly #beginning = new Set<PgId>();
   /** PGs that come back from the trash. */
   readonly #reviving = new Map<PgId, Promise<void>>();
   #server: SessionServer | undefined;
@@ -498,11 +500,54 @@ export class Osd {
     primary?.onRecord(record);
     if (primary?.hasEnded === true) this.#primaries.delete(record.pg);
     if (record.primary !== self.uuid || this.#primaries.has(record.pg)) return;
-    if (slotOf(record, self.uuid)?.state !== 'in-sync') return;
+    const slot = slotOf(record, self.uuid);
+    if (slot !== undefined && isBeginner(slot)) {
+      this.#beginAgain(record, slot.state);
+      return;
+    }
+    if (slot?.state !== 'in-sync') return;
     const member = this.#member(record);
     const layout = member?.layout();
     if (member === undefined || layout === undefined || !member.isWhole) return;
     this.#primaries.set(record.pg, new Primary(this.#world, { member, layout, record }));
+  }
+
+  /**
+   * A lost PG begins again from this disk: with what is here, taken for all there is, or with nothing. Done again
+   * after a crash, since nothing is served before the record says that it has begun.
+   */
+  #beginAgain(record: PgRecord, state: SlotState): void {
+    const { pg } = record;
+    if (this.#beginning.has(pg)) return;
+    this.#beginning.add(pg);
+    this.#env.tasks.spawn(`begin ${pg} again`, async () => {
+      try {
+        await this.#revive(pg);
+        if (state === 'founding') await this.#erase(pg);
+        const member = this.#member(record);
+        await member?.alone(() => member.disk.takeForWhole());
+        const layout = member?.layout();
+        const now = this.#world.mon.records.get(pg);
+        const slot = now === undefined ? undefined : slotOf(now, this.#world.self.uuid);
+        const isStill = slot?.state === state && now?.primary === this.#world.self.uuid;
+        if (this.#closed || !isStill || member === undefined || layout === undefined) return;
+        this.#primaries.set(pg, new Primary(this.#world, { member, layout, record: now }));
+      } catch (error) {
+        // Tried again with the next look.
+        this.#env.log.write('warn', 'lost pg can not begin', { pg, error: describeError(error) });
+      } finally {
+        this.#beginning.delete(pg);
+      }
+    });
+  }
+
+  /** Everything of the PG on this disk, also where it can't be understood. */
+  async #erase(pg: PgId): Promise<void> {
+    const member = this.#members.get(pg);
+    const work = (): Promise<void> => PgDisk.discard(this.#store, pg);
+    await (member === undefined ? work() : member.alone(work));
+    this.#members.delete(pg);
+    this.#stopped.delete(pg);
   }
 
   /** The PG's member here, made when the record names this disk; undefined when it is stopped. */
@@ -511,7 +556,8 @@ export class Osd {
     if (known !== undefined) return known;
     if (this.#stopped.has(record.pg)) return undefined;
     // A slot that is in-sync and unknown here is one of a new PG; a joining one starts with nothing.
-    const isComplete = slotOf(record, this.#world.self.uuid)?.state === 'in-sync';
+    const slot = slotOf(record, this.#world.self.uuid);
+    const isComplete = slot !== undefined && (slot.state === 'in-sync' || isBeginner(slot));
     return this.#addMember(PgDisk.create(this.#store, record, isComplete));
   }
 

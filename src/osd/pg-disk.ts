@@ -488,6 +488,15 @@ export class PgDisk {
     this.#putMeta(transaction, { cursor: firstPosition });
   }
 
+  /** What is here is all there is, also where more was on its way; durable when it resolves. */
+  takeForWhole(): Promise<void> {
+    if (this.#meta.cursor === undefined) return Promise.resolve();
+    const before = this.#memory('without-missing');
+    const transaction = new Transaction();
+    this.#putMeta(transaction, { cursor: undefined });
+    return this.#commit(transaction, before);
+  }
+
   /** Remembers a newer record of the same tenure. */
   rememberRecord(record: PgRecord): Promise<void> {
     const before = this.#memory('without-missing');

@@ -22,6 +22,8 @@ import { type Instant, sleep } from '../env/clock.ts';
 import { findLayout, type Layout } from '../map/cluster-map.ts';
 import type { Geometry } from '../map/geometry.ts';
 import {
+  beginnerOf,
+  begun,
   drop,
   establish,
   hasWriteFloor,
@@ -30,6 +32,7 @@ import {
   promote,
   retire,
   type Slot,
+  type SlotState,
   slotOf,
   slotsIn,
 } from '../map/pg-record.ts';
@@ -52,6 +55,7 @@ import { Link, type LinkOwner, type Shard } from './link.ts';
 import type { Member } from './member.ts';
 import { factsOf, isSameBlob, type PgDisk } from './pg-disk.ts';
 import { clockStepMsMax, wallAheadMs } from './promises.ts';
+import { findUnreadable } from './salvage.ts';
 import { SequenceWaiters } from './sequence-waiters.ts';
 import {
   assemble,
@@ -155,6 +159,8 @@ export class Primary implements LinkOwner {
   #readFailedAt: Instant = Number.NEGATIVE_INFINITY as Instant;
   /** Not before this are bad shards of this disk tried again. */
   #repairAt: Instant = Number.NEGATIVE_INFINITY as Instant;
+  /** How the PG was to begin again when this disk was made ready for it. */
+  readonly #beginsAs: SlotState | undefined;
   #waiting = 'its tenure to be established';
   #reconciling = false;
   #endedReason = '';
@@ -170,6 +176,7 @@ export class Primary implements LinkOwner {
     this.pg = parts.member.pg;
     this.layout = parts.layout;
     this.#record = parts.record;
+    this.#beginsAs = beginnerOf(parts.record)?.state;
     this.adopted = new Promise((resolve) => {
       this.#resolveAdopted = resolve;
     });
@@ -252,6 +259,11 @@ export class Primary implements LinkOwner {
       this.end('another primary was elected');
       return;
     }
+    const beginsAs = beginnerOf(record)?.state;
+    if (beginsAs !== undefined && beginsAs !== this.#beginsAs) {
+      this.end('it was lost, and begins again');
+      return;
+    }
     if (this.#phase !== 'starting' && record.tenure !== this.#tenure) {
       this.end('a newer tenure began');
       return;
@@ -302,7 +314,8 @@ export class Primary implements LinkOwner {
       this.#inSyncLinks().every((link) => link.collected !== undefined),
     );
     if (this.hasEnded) return;
-    await this.#adopt();
+    if (beginnerOf(this.#record) === undefined) await this.#adopt();
+    else await this.#beginAgain();
     if (this.hasEnded) return;
     this.#resolveAdopted();
     const head = this.disk.head.sequence;
@@ -597,6 +610,60 @@ export class Primary implements LinkOwner {
         'failed',
         `${this.pg}: ${dropped} left after puts were judged by its word`,
       );
+  }
+
+  /**
+   * The operator took this disk for the best that is left of a PG that was lost. First it is written down, in this
+   * disk's log, what of it can't be read and is given up; then this disk is in-sync, alone, and others are filled
+   * from it. Nobody hears of anything before both are durable, so that a crash on the way repeats it.
+   */
+  async #beginAgain(): Promise<void> {
+    const beginner = beginnerOf(this.#record);
+    if (beginner === undefined) return;
+    if (beginner.uuid !== this.world.self.uuid)
+      throw new OsdError('failed', `${this.pg} begins again from osd.${beginner.osd}`);
+    if (beginner.state === 'salvaging') {
+      // What they left behind when they were taken off the record comes out of their trash with this.
+      await this.#until('others to look what they have', () =>
+        [...this.#links.values()].every(
+          (link) => link.collected !== undefined || this.#isDown(link),
+        ),
+      );
+      if (this.hasEnded) return;
+      const lost = await findUnreadable(this);
+      await this.#giveUp(lost);
+      await this.#fillMine();
+      this.world.env.log.write('warn', 'lost pg salvaged', { pg: this.pg, lost: lost.length });
+    }
+    while (!this.hasEnded && beginnerOf(this.#record) !== undefined) {
+      this.#waiting = 'a monitor';
+      const nonce = this.#nonce();
+      await this.#propose((record) => begun(record, this.world.self.uuid, nonce));
+      if (beginnerOf(this.#record) !== undefined)
+        await sleep(this.world.env.clock, 200, 'begin again');
+    }
+  }
+
+  #isDown({ slot }: Link): boolean {
+    return this.world.mon.map?.osds.find(({ uuid }) => uuid === slot.uuid)?.up !== true;
+  }
+
+  /** For `findUnreadable`: what is done, for a person. */
+  set waiting(words: string) {
+    this.#waiting = words;
+  }
+
+  async #giveUp(blobs: readonly BlobId[]): Promise<void> {
+    for (let at = 0; at < blobs.length && !this.hasEnded; at += abandonedAtOnce) {
+      const { head } = this.disk;
+      await this.#appendAdopted({
+        version: { tenure: this.#tenure, sequence: head.sequence + 1 },
+        previous: head,
+        request: undefined,
+        result: emptyBytes,
+        effect: { kind: 'abandon', blobs: blobs.slice(at, at + abandonedAtOnce), requests: [] },
+      });
+    }
   }
 
   // ——— members ———
@@ -1310,7 +1377,15 @@ export class Primary implements LinkOwner {
     const mine =
       without === this.world.self.uuid ? undefined : await this.#readMine(facts.blob, window);
     if (mine !== undefined) found.set(this.mySlot.index, mine);
-    const rank = { 'in-sync': 0, eligible: 1, 'rolled-back': 2, stale: 3, joining: 4 };
+    const rank = {
+      'in-sync': 0,
+      salvaging: 0,
+      founding: 0,
+      eligible: 1,
+      'rolled-back': 2,
+      stale: 3,
+      joining: 4,
+    };
     const others = this.#record.slots
       .filter((slot) => slot.uuid !== this.world.self.uuid && slot.uuid !== without)
       .sort((a, b) => rank[a.state] - rank[b.state] || a.index - b.index);

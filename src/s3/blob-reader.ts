@@ -211,7 +211,7 @@ export async function loadExtents(cluster: Cluster, content: Content): Promise<r
 
 /** The bytes of an indirect manifest. */
 export async function readManifest(
-  cluster: Cluster,
+  cluster: Pick<Cluster, 'readBlob'>,
   manifest: { readonly manifestBytes: number; readonly runs: readonly BlobRun[] },
 ): Promise<Uint8Array> {
   if (manifest.manifestBytes > indirectBytesMax)

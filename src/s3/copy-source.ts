@@ -2,7 +2,7 @@
 // same digests a body from a client goes through. A blob has one owner, so copies rewrite bytes.
 
 import { createHash } from 'node:crypto';
-import { ClientError } from '../client/errors.ts';
+import { isBlobGone } from '../client/errors.ts';
 import type { BodySource } from '../env/http.ts';
 import { judgeOf } from './authorization.ts';
 import { BlobStream, loadExtents, PieceCursor } from './blob-reader.ts';
@@ -149,7 +149,7 @@ export async function withCopySource<T>(
   try {
     return await copy(source);
   } catch (error) {
-    if (!(error instanceof ClientError) || error.code !== 'no-such-blob') throw error;
+    if (!isBlobGone(error)) throw error;
     const again = await findCopySource(context);
     const { tenure, sequence } = source.entry.generation;
     if (again.entry.generation.tenure === tenure && again.entry.generation.sequence === sequence)

@@ -6,7 +6,7 @@
 //    which is harmless, since blob ids are never reused.
 // 4. Removed buckets are swept: uploads become garbage, and once all garbage is gone the shard's last rows go.
 
-import { ClientError } from '../client/errors.ts';
+import { isBlobGone } from '../client/errors.ts';
 import { readManifest } from './blob-reader.ts';
 import type { GatewayParts } from './context.ts';
 import {
@@ -138,7 +138,7 @@ export class GarbageCollector {
       const extents = decodeManifest(await readManifest(this.#parts.cluster, garbage));
       return extents.flatMap((extent) => extent.runs);
     } catch (error) {
-      if (error instanceof ClientError && error.code === 'no-such-blob') return [];
+      if (isBlobGone(error)) return [];
       throw error;
     }
   }

@@ -182,10 +182,12 @@ export class Migrator {
     } catch (error) {
       const isData =
         error instanceof DecodeError ||
-        (error instanceof ClientError && ['damaged', 'no-such-blob'].includes(error.code));
+        (error instanceof ClientError && ['damaged', 'no-such-blob', 'lost'].includes(error.code));
       if (!isData) throw error;
       // Gone: it was deleted or replaced meanwhile, and the next round will see that.
       if (error instanceof ClientError && error.code === 'no-such-blob') this.#movedInRound++;
+      // Lost for good: there is nothing to move, and its entry goes on saying so.
+      else if (error instanceof ClientError && error.code === 'lost') return;
       else this.#trouble = `${object}: ${describe(error)}`;
       this.#job.report(error, 'an object is not moved', object);
     }

@@ -20,7 +20,7 @@
 import { DecodeError } from '../base/codec.ts';
 import type { BlobId } from '../base/ids.ts';
 import type { BlobCursor } from '../client/cluster.ts';
-import { ClientError } from '../client/errors.ts';
+import { ClientError, isBlobGone } from '../client/errors.ts';
 import { readManifest } from './blob-reader.ts';
 import { dataPool } from './blob-writer.ts';
 import type { GatewayParts } from './context.ts';
@@ -204,8 +204,7 @@ export class OrphanCollector {
       const extents = decodeManifest(await readManifest(this.#parts.cluster, manifest));
       return extents.flatMap((extent) => extent.runs);
     } catch (error) {
-      const isGone = error instanceof ClientError && error.code === 'no-such-blob';
-      if (isGone && section === 'garbage') return [];
+      if (isBlobGone(error) && section === 'garbage') return [];
       throw error;
     }
   }

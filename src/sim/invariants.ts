@@ -16,7 +16,14 @@
 // The checker sees all daemons at once, which no daemon does.
 
 import type { PgId } from '../base/ids.ts';
-import { hasRecordFloor, hasWriteFloor, type PgRecord, slotOf, slotsIn } from '../map/pg-record.ts';
+import {
+  beginnerOf,
+  hasRecordFloor,
+  hasWriteFloor,
+  type PgRecord,
+  slotOf,
+  slotsIn,
+} from '../map/pg-record.ts';
 import { layoutOf } from '../mon/planner.ts';
 import type { Primary } from '../osd/primary.ts';
 import type { SimulatedCluster, SimulatedOsd } from './simulated-cluster.ts';
@@ -126,6 +133,7 @@ export class Invariants {
       }
       if (watched.record === record) continue;
       this.#checkChange(watched.record, record);
+      if (beginnerOf(record) !== undefined) watched.committed = 0;
       watched.record = record;
       this.#checkPrimaries(pg, watched);
       this.#checkHeads(pg, watched);
@@ -141,10 +149,18 @@ export class Invariants {
       this.#problem(`${pg}: tenure ${after.tenure} came after ${before.tenure}`);
     const layout = layoutOf(this.#cluster.monitor.map, pg);
     const inSync = slotsIn(after, 'in-sync');
-    if (layout !== undefined && !hasRecordFloor(inSync, layout))
+    // After a loss that was accepted it begins from one disk.
+    const begins = beginnerOf(after);
+    const wasLost =
+      begins !== undefined ||
+      beginnerOf(before) !== undefined ||
+      (layout !== undefined && !hasRecordFloor(slotsIn(before, 'in-sync'), layout));
+    if (layout !== undefined && !wasLost && !hasRecordFloor(inSync, layout))
       this.#problem(`${pg}: only ${inSync.length} in-sync, below the record floor`);
-    if (after.primary !== undefined && slotOf(after, after.primary)?.state !== 'in-sync')
-      this.#problem(`${pg}: the primary is ${slotOf(after, after.primary)?.state ?? 'no slot'}`);
+    const lead = after.primary === undefined ? undefined : slotOf(after, after.primary);
+    const mayLead = lead?.state === 'in-sync' || (begins !== undefined && lead === begins);
+    if (after.primary !== undefined && !mayLead)
+      this.#problem(`${pg}: the primary is ${lead?.state ?? 'no slot'}`);
     for (const slot of inSync) {
       if (slotOf(before, slot.uuid)?.state === 'in-sync') continue;
       const disk = this.#cluster.osdOf(slot.uuid)?.osd?.memberOf(pg)?.disk;

@@ -21,6 +21,7 @@ import { firstToBoot } from './stories/first-to-boot.ts';
 import { frozenOsd } from './stories/frozen-osd.ts';
 import { joiningDoesNotCount } from './stories/joining-does-not-count.ts';
 import { logTooOldToLead } from './stories/log-too-old-to-lead.ts';
+import { lostAndBegunAgain, lostAndBegunEmpty } from './stories/lost-and-begun-again.ts';
 import { plannedHandOver } from './stories/planned-hand-over.ts';
 import { pushOvertakenByADelete } from './stories/push-overtaken-by-a-delete.ts';
 import { requestHeldBack } from './stories/request-held-back.ts';
@@ -606,6 +607,8 @@ export const scenarios: ReadonlyMap<string, () => Promise<void>> = new Map([
   ['all-disks-of-yesterday', allDisksOfYesterday],
   ['older-map-store', olderMapStore],
   ['lost-group', lostGroup],
+  ['lost-and-begun-again', lostAndBegunAgain],
+  ['lost-and-begun-empty', lostAndBegunEmpty],
   ['joining-does-not-count', joiningDoesNotCount],
   ['first-to-boot', firstToBoot],
   ['push-overtaken-by-a-delete', pushOvertakenByADelete],

@@ -384,7 +384,7 @@ function mapped<S, T>(codec: Codec<S>, map: (value: S) => T): Codec<T> {
 const shardState = oneOf('open', 'sealed', 'closing');
 
 /** Keys with `begin <= key < end`; to the last one without an end. */
-const keyRange = struct({ begin: bytes, end: option(bytes) });
+export const keyRange = struct({ begin: bytes, end: option(bytes) });
 export type KeyRange = Carried<typeof keyRange>;
 
 export const everyKey: KeyRange = { begin: emptyBytes, end: undefined };

@@ -374,7 +374,8 @@ export class IndexClient implements IndexObjects {
       if (answer.reason === 'no-bucket' && now.record.bucketId === record.bucketId) {
         // Sealed but still registered: whoever was removing it did not get to the end.
         const facts = await describeShard(this, objectOf(now.record, key));
-        if (facts?.state.state === 'sealed') await this.unregister(bucket.name, record.bucketId);
+        if (facts === undefined) throw shardLost(bucket.name);
+        if (facts.state.state === 'sealed') await this.unregister(bucket.name, record.bucketId);
         throw refusalError('no-bucket', bucket.name);
       }
       record = now.record;
@@ -522,6 +523,15 @@ function objectOf(record: BucketRecord, key: Uint8Array): string {
 /** One shard is all of it, and no other is about to be. */
 function isWhole(record: BucketRecord): boolean {
   return record.ranges.length === 1 && record.splits.length === 0;
+}
+
+/** A registered bucket whose index has no rows there: its placement group was lost and begun anew. */
+function shardLost(name: string): S3Error {
+  return new S3Error(
+    'ObjectLost',
+    `This part of the index of bucket ${name} was lost, with all keys in it. Its operator can open it again, empty: holdfast bucket reopen ${name}`,
+    { detail: { BucketName: name } },
+  );
 }
 
 function notEmpty(name: string): S3Error {

@@ -24,6 +24,7 @@ import {
   checksum,
   content,
   grants,
+  keyRange,
   layoutRef,
   namedValues,
   retention,
@@ -433,6 +434,20 @@ export const sealShard = call(
 
 /** A shard to be filled by a split. */
 export const openPart = call('s3.open-part', nothing, nothing);
+
+/**
+ * Opens, empty, a shard whose rows were lost. `handsTo`: the shard that its upper keys were going to; what is there
+ * stays there. `writers`: those that every shard refuses.
+ */
+export const openLostShard = call(
+  's3.open-lost-shard',
+  struct({
+    range: option(keyRange),
+    handsTo: option(struct({ object: text, hasKeys: bool })),
+    writers: writerRanges,
+  }),
+  nothing,
+);
 
 /** `removal`: as `markRemoving` named it. */
 export const closeShard = call(

@@ -42,6 +42,7 @@ export const s3Methods: Methods = new Map([
   upkeep.relocatePartMethod,
   upkeep.openShardMethod,
   upkeep.openPartMethod,
+  upkeep.openLostShardMethod,
   upkeep.sealShardMethod,
   upkeep.closeShardMethod,
   upkeep.reopenShardMethod,

@@ -1,6 +1,6 @@
 // What jobs ask of a shard: garbage, references, new places of blobs; and its life from opened to swept.
 
-import { afterKey, compareBytes } from '../../base/bytes.ts';
+import { afterKey, compareBytes, emptyBytes } from '../../base/bytes.ts';
 import type {
   MethodContext,
   MethodRow,
@@ -16,6 +16,7 @@ import {
   type ShardState,
   stampEntry,
   wholeShard,
+  writersFormat,
 } from './format.ts';
 import { GarbageList } from './garbage-list.ts';
 import { readEntry } from './key-versions.ts';
@@ -161,6 +162,26 @@ export const openPartMethod = define(messages.openPart, async (view) => ({
     (await readShard(view)).state === undefined ? opened({ ...wholeShard, range: undefined }) : [],
   result: {},
 }));
+
+/** Its versions name tenures of the same placement group, which only rise: none is given twice. */
+export const openLostShardMethod = define(messages.openLostShard, async (view, argument) => {
+  if ((await readShard(view)).state !== undefined) return { result: {} };
+  const { range, handsTo, writers } = argument;
+  const end = range?.end;
+  const split =
+    handsTo === undefined
+      ? undefined
+      : {
+          object: handsTo.object,
+          // Where nothing had gone yet, it goes on; else the registry learns of the boundary next.
+          phase: handsTo.hasKeys ? ('done' as const) : ('steady' as const),
+          chunk: { begin: end ?? emptyBytes, end },
+          tenure: 0,
+        };
+  const effects = opened({ ...wholeShard, range, split });
+  if (writers.length > 0) effects.push(put(cancelledRow, writersFormat.encode({ writers })));
+  return { effects, result: {} };
+});
 
 function opened(state: ShardState): RowEffect[] {
   const counts = { entries: 0, sizeBytes: 0, after: undefined };

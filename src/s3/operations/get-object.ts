@@ -1,6 +1,6 @@
 // GetObject and HeadObject: the entry decides everything but the bytes, which stream from their blobs.
 
-import { ClientError } from '../../client/errors.ts';
+import { isBlobGone } from '../../client/errors.ts';
 import type { HttpResponse } from '../../env/http.ts';
 import { BlobStream, loadExtents, PieceCursor } from '../blob-reader.ts';
 import {
@@ -231,7 +231,7 @@ async function serve(
     } catch (error) {
       // Replaced and collected between our two looks: the new entry is the answer. The same entry without
       // its blobs is a loss, and said so.
-      if (!(error instanceof ClientError) || error.code !== 'no-such-blob') throw error;
+      if (!isBlobGone(error)) throw error;
       const again = await readEntry(context, access, wanted);
       const { tenure, sequence } = entry.generation;
       if (again.generation.tenure === tenure && again.generation.sequence === sequence) throw error;

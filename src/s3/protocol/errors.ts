@@ -3,6 +3,7 @@
 
 import type { ClientErrorCode } from '../../client/errors.ts';
 import { ClientError } from '../../client/errors.ts';
+import { formatIsoDate } from './dates.ts';
 
 const table = {
   AccessControlListNotSupported: [400, 'The bucket does not allow ACLs'],
@@ -121,6 +122,8 @@ const table = {
     'A header or query you provided implies functionality that is not implemented.',
   ],
   NotModified: [304, 'Not Modified'],
+  // Ours: the cluster lost the bytes, and its operator knows. Not to be tried again.
+  ObjectLost: [410, 'The object was lost'],
   ObjectLockConfigurationNotFoundError: [
     404,
     'Object Lock configuration does not exist for this bucket',
@@ -199,6 +202,7 @@ const s3CodeOf: Readonly<Record<ClientErrorCode, S3ErrorCode>> = {
   'no-space': 'InsufficientStorage',
   // The entry was read again before this is answered: the bytes are gone, and that is ours to explain.
   'no-such-blob': 'InternalError',
+  lost: 'ObjectLost',
   'no-such-pool': 'ServiceUnavailable',
   superseded: 'ServiceUnavailable',
   'too-large': 'InternalError',
@@ -209,7 +213,13 @@ const s3CodeOf: Readonly<Record<ClientErrorCode, S3ErrorCode>> = {
 /** Any thrown thing as what the client is told; `InternalError` for what is nobody's expected answer. */
 export function s3ErrorOf(error: unknown): S3Error {
   if (error instanceof S3Error) return error;
-  if (error instanceof ClientError)
-    return new S3Error(s3CodeOf[error.code], `${error.code}: ${error.detail}`, { cause: error });
+  if (error instanceof ClientError) {
+    const { code, loss } = error;
+    const when =
+      loss === undefined
+        ? ''
+        : `; ${loss.acceptedBy} accepted the loss at ${formatIsoDate(loss.wallMs)}`;
+    return new S3Error(s3CodeOf[code], `${code}: ${error.detail}${when}`, { cause: error });
+  }
   return new S3Error('InternalError', undefined, { cause: error });
 }

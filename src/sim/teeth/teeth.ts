@@ -244,8 +244,8 @@ export const teeth: readonly Tooth[] = [
       },
       {
         file: 'src/map/pg-record.ts',
-        find: "if (!hasRecordFloor([...inSync, ...slotsIn(after, 'rolled-back')], layout))",
-        replace: 'if (inSync.length === 0)',
+        find: 'if (!wasLost || left) return',
+        replace: 'if (inSync.length === 0) return',
       },
     ],
   },
@@ -655,5 +655,40 @@ export const teeth: readonly Tooth[] = [
           'deleteBlobs(run.layout, blobsOfRun({ ...run, first: { ...run.first, counter: run.first.counter + 1 } }));',
       },
     ],
+  },
+  {
+    name: 'a lost group that begins empty keeps what was there',
+    breaks: 'rule 24',
+    patches: [{ file: osd, find: "if (state === 'founding') await this.#erase(pg);", replace: '' }],
+    scenario: 'lost-and-begun-empty',
+  },
+  {
+    name: 'a disk that does not answer is taken for one that has nothing',
+    breaks: 'promise P3',
+    patches: [
+      {
+        file: 'src/osd/salvage.ts',
+        find: 'pg.waiting = `osd.${slot.osd} to say what it has`;',
+        replace: 'if (pg.pg !== undefined) return false;',
+      },
+      {
+        file: primary,
+        find: 'link.collected !== undefined || this.#isDown(link)',
+        replace: 'link !== undefined',
+      },
+    ],
+    scenario: 'lost-and-begun-again',
+  },
+  {
+    name: 'a lost group begins again though who held everything may come back',
+    breaks: 'rule 18',
+    patches: [
+      {
+        file: 'src/map/lost-pg.ts',
+        find: 'if (awaited.length > 0) {',
+        replace: 'if (awaited.length > 1000) {',
+      },
+    ],
+    scenario: 'lost-and-begun-again',
   },
 ];

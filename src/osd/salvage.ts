@@ -1,0 +1,140 @@
+// What of a lost PG can still be read: asked when it begins again from the best disk that is left. Each blob that this
+// disk knows of is looked for on every disk that the record names. One that too few have is given up for good, so
+// "does not have it" is only what a disk says itself: one that does not answer is waited for, until it answers or is
+// given up by name.
+
+import type { BlobId } from '../base/ids.ts';
+import type { ClusterMap } from '../map/cluster-map.ts';
+import type { PgRecord, Slot } from '../map/pg-record.ts';
+import type { BlobFacts } from '../wire/entry.ts';
+import type { BlobListing, FailureCode } from '../wire/messages.ts';
+import { OsdError } from './errors.ts';
+import { isSameBlob, type PgDisk } from './pg-disk.ts';
+import { shardsNeeded } from './shards.ts';
+import type { World } from './world.ts';
+
+/** What the search needs of the PG's primary. */
+export interface Salvaged {
+  readonly world: World;
+  readonly pg: string;
+  readonly disk: PgDisk;
+  readonly record: PgRecord;
+  readonly mySlot: Slot;
+  readonly hasEnded: boolean;
+  waiting: string;
+}
+
+/** Blobs listed at once, and of these looked for at once: each is a question to every other disk. */
+const blobsPerPage = 500;
+const blobsAtOnce = 16;
+
+const answerMs = 5000;
+
+/** Said by a disk of what it holds. Other refusals say nothing about that. */
+const absent: ReadonlySet<FailureCode> = new Set([
+  'no-such-blob',
+  'damaged',
+  'stale',
+  'bad-request',
+]);
+
+/**
+ * The blobs of which too few shards are left. Throws `OsdError` `failed` when some disk did not say what it has; then
+ * the search begins anew with the next attempt. The answer has one id for each lost blob: 40 bytes.
+ */
+export async function findUnreadable(pg: Salvaged): Promise<readonly BlobId[]> {
+  const lost: BlobId[] = [];
+  let seen = 0;
+  const look = async (listings: readonly Known[]): Promise<void> => {
+    for (let at = 0; at < listings.length && !pg.hasEnded; at += blobsAtOnce) {
+      const some = listings.slice(at, at + blobsAtOnce);
+      const readable = await Promise.all(some.map((known) => isReadable(pg, known)));
+      for (const [index, known] of some.entries()) if (!readable[index]) lost.push(known.blob);
+      seen += some.length;
+      pg.waiting = `what can still be read (${seen} blobs looked for, ${lost.length} lost)`;
+    }
+  };
+  await look(pg.disk.missing(pg.disk.missingCount).map((listing) => knownOf(listing, false)));
+  let after: BlobId | undefined;
+  while (!pg.hasEnded) {
+    const blobs: readonly BlobId[] = await pg.disk.listBlobs(after, blobsPerPage);
+    const known: Known[] = [];
+    for (const blob of blobs) {
+      if (pg.disk.isMissing(blob)) continue;
+      // Nothing that is written of it can be read: nobody knows what its shards should be.
+      const listing = await pg.disk.listing(blob).catch(() => undefined);
+      if (listing === undefined) lost.push(blob);
+      else known.push(knownOf(listing, !pg.disk.isDamaged(blob)));
+    }
+    await look(known);
+    after = blobs.at(-1);
+    if (after === undefined || blobs.length < blobsPerPage) break;
+  }
+  return lost;
+}
+
+interface Known {
+  readonly blob: BlobId;
+  readonly facts: BlobFacts;
+  /** This disk has its own shard of it. */
+  readonly isHere: boolean;
+}
+
+function knownOf({ facts }: BlobListing, isHere: boolean): Known {
+  return { blob: facts.blob, facts, isHere };
+}
+
+async function isReadable(pg: Salvaged, { facts, isHere }: Known): Promise<boolean> {
+  const needed = shardsNeeded(facts.geometry);
+  const found = new Set<number>();
+  // Its first bytes only: what is behind them a deep scrub verifies.
+  if (isHere && (await hasMine(pg, facts))) found.add(pg.mySlot.index);
+  const others = pg.record.slots.filter((slot) => slot.uuid !== pg.world.self.uuid);
+  for (const slot of others) {
+    if (found.size >= needed) return true;
+    if (found.has(slot.index) || hasNothing(pg.world.mon.map, slot)) continue;
+    if (await hasTheirs(pg, slot, facts)) found.add(slot.index);
+  }
+  return found.size >= needed;
+}
+
+/** Given up by name, or away before it was ever filled. */
+function hasNothing(map: ClusterMap | undefined, { uuid, state, asOf }: Slot): boolean {
+  const osd = map?.osds.find((each) => each.uuid === uuid);
+  if (osd === undefined || osd.destroyed) return true;
+  return !osd.up && state === 'joining' && asOf === 0;
+}
+
+async function hasMine({ disk }: Salvaged, facts: BlobFacts): Promise<boolean> {
+  try {
+    await disk.readShard(facts.blob, 0, 1);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function hasTheirs(pg: Salvaged, slot: Slot, facts: BlobFacts): Promise<boolean> {
+  const question = {
+    kind: 'read-shard',
+    pg: pg.record.pg,
+    blob: facts.blob,
+    offsetBytes: 0,
+    lengthBytes: 1,
+  } as const;
+  try {
+    const session = await pg.world.peers.session(slot.uuid);
+    const { message } = await session.request({ message: question }, answerMs);
+    if (message.kind === 'shard') {
+      const isRightIndex = facts.geometry.kind === 'copies' || message.index === slot.index;
+      return isRightIndex && isSameBlob(message.facts, facts);
+    }
+    if (message.kind === 'failure' && absent.has(message.code)) return false;
+  } catch (error) {
+    pg.waiting = `osd.${slot.osd} to say what it has`;
+    throw new OsdError('failed', `osd.${slot.osd} does not say what it has of ${pg.pg}`, {
+      cause: error,
+    });
+  }
+  throw new OsdError('failed', `osd.${slot.osd} can't say what it has of ${pg.pg}`);
+}
