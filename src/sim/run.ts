@@ -19,6 +19,7 @@ import { isLinearizable } from './linearizability.ts';
 import { Nemesis } from './nemesis.ts';
 import { S3Workload } from './s3-workload.ts';
 import { SimulatedCluster, type SimulatedGateway } from './simulated-cluster.ts';
+import { lifecycleOptions, VersionsWorkload } from './versions-workload.ts';
 import { registerModel, Workload, workloadMethods } from './workload.ts';
 
 export interface RunOptions {
@@ -100,6 +101,7 @@ const gatewayOptions = {
   garbageGraceMs: 10_000,
   garbageIntervalMs: 3000,
   garbageBlobsPerSecond: 10_000,
+  ...lifecycleOptions,
 } as const;
 
 /** Splits in ordinary runs: a dozen keys are several shards then. */
@@ -123,6 +125,7 @@ class Run {
   readonly #nemesis: Nemesis;
   readonly #invariants: Invariants;
   readonly #s3: S3Workload;
+  readonly #versions: VersionsWorkload;
   /** Replacements of gateways that died, which start when the cluster lets them. */
   readonly #starting = new Set<Promise<void>>();
   /** Of those that live; the workload chooses among them at each request. */
@@ -158,6 +161,9 @@ class Run {
     this.#s3 = new S3Workload(new SeededRandom(this.#random.below(2 ** 32)), () =>
       this.#cluster.scheduler.now(),
     );
+    this.#versions = new VersionsWorkload(new SeededRandom(this.#random.below(2 ** 32)), () =>
+      this.#cluster.scheduler.now(),
+    );
     this.#nemesis = new Nemesis({
       random: new SeededRandom(this.#random.below(2 ** 32)),
       cluster: this.#cluster,
@@ -173,6 +179,7 @@ class Run {
     this.#workload.pools = this.#nemesis;
     this.#workload.excuses = this.#nemesis;
     this.#s3.excuses = this.#nemesis;
+    this.#versions.excuses = this.#nemesis;
     this.#s3.gateways = () => this.#gateways;
     this.#invariants = new Invariants(this.#cluster);
     this.#cluster.scheduler.afterEach = () => this.#invariants.check();
@@ -194,15 +201,16 @@ class Run {
     problems.unshift(...cluster.failures, ...this.#invariants.problems);
     problems.push(...this.#nemesis.problems);
     problems.push(...this.#workload.problems, ...this.#checkRegisters());
-    problems.push(...this.#s3.problems, ...this.#s3.checkHistories());
+    for (const s3 of [this.#s3, this.#versions])
+      problems.push(...s3.problems, ...s3.checkHistories());
     if (problems.length > 0) problems.push(cluster.recentLog());
     return {
       seed: this.#options.seed,
       problems,
       events: cluster.scheduler.events,
-      operations: this.#workload.operations + this.#s3.operations,
-      refused: this.#workload.refused + this.#s3.refused,
-      undecided: this.#undecided + this.#s3.undecided,
+      operations: this.#workload.operations + this.#s3.operations + this.#versions.operations,
+      refused: this.#workload.refused + this.#s3.refused + this.#versions.refused,
+      undecided: this.#undecided + this.#s3.undecided + this.#versions.undecided,
       faults: this.#nemesis.counts,
       logged: Object.fromEntries(cluster.logged),
       virtualMs: cluster.scheduler.now(),
@@ -221,7 +229,10 @@ class Run {
     for (let count = 0; count < gatewayCount; count++)
       this.#gateways.push(await cluster.gateway(this.#gatewayOptions));
     const [first] = this.#gateways;
-    if (first !== undefined) await cluster.settle(this.#s3.prepare(first), 'a bucket', answersMs);
+    if (first !== undefined) {
+      await cluster.settle(this.#s3.prepare(first), 'a bucket', answersMs);
+      await cluster.settle(this.#versions.prepare(first), 'a bucket of versions', answersMs);
+    }
     const work = [
       ...this.#clients.map((_, index) => this.#work(index)),
       ...this.#gateways.map((_, index) => this.#workS3(index)),
@@ -254,6 +265,7 @@ class Run {
     const [gateway] = this.#gateways;
     if (gateway === undefined) return;
     this.#s3.excuses = undefined;
+    this.#versions.excuses = undefined;
     await cluster.settle(this.#s3.readAll(gateway), 'the last S3 reads', answersMs);
     for (const each of this.#gateways) each.process.kill();
     cluster.killMonitor({ power: false });
@@ -261,7 +273,9 @@ class Run {
     const last = await cluster.gateway({ ...this.#gatewayOptions, ...sweepingOptions });
     await cluster.scheduler.run(collectMs);
     await cluster.settle(this.#s3.readAll(last), 'S3 reads after collection', answersMs);
+    await cluster.settle(this.#versions.readAll(last), 'reads of versions', answersMs);
     await cluster.settle(this.#s3.removeAll(last), 'the last S3 deletes', answersMs);
+    await cluster.settle(this.#versions.removeAll(last), 'deletes of versions', answersMs);
     await cluster.settle(this.#s3.removeBucket(last), 'the removal of the bucket', answersMs);
     await cluster.scheduler.run(collectMs);
     const left = await cluster.settle(this.#bucketsLeft(last.client), 'the last look', answersMs);
@@ -307,7 +321,8 @@ class Run {
 
   async #workS3(index: number): Promise<void> {
     while (!this.#isOver) {
-      await this.#s3.step(this.#gateways[index] as SimulatedGateway);
+      const workload = this.#random.below(3) === 0 ? this.#versions : this.#s3;
+      await workload.step(this.#gateways[index] as SimulatedGateway);
       await sleep(this.#clock, this.#random.below(s3PauseMsMax), 's3 client pause');
     }
   }

@@ -30,6 +30,10 @@ export function md5Hex(bytes: Uint8Array): string {
   return createHash('md5').update(bytes).digest('hex');
 }
 
+export function md5Base64(bytes: Uint8Array): string {
+  return createHash('md5').update(bytes).digest('base64');
+}
+
 export function signedRequest(call: S3Call, wallMs: number): HttpRequest {
   const amzDate = formatAmzDate(wallMs);
   const date = amzDate.slice(0, 8);

@@ -2,20 +2,14 @@
 // must be linearizable (a listing is one read of each of its keys); per answer, bytes that must be those of
 // the value its ETag names.
 
-import {
-  compareBytes,
-  concatBytes,
-  decodeUtf8,
-  emptyBytes,
-  encodeUtf8,
-  equalBytes,
-} from '../base/bytes.ts';
+import { compareBytes, decodeUtf8, emptyBytes, encodeUtf8, parseHex } from '../base/bytes.ts';
 import type { Random } from '../env/random.ts';
 import { partBytesMin } from '../s3/protocol/limits.ts';
 import { encodePercent } from '../s3/protocol/percent.ts';
 import type { WholeResponse } from '../testing/simulated-http.ts';
 import { isLinearizable, type Model, type Operation } from './linearizability.ts';
-import { md5Hex, type S3Call, signedRequest } from './s3-request.ts';
+import { md5Hex, type S3Call } from './s3-request.ts';
+import { bytesOf, etagOf, lengthOf, S3Asker, S3Values } from './s3-values.ts';
 import type { SimulatedGateway } from './simulated-cluster.ts';
 import type { Excuses } from './workload.ts';
 
@@ -42,80 +36,46 @@ interface OpenOperation extends Operation<KeyCall> {
   answeredAt: number | undefined;
 }
 
-interface Piece {
-  readonly seed: number;
-  readonly bytes: number;
-}
-
-/** What was put in one piece, or in several parts. */
-interface Value {
-  readonly parts: readonly Piece[];
-}
-
 interface Upload {
   readonly key: string;
   readonly id: string;
 }
 
-/** In the index and beyond it, around the edges of chunks, stripes and, rarely, of blobs. */
-const sizes = [0, 1, 5000, 16_384, 16_385, 65_536, 70_000, 150_000];
-/** The first few live in the index. */
-const inlineSizes = 4;
-const largeBytes = 4_194_305;
-
 const bucket = 'bucket';
 const copyTargets = ['copy-0', 'copy-1', 'copy-2'];
-
-function pattern({ seed, bytes }: Piece): Uint8Array {
-  const made = new Uint8Array(bytes);
-  for (let at = 0; at < bytes; at++) made[at] = (at * 31 + seed * 17 + (at >> 8)) & 0xff;
-  // Equal patterns of different values would be one value to the checker.
-  for (let at = 0; at < Math.min(4, bytes); at++) made[at] = (seed >> (8 * at)) & 0xff;
-  return made;
-}
-
-function bytesOf({ parts }: Value): Uint8Array {
-  const [first] = parts;
-  return parts.length === 1 && first !== undefined
-    ? pattern(first)
-    : concatBytes(parts.map(pattern));
-}
-
-function lengthOf({ parts }: Value): number {
-  return parts.reduce((sum, { bytes }) => sum + bytes, 0);
-}
-
-function bytesOfHex(hex: string): Uint8Array {
-  return Uint8Array.from({ length: hex.length / 2 }, (_, at) =>
-    Number.parseInt(hex.slice(at * 2, at * 2 + 2), 16),
-  );
-}
 
 export class S3Workload {
   readonly problems: string[] = [];
   operations = 0;
-  refused = 0;
   /** Histories too tangled to be checked to the end. */
   undecided = 0;
-  /** What refusals there may be beside those of any moment; undefined: none. */
-  excuses: Excuses | undefined;
   /** Those that serve now: parts of one upload go through any of them. */
   gateways: () => readonly SimulatedGateway[] = () => [];
   readonly #random: Random;
   readonly #now: () => number;
   readonly #histories = new Map<string, OpenOperation[]>();
-  readonly #values = new Map<string, Value>();
+  readonly #values: S3Values;
+  readonly #asker: S3Asker;
   readonly #uploads: Upload[] = [];
   /** A copy to it is under way, or ended without saying how. */
   readonly #busyTargets = new Set<string>();
   readonly #keys: readonly string[];
-  #seeds = 0;
 
   constructor(random: Random, now: () => number) {
     this.#random = random;
     this.#now = now;
+    this.#values = new S3Values(random);
+    this.#asker = new S3Asker(this.problems);
     const all = ['a', 'b/1', 'b/2', 'b/c/3', 'ä', 'z z', 'b', 'b/d', 'm', 'y'];
     this.#keys = all.slice(0, 2 + random.below(all.length - 1));
+  }
+
+  get refused(): number {
+    return this.#asker.refused;
+  }
+
+  set excuses(excuses: Excuses | undefined) {
+    this.#asker.excuses = excuses;
   }
 
   /** Creates the bucket. */
@@ -226,55 +186,19 @@ export class S3Workload {
     });
   }
 
-  /** Undefined when the gateway died or broke the answer off. */
-  async #ask(gateway: SimulatedGateway, call: S3Call): Promise<WholeResponse | undefined> {
-    const wallMs = gateway.process.env.wall.nowMs();
-    try {
-      const answer = await gateway.process.http.request(signedRequest(call, wallMs));
-      if (answer.status >= 500 && answer.status !== 503 && !this.#isFull(answer))
-        this.#problem(call, answer);
-      if (answer.status >= 500) this.refused++;
-      return answer;
-    } catch {
-      this.refused++;
-      return undefined;
-    }
-  }
-
-  #isFull(answer: WholeResponse): boolean {
-    return answer.status === 507 && this.excuses?.hasFilledDisks === true;
-  }
-
-  #problem(call: S3Call, answer: WholeResponse): void {
-    const words = decodeUtf8(answer.body);
-    if (this.excuses?.hasFailedReads === true && words.includes('damaged')) return;
-    this.problems.push(`${call.method} ${call.path} got ${answer.status}: ${words}`);
-  }
-
-  /** Half of all in the index, a fifth beyond a stripe, one in two hundred beyond a blob. */
-  #drawBytes(): number {
-    if (this.#random.below(200) === 0) return largeBytes;
-    const among = this.#random.below(2) === 0 ? inlineSizes : sizes.length;
-    return sizes[this.#random.below(among)] as number;
-  }
-
-  #newValue(bytes = this.#drawBytes()): { body: Uint8Array; etag: string } {
-    const piece = { seed: ++this.#seeds, bytes };
-    const body = pattern(piece);
-    const etag = md5Hex(body);
-    this.#values.set(etag, { parts: [piece] });
-    return { body, etag };
+  #ask(gateway: SimulatedGateway, call: S3Call): Promise<WholeResponse | undefined> {
+    return this.#asker.ask(gateway, call);
   }
 
   async #put(gateway: SimulatedGateway, key: string): Promise<void> {
-    const { body, etag } = this.#newValue();
+    const { body, etag } = this.#values.make();
     const operation = this.#begin(key, { kind: 'put', etag });
     const answer = await this.#ask(gateway, { method: 'PUT', path: this.#path(key), body });
     if (answer?.status === 200) operation.answeredAt = this.#now();
   }
 
   async #putIfAbsent(gateway: SimulatedGateway, key: string): Promise<void> {
-    const { body, etag } = this.#newValue();
+    const { body, etag } = this.#values.make();
     const call: KeyCall = { kind: 'put-if-absent', etag, refused: undefined };
     const operation = this.#begin(key, call);
     const answer = await this.#ask(gateway, {
@@ -298,7 +222,7 @@ export class S3Workload {
         this.problems.push(`GET ${key} at the end: ${answer?.status ?? 'broken off'}`);
       return;
     }
-    const etag = this.#etagOf(answer);
+    const etag = etagOf(answer);
     this.#checkBytes(key, etag, answer.body, 0);
     this.#noteRead(key, etag, calledAt);
   }
@@ -312,29 +236,16 @@ export class S3Workload {
       headers: { range: `bytes=${from}-${to}` },
     });
     if (answer?.status !== 206) return;
-    const value = this.#values.get(this.#etagOf(answer));
+    const value = this.#values.get(etagOf(answer));
     const expected = value === undefined ? 0 : Math.min(to + 1, lengthOf(value)) - from;
     if (answer.body.length !== expected)
       this.problems.push(`${key} bytes ${from}-${to}: ${answer.body.length} bytes came`);
-    this.#checkBytes(key, this.#etagOf(answer), answer.body, from);
+    this.#checkBytes(key, etagOf(answer), answer.body, from);
   }
 
   #checkBytes(key: string, etag: string, body: Uint8Array, from: number): void {
-    const value = this.#values.get(etag);
-    if (value === undefined) {
-      this.problems.push(`${key} has ETag ${etag}, which nobody wrote`);
-      return;
-    }
-    const expected = bytesOf(value);
-    if (from === 0 && body.length > expected.length)
-      this.problems.push(`${key}: ${body.length} bytes instead of ${expected.length}`);
-    if (!equalBytes(body, expected.subarray(from, from + body.length)))
-      this.problems.push(`${key}: wrong bytes of ${etag} from ${from}`);
-  }
-
-  #etagOf(answer: WholeResponse): string {
-    const header = answer.headers.find(([name]) => name.toLowerCase() === 'etag');
-    return (header?.[1] ?? '').replaceAll('"', '');
+    const fault = this.#values.faultOf(etag, body, from);
+    if (fault !== undefined) this.problems.push(`${key}: ${fault}`);
   }
 
   async #delete(gateway: SimulatedGateway, key: string): Promise<void> {
@@ -397,8 +308,8 @@ export class S3Workload {
     this.#uploads.push({ key, id });
     const large = this.#random.below(12) === 0 ? 1 + this.#random.below(2) : 0;
     const parts = [
-      ...Array.from({ length: large }, () => this.#newValue(partBytesMin)),
-      this.#newValue(),
+      ...Array.from({ length: large }, () => this.#values.make(partBytesMin)),
+      this.#values.make(),
     ];
     const stored = await Promise.all(
       parts.map(({ body }, index) =>
@@ -411,12 +322,12 @@ export class S3Workload {
       ),
     );
     if (stored.some((answer) => answer?.status !== 200) || this.#random.below(4) === 0) return;
-    const digests = parts.flatMap(({ etag }) => [...bytesOfHex(etag)]);
+    const digests = parts.flatMap(({ etag }) => [...(parseHex(etag) ?? emptyBytes)]);
     const whole = `${md5Hex(Uint8Array.from(digests))}-${parts.length}`;
     const value = { parts: parts.flatMap(({ etag }) => this.#values.get(etag)?.parts ?? []) };
-    this.#values.set(whole, value);
+    this.#values.know(whole, value);
     // As a copy of it is called.
-    this.#values.set(md5Hex(bytesOf(value)), value);
+    this.#values.know(md5Hex(bytesOf(value)), value);
     const operation = this.#begin(key, { kind: 'put', etag: whole });
     const list = parts
       .map(
@@ -463,7 +374,8 @@ export class S3Workload {
     const words = decodeUtf8(answer?.body ?? emptyBytes);
     const etag = /<ETag>(?:&quot;|"|&#34;)([^&"]*)/.exec(words)?.[1];
     if (answer?.status !== 200 || etag === undefined) return;
-    if (!this.#values.has(etag)) this.problems.push(`a copy has ETag ${etag}, which nobody wrote`);
+    if (this.#values.get(etag) === undefined)
+      this.problems.push(`a copy has ETag ${etag}, which nobody wrote`);
     this.#history(target).push({
       call: { kind: 'put', etag },
       calledAt,

@@ -113,8 +113,8 @@ export const teeth: readonly Tooth[] = [
     patches: [
       {
         file: primary,
-        find: 'if (compareVersions(head, target) <= 0) continue;',
-        replace: 'if (compareVersions(head, target) <= 1e15) continue;',
+        find: 'if (link === undefined || compareVersions(head, target) <= 0) continue;',
+        replace: 'if (link === undefined || compareVersions(head, target) <= 1e15) continue;',
       },
     ],
     scenario: 'yesterdays-disk',
@@ -463,8 +463,8 @@ export const teeth: readonly Tooth[] = [
       },
       {
         file: primary,
-        find: 'if (bytes === undefined) throw this.#tooFewShards(blob);\n      await this.member',
-        replace: 'if (bytes === undefined) continue;\n      await this.member',
+        find: 'if (bytes === undefined) throw this.#tooFewShards(blob);',
+        replace: 'if (bytes === undefined) continue;',
       },
       {
         file: primary,
@@ -571,8 +571,8 @@ export const teeth: readonly Tooth[] = [
     patches: [
       {
         file: primary,
-        find: 'const blobs = some === undefined ? 0 : Math.max(1, counts.blobs);',
-        replace: 'const blobs = some === undefined ? 0 : counts.blobs;',
+        find: 'const blobs = seen.blobs ? Math.max(1, counts.blobs) : 0;',
+        replace: 'const blobs = seen.blobs ? counts.blobs : 0;',
       },
     ],
     scenario: 'layout-called-empty',
@@ -653,6 +653,40 @@ export const teeth: readonly Tooth[] = [
         find: 'deleteBlobs(run.layout, blobsOfRun(run));',
         replace:
           'deleteBlobs(run.layout, blobsOfRun({ ...run, first: { ...run.first, counter: run.first.counter + 1 } }));',
+      },
+    ],
+  },
+  {
+    name: 'a version that is held can be deleted',
+    breaks: 'S3 object lock',
+    patches: [
+      {
+        file: 'src/s3/index/key-methods.ts',
+        find: "if (isLocked(found.value)) return outcome('locked');",
+        replace: '',
+      },
+    ],
+  },
+  {
+    name: 'a delete of the newest version leaves the one before out of sight',
+    breaks: 'S3 versions: what is newest is what a plain read gets',
+    patches: [
+      {
+        file: 'src/s3/index/key-versions.ts',
+        find: 'if (this.#current === undefined && list.versioned) await this.#promote();',
+        replace: '',
+      },
+    ],
+  },
+  {
+    name: 'lifecycle rules pass over versions that are not the newest',
+    breaks: 'S3 lifecycle',
+    patches: [
+      {
+        file: 'src/s3/lifecycle-job.ts',
+        find: "      case 'remove':\n        deletes.push({",
+        replace:
+          "      case 'remove':\n        if (action.kind === 'remove') return;\n        deletes.push({",
       },
     ],
   },
