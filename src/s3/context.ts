@@ -34,6 +34,10 @@ export class ActiveReads {
     return () => this.#begunMs.delete(read);
   }
 
+  get count(): number {
+    return this.#begunMs.size;
+  }
+
   oldestMs(): number | undefined {
     let oldest: number | undefined;
     for (const ms of this.#begunMs.values()) oldest = Math.min(oldest ?? ms, ms);

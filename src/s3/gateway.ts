@@ -77,10 +77,17 @@ export interface GatewayOptions {
   readonly splitIntervalMs?: number;
 }
 
+/** What requests hold at a moment; nothing when none is under way. */
+export interface GatewayLoad {
+  readonly bufferedBytes: number;
+  readonly readsUnderWay: number;
+}
+
 export interface Gateway {
   readonly address: Address;
   /** What another gateway behind the same address changed; resolves when this one acts on it. */
   hear(news: SiblingNews): Promise<void>;
+  load(): GatewayLoad;
   /** Stops accepting and collecting, and delivers access logs for two seconds; requests under way end on their own. */
   close(): Promise<void>;
 }
@@ -280,6 +287,10 @@ export async function startS3(env: Env, options: GatewayOptions): Promise<Gatewa
         cluster,
         dropBucket: (name) => index.drop(name),
       }),
+    load: () => ({
+      bufferedBytes: parts.budget.usedBytes,
+      readsUnderWay: parts.reads.count,
+    }),
     close: async () => {
       collector.stop();
       orphans.stop();

@@ -133,3 +133,18 @@ test('fields after a small file are passed over, after a large one they spoil it
   equal((await post(fields, randomBytes(2_000_000), after, 50_000)).status, 400);
   equal(await bodyText(await get('/bucket/k')), 'text');
 });
+
+test('a field beyond ASCII is kept as its bytes, and one that would end a header is refused', async (t) => {
+  const { post, get } = await start(t);
+  const open = { key: 'k', ...signed(policyOf([...anyKey, ['starts-with', '$x-amz-meta-a', '']])) };
+  const fields = { 'Content-Type': 'text/ünïcödé', 'x-amz-meta-a': '日本' };
+  equal((await post({ ...fields, ...open }, Buffer.from('text'))).status, 204);
+  const got = await get('/bucket/k');
+  // As header values go over the wire: one character a byte.
+  const asBytes = (text: string): string => Buffer.from(text).toString('latin1');
+  equal(headerOf(got, 'content-type'), asBytes('text/ünïcödé'));
+  equal(headerOf(got, 'x-amz-meta-a'), asBytes('日本'));
+  const refused = await post({ 'Content-Type': 'a\r\nb: c', ...open }, Buffer.from('other'));
+  equal(await errorCode(refused), 'InvalidArgument');
+  equal(await bodyText(await get('/bucket/k')), 'text');
+});

@@ -4,7 +4,13 @@
 import { createHash } from 'node:crypto';
 import { concatBytes, encodeUtf8 } from '../../base/bytes.ts';
 import type { HttpResponse } from '../../env/http.ts';
-import { bucketOf, emptyResponse, type OperationContext, xmlResponse } from '../context.ts';
+import {
+  bucketOf,
+  emptyResponse,
+  headerValue,
+  type OperationContext,
+  xmlResponse,
+} from '../context.ts';
 import type { Requester } from '../iam/identities.ts';
 import { refuseV2 } from '../protocol/authenticate.ts';
 import {
@@ -98,13 +104,14 @@ function authenticateForm(context: OperationContext, fields: Fields, policy: str
   return user;
 }
 
-/** The fields as the headers of a PutObject. */
+/** The fields as the headers of a PutObject: UTF-8 bytes, one character each. Throws on what would end a header. */
 function headersOf(context: OperationContext, fields: Fields): ReadonlyMap<string, string> {
   const headers = new Map<string, string>();
   const host = context.request.headers.get('host');
   if (host !== undefined) headers.set('host', host);
   for (const [name, value] of fields)
-    if (headerFields.includes(name) || name.startsWith('x-amz-')) headers.set(name, value);
+    if (headerFields.includes(name) || name.startsWith('x-amz-'))
+      headers.set(name, headerValue(value));
   const acl = fields.get('acl');
   if (acl !== undefined) headers.set('x-amz-acl', acl);
   const tagging = fields.get('tagging');

@@ -256,7 +256,11 @@ test('XML is read with its references and nothing that expands', () => {
     '<A>&#xD800;</A>',
     '<!DOCTYPE A [<!ENTITY e "x">]><A>&e;</A>',
     `${'<A>'.repeat(200)}${'</A>'.repeat(200)}`,
+    '<A>\u0000</A>',
+    '<A>\u000b</A>',
+    '<A>\uffff</A>',
   ];
+  equal(parse('<A>&#x1;\t\r\n</A>').text, '\u0001\t\n');
   for (const text of bad)
     throws(
       () => parse(text),

@@ -15,6 +15,7 @@ import {
   type HttpResponse,
   type HttpServers,
 } from '../../env/http.ts';
+import { SeededRandom } from '../../testing/seeded-random.ts';
 import { type Gateway, type GatewayOptions, startS3 } from '../gateway.ts';
 import { s3Methods } from '../index/methods.ts';
 import { MemoryCluster } from './memory-cluster.ts';
@@ -193,23 +194,33 @@ export interface TestGateway {
 export interface TestOptions extends Partial<GatewayOptions> {
   readonly http?: 'node' | 'direct';
   readonly time?: 'real' | 'manual';
+  /** Of all chance, so that the same requests get the same answers. Default: none, chance is real. */
+  readonly seed?: number;
+  /** What manual time begins with. Default now. */
+  readonly wallMs?: number;
 }
 
 export async function startTestGateway(options: TestOptions = {}): Promise<TestGateway> {
   const cluster = new MemoryCluster(s3Methods, [alice, bob]);
   const clock = new ManualClock();
   const failures: unknown[] = [];
+  const seeded = options.seed === undefined ? undefined : new SeededRandom(options.seed);
   const logged: string[] = [];
   let direct: HttpHandler | undefined;
   const manual = options.time === 'manual';
-  const state = { wallMs: Date.now() };
+  const state = { wallMs: options.wallMs ?? Date.now() };
   const wall = { nowMs: () => (manual ? state.wallMs + clock.now() : Date.now()) };
   cluster.wallMs = wall.nowMs;
   const env: Env = {
     clock: manual ? clock : realClock,
     wall,
-    random: { below: (bound) => Math.floor(Math.random() * bound) },
-    secrets: { bytes: (count) => randomBytes(count) },
+    random: seeded ?? { below: (bound) => Math.floor(Math.random() * bound) },
+    secrets: {
+      bytes: (count) =>
+        seeded === undefined
+          ? randomBytes(count)
+          : Uint8Array.from({ length: count }, () => seeded.below(256)),
+    },
     files: unused as Env['files'],
     memory: { usedBytes: () => 0, collect: () => {} },
     network: unused as Env['network'],
