@@ -48,6 +48,7 @@ import type {
 import { readShardsDirectly } from './direct-read.ts';
 import { ClientError } from './errors.ts';
 import { OsdSessions } from './osd-sessions.ts';
+import { StuckGroups } from './stuck-groups.ts';
 
 export interface ClusterClientOptions {
   readonly identity: Identity;
@@ -55,7 +56,10 @@ export interface ClusterClientOptions {
   readonly mon: { readonly address: Address; readonly uuid: Uuid };
 }
 
-/** How long one call goes on asking. A failover takes up to five seconds, a wait for the write floor ten. */
+/**
+ * How long one call goes on asking. A failover takes up to five seconds, a wait for the write floor ten. Where nobody
+ * can serve, less (stuck-groups.ts).
+ */
 const callMs = 15_000;
 
 /** How long a write waits for enough in-sync slots. */
@@ -99,6 +103,7 @@ export class ClusterClient implements Cluster {
   readonly #env: Env;
   readonly #mon: MonLink;
   readonly #sessions: OsdSessions;
+  readonly #stuck: StuckGroups;
   readonly #outstanding = new Set<number>();
   readonly #jobs = new Map<string, number>();
   #directory: Directory = emptyDirectory;
@@ -135,6 +140,7 @@ export class ClusterClient implements Cluster {
       },
     });
     this.#sessions = new OsdSessions(env, options.identity, this.#mon);
+    this.#stuck = new StuckGroups(env.clock, this.#mon);
   }
 
   static start(env: Env, options: ClusterClientOptions): ClusterClient {
@@ -194,6 +200,7 @@ export class ClusterClient implements Cluster {
   }
 
   #changed(): void {
+    this.#stuck.changed();
     const waiters = this.#waiters;
     this.#waiters = [];
     for (const wake of waiters) wake();
@@ -531,6 +538,12 @@ export class ClusterClient implements Cluster {
         throw new ClientError('superseded', reason);
       const pg = locate();
       const osd = pg === undefined ? undefined : this.#primaryOf(pg);
+      if (pg !== undefined) {
+        // By a map that may be old, it is asked all the same: with the monitor gone, primaries go on.
+        const isUp = osd?.up === true || !this.#mon.isConnected;
+        const vain = this.#stuck.reasonOf(pg, 'any');
+        if (vain !== undefined && !isUp) throw new ClientError('unavailable', vain);
+      }
       if (pg !== undefined && osd !== undefined) {
         let session: Session | undefined;
         try {
@@ -548,6 +561,8 @@ export class ClusterClient implements Cluster {
           if (isElsewhere && options.isSuperseded?.() === true)
             throw new ClientError('superseded', detail);
           if (reaction === 'wait-floor') {
+            const vain = this.#stuck.reasonOf(pg, 'write');
+            if (vain !== undefined) throw new ClientError('unavailable', vain);
             if (elapsedMs > floorMs) throw new ClientError('unavailable', detail);
           } else if (reaction !== 'retry') throw new ClientError(reaction, detail);
         } catch (error) {
@@ -561,6 +576,8 @@ export class ClusterClient implements Cluster {
         }
       } else if (pg !== undefined) reason = `${pg} has no primary`;
       else if (this.#mon.map !== undefined) reason = 'the cluster map here is too old';
+      const vain = pg === undefined ? undefined : this.#stuck.reasonOf(pg, 'any');
+      if (vain !== undefined) throw new ClientError('unavailable', vain);
       await this.#change();
     }
   }

@@ -78,7 +78,10 @@ export interface BlobPage {
   readonly next: BlobCursor | undefined;
 }
 
-/** Every method throws `ClientError`. Retries are inside; an answer `unavailable` comes within about 15 s. */
+/**
+ * Every method throws `ClientError`. Retries are inside; an answer `unavailable` comes within about 15 s, and where
+ * nobody can serve within about 5.
+ */
 export interface Cluster {
   /**
    * Runs a registered method on the mutable object `object` of the pool, exactly once, and resolves when

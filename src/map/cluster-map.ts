@@ -110,7 +110,7 @@ export interface Setting {
   readonly value: string;
 }
 
-/** What the operator did to a PG whose data were gone for good (docs/decisions/0017-lost-groups.md). */
+/** What the operator did to a PG whose data were gone for good (docs/decisions/0018-lost-groups.md). */
 export const lossKinds = ['mark-lost', 'force-create'] as const;
 export type LossKind = (typeof lossKinds)[number];
 

@@ -16,6 +16,7 @@ import { shardsOfAnOldPlace } from './regressions/shards-of-an-old-place.ts';
 import { takeoverWaitsForEver } from './regressions/takeover-waits-for-ever.ts';
 import type { SimulatedOsd } from './simulated-cluster.ts';
 import { Stage, watched } from './stage.ts';
+import { askedInVain, writtenInVain } from './stories/asked-in-vain.ts';
 import { droppedYesterday } from './stories/dropped-yesterday.ts';
 import { firstToBoot } from './stories/first-to-boot.ts';
 import { frozenOsd } from './stories/frozen-osd.ts';
@@ -607,6 +608,8 @@ export const scenarios: ReadonlyMap<string, () => Promise<void>> = new Map([
   ['all-disks-of-yesterday', allDisksOfYesterday],
   ['older-map-store', olderMapStore],
   ['lost-group', lostGroup],
+  ['asked-in-vain', askedInVain],
+  ['written-in-vain', writtenInVain],
   ['lost-and-begun-again', lostAndBegunAgain],
   ['lost-and-begun-empty', lostAndBegunEmpty],
   ['joining-does-not-count', joiningDoesNotCount],

@@ -44,6 +44,15 @@ test('a pool that lost two of three disks is taken up again, and says what is go
   const early = await cluster.run('pg', 'mark-lost', ...all);
   equal(early.code, 1, early.stderr);
   match(early.stderr, /held everything and may come back: start it/);
+  const stuck = await refusedBy(session.get('large-3'));
+  equal(stuck.status, 503);
+  match(
+    stuck.message,
+    /pg 2\.1\.\d+ has 1 of the 2 disks up that it needs, and waits for osd\.[12]/,
+  );
+  const askedAt = performance.now();
+  equal((await refusedBy(session.get('large-3'))).status, 503);
+  ok(performance.now() - askedAt < 1000, 'at once, now that it is known');
   for (const { dir } of victims)
     for (const name of readdirSync(dir)) rmSync(join(dir, name), { recursive: true });
   for (const { id } of victims) await cluster.command('osd', 'start', String(id));

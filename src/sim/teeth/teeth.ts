@@ -702,8 +702,8 @@ export const teeth: readonly Tooth[] = [
     patches: [
       {
         file: 'src/osd/salvage.ts',
-        find: 'pg.waiting = `osd.${slot.osd} to say what it has`;',
-        replace: 'if (pg.pg !== undefined) return false;',
+        find: '  } catch (error) {\n    pg.waiting',
+        replace: '  } catch (error) {\n    if (pg.pg !== undefined) return false;\n    pg.waiting',
       },
       {
         file: primary,
