@@ -2,7 +2,7 @@
 // everything are up, or too few of any kind to write. Whoever asks such a group for something waits in vain, and is
 // told so soon. While enough are up a failover is under way, or will be, and is waited out.
 
-import type { PgId, Uuid } from '../base/ids.ts';
+import type { OsdId, PgId } from '../base/ids.ts';
 import { parsePgId } from '../base/ids.ts';
 import type { Clock, Instant } from '../env/clock.ts';
 import { type ClusterMap, findLayout, findOsd, type Layout } from '../map/cluster-map.ts';
@@ -39,8 +39,8 @@ interface Stuck {
 export class StuckGroups {
   readonly #clock: Clock;
   readonly #knowledge: Knowledge;
-  /** Since when this client has known that a disk is down. */
-  readonly #downSince = new Map<Uuid, Instant>();
+  /** Since when this client has known that an OSD is down, whatever disk it has by now. */
+  readonly #downSince = new Map<OsdId, Instant>();
 
   constructor(clock: Clock, knowledge: Knowledge) {
     this.#clock = clock;
@@ -50,13 +50,13 @@ export class StuckGroups {
   /** To be called with each newer map. */
   changed(): void {
     const now = this.#clock.now();
-    const down = new Set<Uuid>();
+    const down = new Set<OsdId>();
     for (const osd of this.#knowledge.map?.osds ?? []) {
       if (osd.up) continue;
-      down.add(osd.uuid);
-      if (!this.#downSince.has(osd.uuid)) this.#downSince.set(osd.uuid, now);
+      down.add(osd.id);
+      if (!this.#downSince.has(osd.id)) this.#downSince.set(osd.id, now);
     }
-    for (const uuid of this.#downSince.keys()) if (!down.has(uuid)) this.#downSince.delete(uuid);
+    for (const id of this.#downSince.keys()) if (!down.has(id)) this.#downSince.delete(id);
   }
 
   /** Why it is asked in vain, once those that it lacks have all been away for `stuckMs`; undefined before, or when not. */
@@ -69,9 +69,9 @@ export class StuckGroups {
     const stuck =
       wanted === 'any' ? unserved(map, record, layout) : unwritable(map, record, layout);
     const now = this.#clock.now();
-    // One that the map no longer names was down before it was replaced.
+    // A disk whose place another has taken, which is up, is not coming back.
     const isRecent = stuck?.away.some(
-      ({ uuid }) => now - (this.#downSince.get(uuid) ?? Number.NEGATIVE_INFINITY) < stuckMs,
+      ({ osd }) => now - (this.#downSince.get(osd) ?? Number.NEGATIVE_INFINITY) < stuckMs,
     );
     return isRecent === true ? undefined : stuck?.reason;
   }
