@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { startAdmin } from '../admin/admin-server.ts';
 import type { Crash, SupervisorControl } from '../admin/control.ts';
 import { AdminError } from '../admin/errors.ts';
-import type { CrashReport } from '../host/crash.ts';
+import { type CrashReport, leftOutSuffix } from '../host/crash.ts';
 import { EmbeddedMapStore } from '../mon/map-store.ts';
 import { Monitor } from '../mon/monitor.ts';
 import { LazyBucketControl } from './bucket-control.ts';
@@ -77,7 +77,8 @@ const crashesMax = 100;
 async function readCrashes(folder: string): Promise<readonly Crash[]> {
   const names = await readdir(folder).catch(() => []);
   const crashes: Crash[] = [];
-  for (const name of names.sort().slice(0, crashesMax)) {
+  const reports = names.filter((name) => !name.endsWith(leftOutSuffix));
+  for (const name of reports.sort().slice(0, crashesMax)) {
     const path = join(folder, name);
     try {
       const report: CrashReport = JSON.parse(await readFile(path, 'utf8'));

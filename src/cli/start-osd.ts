@@ -1,4 +1,5 @@
 import type { OsdId } from '../base/ids.ts';
+import { leftOutOf } from '../host/crash.ts';
 import { startOsd } from '../osd/osd.ts';
 import { s3Methods } from '../s3/index/methods.ts';
 import { keyFromHex, type OsdDaemonOptions } from './daemon-options.ts';
@@ -20,6 +21,7 @@ export async function startOsdDaemon(
     store: { capacityBytes: options.capacityBytes },
     methods: s3Methods,
     memoryBudgetBytes: options.memoryBudgetBytes,
+    leftOut: leftOutOf(env.crashSite.folder, env.crashSite.daemon),
     ...(bornAt === undefined ? {} : { bornAt }),
   });
   return { report: { address: osd.address }, close: () => osd.close() };

@@ -66,6 +66,7 @@ import {
   type MessageOf,
   type OsdUsage,
   type PgReport,
+  stoppedPg,
 } from '../wire/messages.ts';
 import { namedBy, withDestroyed, withoutOsds, withUndestroyed, withWiped } from './destroy.ts';
 import { MonError } from './errors.ts';
@@ -814,7 +815,10 @@ export class Monitor {
       if (this.#env.clock.now() - this.#startedAt < bootGraceMs)
         return 'boot grace: nobody is dropped below the write floor yet';
       const osd = findOsd(state.map, slot.osd);
-      if (osd?.up === true && this.#sights.get(slot.uuid)?.session?.isOpen === true)
+      const sight = this.#sights.get(slot.uuid);
+      // What it says of itself needs no second witness.
+      if (sight?.stopped.some((words) => stoppedPg(words) === proposed.pg) === true) continue;
+      if (osd?.up === true && sight?.session?.isOpen === true)
         return `osd.${slot.osd} is heard by the monitor and would be dropped below the write floor`;
     }
     return undefined;

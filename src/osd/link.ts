@@ -21,7 +21,7 @@ import { equalVersions, type LogEntry, logEntryCodec } from '../wire/entry.ts';
 import type { BlobListing, Message, MessageKind, MessageOf } from '../wire/messages.ts';
 import { OsdError } from './errors.ts';
 import type { PgDisk } from './pg-disk.ts';
-import type { World } from './world.ts';
+import { spawnFor, type World } from './world.ts';
 
 /**
  * A member's own bytes of an entry. `none`: there are none to store, because the entry has none or a later
@@ -97,6 +97,8 @@ const heldShardBytesMax = 16 * 1024 * 1024;
 
 /** After a failed attempt, in milliseconds. */
 const retryMs = 150;
+/** After the member said that it failed. */
+const failedRetryMs = 1000;
 
 export class Link {
   readonly #owner: LinkOwner;
@@ -131,7 +133,7 @@ export class Link {
     this.#owner = owner;
     this.slot = slot;
     this.troubledSince = owner.world.env.clock.now();
-    owner.world.env.tasks.spawn(`link of ${owner.pg} to osd.${slot.osd}`, () => this.#run());
+    spawnFor(owner.world, owner.pg, `link to osd.${slot.osd} of`, () => this.#run());
   }
 
   get isLive(): boolean {
@@ -290,6 +292,7 @@ export class Link {
 
   async #run(): Promise<void> {
     while (!this.#isOver) {
+      let pauseMs = retryMs;
       try {
         await this.#follow();
       } catch (error) {
@@ -300,9 +303,11 @@ export class Link {
           error: describeError(error),
         });
         this.#fail(error);
+        // It has looked, and could not: it will look no better in a moment.
+        if (error instanceof OsdError && error.code === 'failed') pauseMs = failedRetryMs;
       }
       this.collected = undefined;
-      if (!this.#isOver) await sleep(this.#owner.world.env.clock, retryMs, 'link retry');
+      if (!this.#isOver) await sleep(this.#owner.world.env.clock, pauseMs, 'link retry');
     }
   }
 

@@ -22,7 +22,7 @@ import { MonLink } from '../net/mon-link.ts';
 import { describeError, type Incoming, type Outgoing, type Session } from '../net/session.ts';
 import { ObjectStore, type StoreOptions } from '../store/object-store.ts';
 import { Transaction } from '../store/transaction.ts';
-import type { Message, MessageOf, PgReport } from '../wire/messages.ts';
+import { type Message, type MessageOf, type PgReport, stoppedWords } from '../wire/messages.ts';
 import { CommitStarter } from './commit-starter.ts';
 import { OsdError } from './errors.ts';
 import { removeLeftOver } from './leftovers.ts';
@@ -40,7 +40,7 @@ import {
 } from './promises.ts';
 import { scrubPg } from './scrub.ts';
 import { Trash } from './trash.ts';
-import { usedPermille, type World } from './world.ts';
+import { spawnFor, usedPermille, type World } from './world.ts';
 
 export interface OsdOptions {
   readonly identity: Identity;
@@ -53,6 +53,8 @@ export interface OsdOptions {
   readonly listenElse?: () => Promise<Address>;
   readonly store: StoreOptions;
   readonly methods: Methods;
+  /** PGs that are not to be started, and why: the daemon crashed by them. Default: none. */
+  readonly leftOut?: ReadonlyMap<PgId, string>;
   /** Default 256 MiB; 128 MiB at least. */
   readonly memoryBudgetBytes?: number;
   /**
@@ -88,6 +90,15 @@ const marksCodec = struct({
 type Marks = Carried<typeof marksCodec>;
 const noMarks: Marks = { version: 1, lostGroups: 0, seen: undefined };
 
+interface Stopped {
+  /**
+   * `unreadable`: its rows do not verify, and are no use to anybody. `left-out`: it may be as it should, but the daemon
+   * crashed by it again and again.
+   */
+  readonly kind: 'unreadable' | 'left-out';
+  readonly reason: string;
+}
+
 /** The monitor answers when it has heard the others that were up, or after its grace. */
 const bootAnswerMs = 15_000;
 
@@ -107,7 +118,9 @@ export class Osd {
   readonly #members = new Map<PgId, Member>();
   readonly #primaries = new Map<PgId, Primary>();
   /** PGs that can't be started here, and why. */
-  readonly #stopped = new Map<PgId, string>();
+  readonly #stopped = new Map<PgId, Stopped>();
+  /** Stopped PGs that are being removed, to be filled again. */
+  readonly #clearing = new Map<PgId, Promise<void>>();
   readonly #trash: Trash;
   /** Lost PGs whose disk is being made ready to begin again. */
   readonly #beginning = new Set<PgId>();
@@ -128,6 +141,8 @@ export class Osd {
     this.#options = options;
     this.#store = store;
     this.#trash = new Trash(env, store, ownCollection);
+    for (const [pg, reason] of options.leftOut ?? [])
+      this.#stopped.set(pg, { kind: 'left-out', reason });
     const mon = new MonLink(env, {
       identity: options.identity,
       key: options.key,
@@ -206,7 +221,8 @@ export class Osd {
     const collections = await this.#store.collections();
     const pgs = collections.filter((name) => name.startsWith('pg/')).map((name) => name.slice(3));
     await this.#trash.load();
-    for (const pg of pgs) if (isPgId(pg) && !this.#trash.has(pg)) await this.#loadPg(pg);
+    for (const pg of pgs)
+      if (isPgId(pg) && !this.#trash.has(pg) && !this.#stopped.has(pg)) await this.#loadPg(pg);
     // Not to be read is like never written: the next mark is kept in its place.
     const marks = await this.#store.get(ownCollection, marksKey).catch(() => undefined);
     if (marks !== undefined) this.#marks = decode(marksCodec, marks);
@@ -240,7 +256,7 @@ export class Osd {
       const disk = await PgDisk.load(this.#store, pg);
       if (disk !== undefined) this.#addMember(disk);
     } catch (error) {
-      this.#stopped.set(pg, describeError(error));
+      this.#stopped.set(pg, { kind: 'unreadable', reason: describeError(error) });
       this.#env.log.write('error', 'placement group stopped', { pg, error: describeError(error) });
     }
   }
@@ -399,7 +415,7 @@ export class Osd {
     const primary = this.#primaries.get(pg);
     if (primary === undefined || primary.isScrubbing) return;
     primary.isScrubbing = true;
-    this.#env.tasks.spawn(`scrub ${pg}`, async () => {
+    spawnFor(this.#world, pg, 'scrub', async () => {
       try {
         await scrubPg(primary, deep);
       } catch (error) {
@@ -471,7 +487,7 @@ export class Osd {
       }
       if (this.#closed) return;
       const { capacityBytes, usedBytes } = this.#store.usage();
-      const stopped = [...this.#stopped].map(([pg, reason]) => `${pg}: ${reason}`);
+      const stopped = [...this.#stopped].map(([pg, { reason }]) => stoppedWords(pg, reason));
       this.#world.mon.tell({
         kind: 'beacon',
         usage: { capacityBytes, usedBytes },
@@ -507,9 +523,15 @@ export class Osd {
     }
     if (slot?.state !== 'in-sync') return;
     const member = this.#member(record);
+    if (member === undefined) this.#leaveLead(record);
     const layout = member?.layout();
     if (member === undefined || layout === undefined || !member.isWhole) return;
     this.#primaries.set(record.pg, new Primary(this.#world, { member, layout, record }));
+  }
+
+  /** What is stopped here can still be led from another disk; asked for again with each look. */
+  #leaveLead({ pg, tenure }: PgRecord): void {
+    this.#world.mon.tell({ kind: 'cannot-lead', pg, tenure }, 2);
   }
 
   /**
@@ -520,7 +542,7 @@ export class Osd {
     const { pg } = record;
     if (this.#beginning.has(pg)) return;
     this.#beginning.add(pg);
-    this.#env.tasks.spawn(`begin ${pg} again`, async () => {
+    spawnFor(this.#world, pg, 'begin again', async () => {
       try {
         await this.#revive(pg);
         if (state === 'founding') await this.#erase(pg);
@@ -548,6 +570,22 @@ export class Osd {
     await (member === undefined ? work() : member.alone(work));
     this.#members.delete(pg);
     this.#stopped.delete(pg);
+  }
+
+  /**
+   * A PG that can't be understood here is filled again like one of an empty disk, once its primary has let this disk
+   * go and asks it to join: then nothing that was acknowledged depends on what is here (rule 15).
+   */
+  #clearStopped(record: PgRecord): Promise<void> {
+    const { pg } = record;
+    const underWay = this.#clearing.get(pg);
+    if (underWay !== undefined) return underWay;
+    const isJoining = slotOf(record, this.#world.self.uuid)?.state === 'joining';
+    if (!isJoining || this.#stopped.get(pg)?.kind !== 'unreadable') return Promise.resolve();
+    this.#env.log.write('warn', 'unreadable placement group removed', { pg });
+    const done = this.#erase(pg).finally(() => this.#clearing.delete(pg));
+    this.#clearing.set(pg, done);
+    return done;
   }
 
   /** The PG's member here, made when the record names this disk; undefined when it is stopped. */
@@ -646,7 +684,7 @@ export class Osd {
     // Marked at once, so that a record that brings it back finds it; on disk behind what it still writes.
     const settled = member.alone(() => member.disk.flushed());
     const put = this.#trash.put(message.pg, message.version, settled);
-    this.#env.tasks.spawn(`discard ${message.pg}`, () =>
+    spawnFor(this.#world, message.pg, 'discard', () =>
       put.catch((error: unknown) =>
         this.#env.log.write('warn', 'discard failed', {
           pg: message.pg,
@@ -730,11 +768,13 @@ export class Osd {
     switch (message.kind) {
       case 'collect': {
         await this.#revive(message.record.pg);
-        const member = this.#members.get(message.record.pg) ?? this.#member(message.record);
+        const { record } = message;
+        if (this.#stopped.has(record.pg)) await this.#clearStopped(record);
+        const member = this.#members.get(record.pg) ?? this.#member(record);
         if (member === undefined)
           throw new OsdError(
             'failed',
-            `${message.record.pg} is stopped here: ${this.#stopped.get(message.record.pg)}`,
+            `${record.pg} is stopped here: ${this.#stopped.get(record.pg)?.reason}`,
           );
         return answer(await member.collect(from, message.record));
       }

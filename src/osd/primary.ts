@@ -71,7 +71,7 @@ import {
   storedBytes,
   windowOf,
 } from './shards.ts';
-import { fullPermille, usedPermille, type World } from './world.ts';
+import { fullPermille, spawnFor, usedPermille, type World } from './world.ts';
 
 type Phase = 'starting' | 'adopting' | 'serving' | 'ended';
 
@@ -180,7 +180,7 @@ export class Primary implements LinkOwner {
     this.adopted = new Promise((resolve) => {
       this.#resolveAdopted = resolve;
     });
-    world.env.tasks.spawn(`primary of ${this.pg}`, () => this.#run());
+    spawnFor(world, this.pg, 'primary of', () => this.#run());
   }
 
   get record(): PgRecord {
@@ -270,7 +270,7 @@ export class Primary implements LinkOwner {
     }
     this.#record = record;
     if (this.#phase === 'starting') return;
-    this.world.env.tasks.spawn(`record of ${this.pg}`, () =>
+    spawnFor(this.world, this.pg, 'record of', () =>
       this.#ignoreClosing(this.disk.rememberRecord(record)),
     );
     this.#followSlots();
@@ -715,7 +715,7 @@ export class Primary implements LinkOwner {
   reconcile(): void {
     if (this.#reconciling || this.#phase === 'ended' || this.#phase === 'starting') return;
     this.#reconciling = true;
-    this.world.env.tasks.spawn(`reconcile ${this.pg}`, async () => {
+    spawnFor(this.world, this.pg, 'reconcile', async () => {
       try {
         await this.#reconcileOnce();
       } catch (error) {
@@ -1503,7 +1503,7 @@ export class Primary implements LinkOwner {
   repairMember(uuid: Uuid, blobs: readonly BlobId[]): void {
     const link = this.#links.get(uuid);
     if (link === undefined || !link.isLive) return;
-    this.world.env.tasks.spawn(`repair ${this.pg}`, async () => {
+    spawnFor(this.world, this.pg, 'repair', async () => {
       for (const blob of blobs) {
         await this.world.recoveries.acquire();
         try {

@@ -1,7 +1,8 @@
 // What every PG of one OSD shares.
 
-import type { OsdId, Uuid } from '../base/ids.ts';
+import type { OsdId, PgId, Uuid } from '../base/ids.ts';
 import type { Methods } from '../base/method.ts';
+import { PgFault } from '../base/pg-fault.ts';
 import type { Permits } from '../base/turnstile.ts';
 import type { Instant } from '../env/clock.ts';
 import type { Env } from '../env/env.ts';
@@ -35,6 +36,17 @@ export interface World {
   /** Scrubs running at once. */
   readonly scrubs: Permits;
   readonly memory: MemoryGuard;
+}
+
+/** Work of one PG that nobody waits for: a defect in it is told with the PG. */
+export function spawnFor({ env }: World, pg: PgId, name: string, work: () => Promise<void>): void {
+  env.tasks.spawn(`${name} ${pg}`, async () => {
+    try {
+      await work();
+    } catch (error) {
+      throw new PgFault(pg, error);
+    }
+  });
 }
 
 /** Above this share of its capacity, in thousandths, a disk takes no more data (DESIGN section 9 and 14). */

@@ -278,6 +278,7 @@ export class Nemesis {
       { name: 'wiped disk', weight: 3, apply: (osd) => this.#wipe(osd) },
       { name: 'bit flips in data', weight: 3, apply: (osd) => this.#spoil(osd, 'data') },
       { name: 'bit flips in rows', weight: 3, apply: (osd) => this.#spoil(osd, 'rows') },
+      { name: 'bit flips in groups', weight: 3, apply: (osd) => this.#spoil(osd, 'groups') },
       { name: 'lost writes', weight: 2, apply: (osd) => this.#spoil(osd, 'lost') },
       { name: 'misdirected writes', weight: 2, apply: (osd) => this.#spoil(osd, 'misdirected') },
       { name: 'full disk', weight: 3, apply: (osd) => this.#fill(osd) },
@@ -678,13 +679,18 @@ export class Nemesis {
    * Spoils bytes of one disk while everything is whole, lets clients run into them, then asks for deep scrubs
    * until every PG was scrubbed without an error.
    */
-  async #spoil(osd: SimulatedOsd, how: 'data' | 'rows' | 'lost' | 'misdirected'): Promise<boolean> {
+  async #spoil(osd: SimulatedOsd, how: Spoiling): Promise<boolean> {
     const cluster = this.#cluster;
     // A build of the first version can't tell its rows.
-    if (how === 'rows' && cluster.osds.some(({ versionMax }) => versionMax < 2)) return false;
+    if (
+      (how === 'rows' || how === 'groups') &&
+      cluster.osds.some(({ versionMax }) => versionMax < 2)
+    )
+      return false;
     if (!(await this.#becomeWhole())) return false;
     if (how === 'data' && !this.#flipData(osd)) return false;
-    if (how === 'rows' && !this.#flipRows(osd)) return false;
+    if (how === 'rows' && !this.#flipRows(osd, isRepairable)) return false;
+    if (how === 'groups' && !(await this.#flipGroups(osd))) return false;
     if (how === 'lost' || how === 'misdirected')
       osd.files.fault = ({ kind }) =>
         kind === 'block-write' && this.#random.below(3) === 0 ? how : undefined;
@@ -706,15 +712,22 @@ export class Nemesis {
 
   /**
    * In rows of objects, in answers to requests and in descriptions of blobs: what its group can have repaired
-   * from its other members. A log or the record that do not verify stop the group on this disk.
+   * from its other members.
    */
-  #flipRows(osd: SimulatedOsd): boolean {
-    const keys = osd.files.rows('meta').filter(([key]) => isRepairable(key));
+  #flipRows(osd: SimulatedOsd, isChosen: (key: Uint8Array) => boolean): boolean {
+    const keys = osd.files.rows('meta').filter(([key]) => isChosen(key));
     if (keys.length === 0) return false;
     for (let count = 1 + this.#random.below(10); count > 0; count--) {
       const [key, value] = keys[this.#random.below(keys.length)] as (typeof keys)[number];
       osd.files.flipRowBit('meta', key, this.#random.below(value.length), this.#random.below(8));
     }
+    return true;
+  }
+
+  /** In logs and records: what stops a group on this disk when it is started, which is at once. */
+  async #flipGroups(osd: SimulatedOsd): Promise<boolean> {
+    if (!this.#flipRows(osd, isOfGroup)) return false;
+    await this.#bounce(osd);
     return true;
   }
 
@@ -738,6 +751,13 @@ export class Nemesis {
     cluster.onScrub = listen;
     return clean.size === pgs.length;
   }
+}
+
+type Spoiling = 'data' | 'rows' | 'groups' | 'lost' | 'misdirected';
+
+/** What a group itself goes by: its record, its log, what it misses. */
+function isOfGroup(key: Uint8Array): boolean {
+  return parseStoreKey(key)?.collection.startsWith('pg/') === true && !isRepairable(key);
 }
 
 /** A blob's description, or a row that every member has. */

@@ -29,6 +29,7 @@ import { requestHeldBack } from './stories/request-held-back.ts';
 import { rottenPrimary } from './stories/rotten-primary.ts';
 import { suspendedMachine } from './stories/suspended-machine.ts';
 import { trashComesBack } from './stories/trash-comes-back.ts';
+import { leftOutGroup, unreadableGroup } from './stories/unreadable-group.ts';
 
 /** Rule 1: only what is durable is acknowledged, also when a connection breaks and comes back. */
 async function headInMemory(): Promise<void> {
@@ -621,6 +622,8 @@ export const scenarios: ReadonlyMap<string, () => Promise<void>> = new Map([
   ['trash-comes-back', trashComesBack],
   ['dropped-yesterday', droppedYesterday],
   ['rotten-primary', rottenPrimary],
+  ['unreadable-group', unreadableGroup],
+  ['left-out-group', leftOutGroup],
   ['log-too-old-to-lead', logTooOldToLead],
   ['planned-hand-over', plannedHandOver],
   ['answer-lost-by-catching-up', answerLostByCatchingUp],

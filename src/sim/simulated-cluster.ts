@@ -56,6 +56,8 @@ export interface SimulatedOsd {
   mayFail: boolean;
   /** The highest version of the messages that its build speaks. */
   versionMax: number;
+  /** Not to be started with the daemon, and why. */
+  leftOut: ReadonlyMap<PgId, string>;
   files: SimulatedFiles;
   process: SimulatedProcess | undefined;
   osd: Osd | undefined;
@@ -272,6 +274,7 @@ export class SimulatedCluster {
       key: daemonKey(this.#masterKey, 'osd', osd.uuid),
       mon: { address: 'mon:6789', uuid: this.#monUuid },
       listen: `osd-${id}:0`,
+      leftOut: osd.leftOut,
       store: { capacityBytes: this.#shape.capacityBytes ?? 1024 ** 3 },
       methods: this.#shape.methods,
     });
@@ -326,6 +329,7 @@ export class SimulatedCluster {
       osd: undefined,
       mayFail: false,
       versionMax: this.#shape.versionMax ?? wireVersionMax,
+      leftOut: new Map(),
     };
   }
 

@@ -192,6 +192,7 @@ export type Message =
       /** Why it does not act on a newer one that it was shown; empty when it was shown none. */
       readonly refusedMap: string;
       readonly reports: readonly PgReport[];
+      /** PGs that can't be started there, in words that `stoppedPg` reads. */
       readonly stopped: readonly string[];
     }
   | {
@@ -569,6 +570,15 @@ export const messageCodec: Codec<Message> = union({
   'list-blobs': c(66, struct({ pg: pgId, after: option(blobId), limit: uint })),
   blobs: c(67, struct({ blobs: list(blobId) })),
 }) as unknown as Codec<Message>;
+
+/** In a beacon, and for people. */
+export function stoppedWords(pg: PgId, reason: string): string {
+  return `${pg}: ${reason}`;
+}
+
+export function stoppedPg(words: string): string {
+  return words.slice(0, Math.max(0, words.indexOf(':')));
+}
 
 export type MessageKind = Message['kind'];
 export type MessageOf<K extends MessageKind> = Extract<Message, { readonly kind: K }>;
