@@ -27,7 +27,10 @@ export async function pushOvertakenByADelete(): Promise<void> {
   await cluster.until('its blobs to be missing', () => missing() === 12, 60_000);
   // What is pushed is read before the delete and sent after it.
   lead.files.slowness = 400;
-  for (let at = 0; at < 12; at++) client.deleteBlob(layout, blobAt(at)).catch(() => {});
+  for (let at = 0; at < 12; at++) {
+    client.deleteBlob(layout, blobAt(at)).catch(() => {});
+    await stage.run(20);
+  }
   await stage.run(3000);
   lead.files.slowness = 1;
   await cluster.untilClean(200_000);
