@@ -89,6 +89,25 @@ export interface Quota {
   readonly objects: number | undefined;
 }
 
+/** Where events of buckets go (SNS's word). */
+export interface Topic {
+  /** A user without account, or an account's id. */
+  readonly owner: string;
+  /** Of its owner's once. */
+  readonly name: string;
+  readonly createdMs: number;
+  /** URL of a webhook; empty: nobody is told. */
+  readonly endpoint: string;
+  /** Of an https webhook: whether its certificate must be good. */
+  readonly verifyTls: boolean;
+  /** Stands in each event as it is. */
+  readonly opaque: string;
+  /** Who else may use it, JSON; empty: nobody. */
+  readonly policy: string;
+  /** How long an event is tried before it is given up; undefined: as long as the gateways say. */
+  readonly keptSeconds: number | undefined;
+}
+
 export interface Directory {
   /** One more with each change. */
   readonly revision: number;
@@ -97,6 +116,7 @@ export interface Directory {
   readonly groups: readonly Group[];
   readonly roles: readonly Role[];
   readonly quotas: readonly Quota[];
+  readonly topics: readonly Topic[];
 }
 
 /**
@@ -118,6 +138,7 @@ export const emptyDirectory: Directory = {
   groups: [],
   roles: [],
   quotas: [],
+  topics: [],
 };
 
 const entityFields = {
@@ -136,11 +157,13 @@ const entityFields = {
  *
  *   version 1: the first
  *   version 2: quotas, at the end
+ *   version 3: topics, after them; written only where there are any, so that a build of before reads the rest
  */
 const magic = 0x49444648;
-const version = 2;
+const versionMax = 3;
+const versionWithoutTopics = 2;
 
-const body: Codec<Omit<Directory, 'quotas'>> = struct({
+const body: Codec<Omit<Directory, 'quotas' | 'topics'>> = struct({
   revision: uint,
   accounts: list(struct({ id: text, name: text, email: text, createdMs: uint })),
   users: list(
@@ -165,20 +188,39 @@ const quotas: Codec<Directory['quotas']> = list(
   }),
 );
 
+const topics: Codec<Directory['topics']> = list(
+  struct({
+    owner: text,
+    name: text,
+    createdMs: uint,
+    endpoint: text,
+    verifyTls: bool,
+    opaque: text,
+    policy: text,
+    keptSeconds: option(uint),
+  }),
+);
+
 const directoryCodec: Codec<Directory> = {
   write: (w, value) => {
+    const hasTopics = value.topics.length > 0;
     u32.write(w, magic);
-    uint.write(w, version);
+    uint.write(w, hasTopics ? versionMax : versionWithoutTopics);
     body.write(w, value);
     quotas.write(w, value.quotas);
+    if (hasTopics) topics.write(w, value.topics);
   },
   read: (r) => {
     if (u32.read(r) !== magic) throw new DecodeError('a directory without its magic');
     const found = uint.read(r);
-    if (found < 1 || found > version)
-      throw new DecodeError(`directory format ${found}; this program knows ${version}`);
+    if (found < 1 || found > versionMax)
+      throw new DecodeError(`directory format ${found}; this program knows ${versionMax}`);
     const read = body.read(r);
-    return { ...read, quotas: found === 1 ? [] : quotas.read(r) };
+    return {
+      ...read,
+      quotas: found < 2 ? [] : quotas.read(r),
+      topics: found < 3 ? [] : topics.read(r),
+    };
   },
 };
 
@@ -213,7 +255,7 @@ export function plainUser(
   };
 }
 
-/** Its groups have it no more, and the quota of what was its own is gone with it. */
+/** Its groups have it no more, and the quota and the topics of what was its own are gone with it. */
 export function directoryWithout(directory: Directory, user: DirectoryUser): Directory {
   const { account, name } = user;
   const groups = directory.groups.map((group) =>
@@ -222,13 +264,19 @@ export function directoryWithout(directory: Directory, user: DirectoryUser): Dir
       : group,
   );
   const users = directory.users.filter((each) => each !== user);
-  const quotas = account === '' ? withoutQuota(directory, name) : directory.quotas;
-  return { ...directory, users, groups, quotas };
+  if (account !== '') return { ...directory, users, groups };
+  return { ...directory, users, groups, ...withoutOwner(directory, name) };
 }
 
-/** `owner`: a user without account, or an account by its id. */
-export function withoutQuota({ quotas }: Directory, owner: string): Directory['quotas'] {
-  return quotas.filter(({ kind, name }) => kind !== 'user' || name !== owner);
+/** What is an owner's own beside buckets. `owner`: a user without account, or an account by its id. */
+export function withoutOwner(
+  { quotas, topics }: Directory,
+  owner: string,
+): Pick<Directory, 'quotas' | 'topics'> {
+  return {
+    quotas: quotas.filter(({ kind, name }) => kind !== 'user' || name !== owner),
+    topics: topics.filter((topic) => topic.owner !== owner),
+  };
 }
 
 /** What is wrong with it; undefined when nothing is. Who reads a directory may rely on what is asked here. */
@@ -253,5 +301,7 @@ export function directoryFault(directory: Directory): string | undefined {
   }
   for (const { kind, name } of directory.quotas)
     if (twice(`quota of ${kind} ${name}`)) return `quota of ${kind} ${name} twice`;
+  for (const { owner, name } of directory.topics)
+    if (twice(`topic ${owner}/${name}`)) return `topic ${name} of ${owner} twice`;
   return undefined;
 }

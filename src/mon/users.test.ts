@@ -84,11 +84,30 @@ test('a directory comes back from its bytes as it was, and nothing else does', (
   deepEqual(decodeDirectory(bytes), directory);
   for (let at = 0; at < bytes.length; at++) throws(() => decodeDirectory(bytes.subarray(0, at)));
   const newer = bytes.slice();
-  newer[4] = 3;
-  throws(() => decodeDirectory(newer), /format 3/);
+  newer[4] = 4;
+  throws(() => decodeDirectory(newer), /format 4/);
   const older = encodeDirectory(someone()).slice(0, -1);
   older[4] = 1;
   deepEqual(decodeDirectory(older), someone(), 'one of before there were quotas');
+  equal(bytes[4], 2, 'who knows of no topics reads what has none');
+  const topic = {
+    owner: 'ann',
+    name: 'events',
+    createdMs: 5,
+    endpoint: 'http://events.example/',
+    verifyTls: true,
+    opaque: 'of ann',
+    policy: '',
+    keptSeconds: 60,
+  };
+  const withTopics = {
+    ...directory,
+    topics: [topic, { ...topic, owner: 'bob', keptSeconds: undefined }],
+  };
+  equal(encodeDirectory(withTopics)[4], 3);
+  deepEqual(decodeDirectory(encodeDirectory(withTopics)), withTopics);
+  deepEqual(withoutUser(withTopics, 'ann').topics, withTopics.topics.slice(1));
+  equal(directoryFault({ ...directory, topics: [topic, topic] }), 'topic events of ann twice');
 });
 
 test('what contradicts itself is told', () => {

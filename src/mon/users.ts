@@ -4,7 +4,7 @@
 // A user is named `NAME`, or `ACCOUNT/NAME` when it belongs to an account.
 
 import type { AccessKey, Directory, DirectoryUser, Quota } from '../map/directory.ts';
-import { directoryWithout, keysPerUserMax, plainUser, withoutQuota } from '../map/directory.ts';
+import { directoryWithout, keysPerUserMax, plainUser, withoutOwner } from '../map/directory.ts';
 import { MonError } from './errors.ts';
 
 export interface NewKey {
@@ -97,7 +97,7 @@ export function withoutAccount(directory: Directory, name: string): Directory {
     users: directory.users.filter(isOther),
     groups: directory.groups.filter(isOther),
     roles: directory.roles.filter(isOther),
-    quotas: withoutQuota(directory, account.id),
+    ...withoutOwner(directory, account.id),
   };
 }
 

@@ -15,6 +15,7 @@ const names: Readonly<Record<string, readonly string[]>> = {
   bucket: routeNames.bucket,
   object: routeNames.object,
   IAM: actionNames.iam,
+  SNS: actionNames.sns,
   STS: actionNames.sts,
 };
 

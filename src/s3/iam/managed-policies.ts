@@ -15,6 +15,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   AdministratorAccess: ['*'],
   AmazonS3FullAccess: ['s3:*'],
   AmazonS3ReadOnlyAccess: ['s3:Get*', 's3:List*'],
+  AmazonSNSFullAccess: ['sns:*'],
+  AmazonSNSReadOnlyAccess: ['sns:Get*', 'sns:List*'],
   IAMFullAccess: ['iam:*'],
   IAMReadOnlyAccess: ['iam:Get*', 'iam:List*', 'iam:GenerateCredentialReport'],
 };

@@ -1,4 +1,4 @@
-// IAM and STS on the gateway's own endpoint: forms posted to `/`, signed for the service, answered in XML. What an action
+// IAM, STS and SNS on the gateway's own endpoint: forms posted to `/`, signed for the service, answered in XML. What an action
 // does is decided on the directory as this gateway knows it, and done only if nobody changed it meanwhile:
 // otherwise it is decided again.
 
@@ -6,6 +6,7 @@ import { hash } from 'node:crypto';
 import { encodeUtf8, formatHex } from '../../base/bytes.ts';
 import { ClientError } from '../../client/errors.ts';
 import type { HttpResponse } from '../../env/http.ts';
+import type { Directory } from '../../map/directory.ts';
 import { checkIdentity, judgeOwn, requestConditions } from '../authorization.ts';
 import type { GatewayParts } from '../context.ts';
 import { sessionTokenOf } from '../protocol/authenticate.ts';
@@ -22,6 +23,8 @@ import type { Identity, Requester } from './identities.ts';
 import { keyActions } from './key-actions.ts';
 import { policyActions } from './policy-actions.ts';
 import { type SessionAction, sessionActions } from './sts.ts';
+import { mayUseTopic } from './topic-access.ts';
+import { type TopicAction, topicActions } from './topic-actions.ts';
 
 const iamActions: Readonly<Record<string, Action>> = {
   ...entityActions,
@@ -30,13 +33,15 @@ const iamActions: Readonly<Record<string, Action>> = {
 };
 
 /** What is there; the reference page lists it. */
-export const actionNames: Readonly<Record<'iam' | 'sts', readonly string[]>> = {
+export const actionNames: Readonly<Record<'iam' | 'sns' | 'sts', readonly string[]>> = {
   iam: Object.keys(iamActions).sort(),
+  sns: Object.keys(topicActions).sort(),
   sts: Object.keys(sessionActions).sort(),
 };
 
 const namespaces = {
   iam: 'https://iam.amazonaws.com/doc/2010-05-08/',
+  sns: 'http://sns.amazonaws.com/doc/2010-03-31/',
   sts: 'https://sts.amazonaws.com/doc/2011-06-15/',
 } as const;
 
@@ -109,7 +114,7 @@ interface Asked {
 function checkKnown({ name, parameters }: Asked): void {
   if (!/^[A-Za-z]{1,64}$/.test(name))
     throw new IamError('InvalidAction', 'The request names no action');
-  if (!Object.hasOwn(iamActions, name) && !Object.hasOwn(sessionActions, name))
+  if (![iamActions, sessionActions, topicActions].some((each) => Object.hasOwn(each, name)))
     throw new IamError('NotImplemented', `${name} is not implemented`);
   for (const each of parameters.keys())
     if (notThere.some((prefix) => each.startsWith(prefix)))
@@ -161,27 +166,52 @@ function checkAction(options: QueryOptions, requester: Requester, asked: Asked, 
   checkIdentity(asker, `iam:${asked.name}`, resource, isFree ? 'allow' : 'deny');
 }
 
-async function runAction(
+/** Decided anew, with the newest directory and requester, until nobody changes the directory meanwhile. */
+async function decide(
   options: QueryOptions,
   asked: Asked,
-  action: Action,
+  service: string,
+  run: (requester: Required<Requester>, directory: Directory) => ActionAnswer,
 ): Promise<ActionAnswer> {
   const { cluster, tellSiblings } = options.parts;
   for (let attempt = 0; attempt < attemptsMax; attempt++) {
-    const requester = identify(options, asked, 'iam');
-    const context = actionContext(options, asked, requester.identity);
-    checkAction(options, requester, asked, action.resource(context));
-    const newResource = action.newResource?.(context);
-    if (newResource !== undefined) checkAction(options, requester, asked, newResource);
-    const answer = action.run(context);
+    const directory = cluster.directory();
+    const answer = run(identify(options, asked, service), directory);
     if (answer.directory === undefined) return answer;
-    const revision = context.directory.revision + 1;
+    const revision = directory.revision + 1;
     const outcome = await cluster.changeDirectory({ ...answer.directory, revision });
     if (outcome === 'stale') continue;
     await tellSiblings({ kind: 'directory', revision });
     return answer;
   }
   throw new IamError('ConcurrentModification', 'Others change users all the time. Try again.');
+}
+
+function runAction(options: QueryOptions, asked: Asked, action: Action): Promise<ActionAnswer> {
+  return decide(options, asked, 'iam', (requester, directory) => {
+    const context = { ...actionContext(options, asked, requester.identity), directory };
+    checkAction(options, requester, asked, action.resource(context));
+    const newResource = action.newResource?.(context);
+    if (newResource !== undefined) checkAction(options, requester, asked, newResource);
+    return action.run(context);
+  });
+}
+
+function runTopic(options: QueryOptions, asked: Asked, action: TopicAction): Promise<ActionAnswer> {
+  const { parts, request } = options;
+  return decide(options, asked, 'sns', (requester, directory) => {
+    const context = {
+      directory,
+      owner: requester.name,
+      region: parts.region,
+      parameters: asked.parameters,
+      nowMs: Math.floor(parts.env.wall.nowMs()),
+    };
+    const question = { ...action.target(context), action: `sns:${asked.name}` };
+    if (!mayUseTopic({ user: requester, request, parts }, question))
+      throw new IamError('AuthorizationError', 'The topic is not yours to do this with');
+    return action.run(context);
+  });
 }
 
 function runSession(options: QueryOptions, asked: Asked, action: SessionAction): string {
@@ -246,21 +276,32 @@ function failureResponse({ status, code, message }: Failure, requestId: string):
   return answer(status, `<ErrorResponse xmlns="${namespaces.iam}">${error}${id}</ErrorResponse>`);
 }
 
+async function run(
+  options: QueryOptions,
+  asked: Asked,
+): Promise<[keyof typeof namespaces, string]> {
+  const { name } = asked;
+  const of = <T>(actions: Readonly<Record<string, T>>): T | undefined =>
+    Object.hasOwn(actions, name) ? actions[name] : undefined;
+  const ofSession = of(sessionActions);
+  if (ofSession !== undefined) return ['sts', runSession(options, asked, ofSession)];
+  const ofTopic = of(topicActions);
+  if (ofTopic !== undefined) return ['sns', (await runTopic(options, asked, ofTopic)).result];
+  const ofIam = of(iamActions);
+  return ['iam', ofIam === undefined ? '' : (await runAction(options, asked, ofIam)).result];
+}
+
 async function operate(options: QueryOptions): Promise<HttpResponse> {
   const body = await readForm(options);
   const parameters = parseForm(body);
   const name = parameters.get('Action') ?? '';
   const asked: Asked = { name, parameters, bodySha256: hash('sha256', body, 'hex') };
   checkKnown(asked);
-  const ofSession = Object.hasOwn(sessionActions, name) ? sessionActions[name] : undefined;
-  const ofIam = Object.hasOwn(iamActions, name) ? iamActions[name] : undefined;
-  let result = '';
-  if (ofSession !== undefined) result = runSession(options, asked, ofSession);
-  else if (ofIam !== undefined) result = (await runAction(options, asked, ofIam)).result;
-  const namespace = ofSession === undefined ? namespaces.iam : namespaces.sts;
+  const [service, result] = await run(options, asked);
   const id = element('ResponseMetadata', textElement('RequestId', options.requestId));
   const shown = result === '' ? '' : element(`${name}Result`, result.trim());
-  return answer(200, `<${name}Response xmlns="${namespace}">${shown}${id}</${name}Response>`);
+  const xmlns = namespaces[service];
+  return answer(200, `<${name}Response xmlns="${xmlns}">${shown}${id}</${name}Response>`);
 }
 
 /** Throws nothing that a client may be told; what is the gateway's own fault goes to its log, as for S3. */

@@ -1,6 +1,7 @@
 // Policies of buckets, of users and of roles: JSON in, a verdict on one request out. What is not understood is refused
 // when the policy is put, so that no statement is ever half obeyed.
 
+import { addressBytes } from './addresses.ts';
 import { parseHttpDate, parseIsoDate } from './dates.ts';
 import { S3Error } from './errors.ts';
 import { decodeStrictUtf8 } from './percent.ts';
@@ -37,9 +38,9 @@ interface Statement {
 
 /**
  * What a policy hangs on. A bucket's names who, what and where; an identity's says nothing of who; the one that says
- * who may take a role nothing of where.
+ * who may take a role nothing of where. A topic's is as a bucket's, for other resources.
  */
-export type PolicyKind = 'bucket' | 'identity' | 'trust';
+export type PolicyKind = 'bucket' | 'identity' | 'trust' | 'topic';
 
 export interface Policy {
   readonly statements: readonly Statement[];
@@ -158,31 +159,11 @@ export function matchesPattern(pattern: string, text: string): boolean {
   return patternAt === pattern.length;
 }
 
-function addressBits(text: string): readonly number[] | undefined {
-  const parts = text.split('.');
-  if (parts.length === 4 && parts.every((part) => /^\d{1,3}$/.test(part) && Number(part) < 256))
-    return parts.map(Number);
-  if (!/^[0-9a-fA-F:]*$/.test(text) || !text.includes(':')) return undefined;
-  const halves = text.split('::');
-  if (halves.length > 2) return undefined;
-  const groups = (half: string | undefined): string[] =>
-    half === undefined || half === '' ? [] : half.split(':');
-  const [head, tail] = [groups(halves[0]), groups(halves[1])];
-  const missing = 8 - head.length - tail.length;
-  if (halves.length === 1 ? missing !== 0 : missing < 1) return undefined;
-  const all = [...head, ...Array.from({ length: missing }, () => '0'), ...tail];
-  if (all.some((group) => group.length > 4)) return undefined;
-  return all.flatMap((group) => {
-    const value = Number.parseInt(group, 16);
-    return [value >> 8, value & 0xff];
-  });
-}
-
 /** Throws nothing: what is no range holds nobody. */
 function inRange(address: string, range: string): boolean {
   const [base = '', lengthText] = range.split('/');
-  const bits = addressBits(base);
-  const actual = addressBits(address.startsWith('::ffff:') ? address.slice(7) : address);
+  const bits = addressBytes(base);
+  const actual = addressBytes(address.startsWith('::ffff:') ? address.slice(7) : address);
   if (bits === undefined || actual?.length !== bits.length) return false;
   let left = lengthText === undefined ? bits.length * 8 : Number(lengthText);
   if (!(left >= 0 && left <= bits.length * 8)) return false;
