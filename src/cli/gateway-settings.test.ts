@@ -18,7 +18,13 @@ test('settings of the gateway are read, and what is not one is named', () => {
     websiteNames: ['web.lan'],
   });
   deepEqual(parseGatewaySettings({ shardEntriesMax: 1000 }, 'f'), { shardEntriesMax: 1000 });
+  deepEqual(parseGatewaySettings({ webhooks: 'any', notificationKeptSeconds: 60 }, 'f'), {
+    webhooks: 'any',
+    notificationKeptMs: 60_000,
+  });
   for (const [value, words] of [
+    [{ webhooks: true }, /one of none, public, private, any is needed/],
+    [{ notificationKeptSeconds: 0 }, /seconds from 1 to 1209600/],
     [{ shardEntriesMax: 1 }, /gateway.shardEntriesMax: a whole number from 2 to 10000000/],
     [{ signatureV2: 'no' }, /true or false/],
     [{ websiteNames: ['a:80'] }, /is no host/],

@@ -1,5 +1,6 @@
 // The key `gateway` of holdfast.yaml: what an operator may say about S3. Times are seconds.
 
+import { type WebhookReach, webhookReaches } from '../s3/protocol/webhook.ts';
 import { shardEntriesBounds } from '../s3/split-job.ts';
 import { CliError } from './errors.ts';
 import { nearestWord } from './nearest.ts';
@@ -23,6 +24,10 @@ export interface GatewaySettings {
   readonly loggingRollMs?: number;
   /** Entries of an index shard from which on it is split. */
   readonly shardEntriesMax?: number;
+  /** Which addresses webhooks of topics may have. */
+  readonly webhooks?: WebhookReach;
+  /** How long an event is tried where its topic does not say. */
+  readonly notificationKeptMs?: number;
 }
 
 const keys = [
@@ -35,6 +40,8 @@ const keys = [
   'lifecycleIntervalSeconds',
   'loggingRollSeconds',
   'shardEntriesMax',
+  'webhooks',
+  'notificationKeptSeconds',
 ] as const;
 
 const namePattern = /^[A-Za-z0-9][A-Za-z0-9_/.:-]{0,127}$/;
@@ -67,6 +74,20 @@ function shardEntriesOf(value: unknown, place: string): number {
   if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < min || value > max)
     throw new CliError(1, `${place}: a whole number from ${min} to ${max} is needed`);
   return value;
+}
+
+function reachOf(value: unknown, place: string): WebhookReach {
+  const reach = webhookReaches.find((each) => each === value);
+  if (reach === undefined)
+    throw new CliError(1, `${place}: one of ${webhookReaches.join(', ')} is needed`);
+  return reach;
+}
+
+/** Up to 14 days, as topics may say. */
+function keptOf(value: unknown, place: string): number {
+  if (typeof value !== 'number' || !(value >= 1 && value <= 14 * 86_400))
+    throw new CliError(1, `${place}: seconds from 1 to ${14 * 86_400} are needed`);
+  return Math.floor(value * 1000);
 }
 
 /** Throws `CliError` naming the key that is wrong. */
@@ -105,6 +126,12 @@ export function parseGatewaySettings(value: unknown, path: string): GatewaySetti
         break;
       case 'shardEntriesMax':
         settings = { ...settings, shardEntriesMax: shardEntriesOf(field, place) };
+        break;
+      case 'webhooks':
+        settings = { ...settings, webhooks: reachOf(field, place) };
+        break;
+      case 'notificationKeptSeconds':
+        settings = { ...settings, notificationKeptMs: keptOf(field, place) };
         break;
       default: {
         const near = nearestWord(key, keys);

@@ -33,7 +33,12 @@ import type { Identity } from '../net/handshake.ts';
 import { MonLink } from '../net/mon-link.ts';
 import { describeError, type Incoming, type Outgoing, type Session } from '../net/session.ts';
 import type { LiveRequest } from '../wire/entry.ts';
-import { directorySince, type FailureCode, type MessageOf } from '../wire/messages.ts';
+import {
+  directorySince,
+  type FailureCode,
+  type MessageOf,
+  notificationsSince,
+} from '../wire/messages.ts';
 import type {
   BlobCursor,
   BlobPage,
@@ -43,6 +48,7 @@ import type {
   LayoutRef,
   Migration,
   MigrationProgress,
+  NotificationReport,
   WriterRange,
 } from './cluster.ts';
 import { readShardsDirectly } from './direct-read.ts';
@@ -277,6 +283,10 @@ export class ClusterClient implements Cluster {
 
   reportMigration(pool: string, progress: MigrationProgress): void {
     this.#mon.tell({ kind: 'report-migration', pool, ...progress });
+  }
+
+  reportNotifications(report: NotificationReport): void {
+    this.#mon.tell({ kind: 'report-notifications', ...report }, notificationsSince);
   }
 
   async allocateBlobs(count: number): Promise<BlobId> {

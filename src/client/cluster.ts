@@ -61,6 +61,25 @@ export interface MigrationProgress {
   readonly trouble: string;
 }
 
+/** How a gateway gets on with telling topics of events. */
+export interface NotificationReport {
+  /** Since the gateway began: sent, not taken by the webhook, given up after their time, of topics that are gone. */
+  readonly told: number;
+  readonly failed: number;
+  readonly expired: number;
+  readonly gone: number;
+  /** Of the gateway that looks after all queues; undefined: another does. */
+  readonly queue:
+    | {
+        readonly count: number;
+        /** Age of the oldest event that waits; 0: none waits for long. */
+        readonly oldestMs: number;
+        /** Topics that do not answer, and why; empty: all do. */
+        readonly trouble: string;
+      }
+    | undefined;
+}
+
 export interface BlobQuery {
   /** Blobs with `begin <= id < end`, by incarnation, then counter. */
   readonly begin: BlobId;
@@ -98,6 +117,9 @@ export interface Cluster {
 
   /** Tells the monitor how far a migration is; for people, and lost when the monitor is away. */
   reportMigration(pool: string, progress: MigrationProgress): void;
+
+  /** Tells the monitor how it stands with events; for people, and lost when the monitor is away. */
+  reportNotifications(report: NotificationReport): void;
 
   /** `count` consecutive ids, never given before or again. */
   allocateBlobs(count: number): Promise<BlobId>;

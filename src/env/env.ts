@@ -4,7 +4,7 @@
 
 import type { Clock, WallClock } from './clock.ts';
 import type { Files } from './files.ts';
-import type { HttpServers } from './http.ts';
+import type { HttpClient, HttpServers } from './http.ts';
 import type { Log } from './log.ts';
 import type { Memory } from './memory.ts';
 import type { Network } from './network.ts';
@@ -20,6 +20,7 @@ export interface Env {
   readonly files: Files;
   readonly network: Network;
   readonly http: HttpServers;
+  readonly httpClient: HttpClient;
   readonly tasks: Tasks;
   readonly log: Log;
   readonly memory: Memory;

@@ -46,3 +46,35 @@ export interface HttpServers {
   /** Throws `EnvError` `address-in-use`, `denied`. */
   serve(address: Address, handler: HttpHandler): Promise<Listener>;
 }
+
+/** A request to a server of somebody else's. */
+export interface HttpPost {
+  readonly isTls: boolean;
+  /** A name or an address, without brackets. */
+  readonly host: string;
+  readonly port: number;
+  /** Path and query. */
+  readonly target: string;
+  /** Beside `host` and `content-length`. */
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  readonly body: Uint8Array;
+  /** Whether the server's certificate must be good. */
+  readonly verifyTls: boolean;
+  /** Until the answer's status is there. */
+  readonly timeoutMs: number;
+  /** Asked of the address itself (`1.2.3.4`, `fe80::1`), after the name was looked up and before anything is sent. */
+  mayConnect(address: string): boolean;
+}
+
+/** Why a request to somebody else's server has no answer. What the server made of it is not known. */
+export class HttpClientError extends Error {
+  override readonly name = 'HttpClientError';
+}
+
+export interface HttpClient {
+  /**
+   * The status of the answer, whatever it is: nothing is followed, and what comes with it is thrown away. Throws
+   * `HttpClientError`.
+   */
+  post(request: HttpPost): Promise<{ readonly status: number }>;
+}

@@ -2,6 +2,7 @@
 
 import { join } from 'node:path';
 import type { Env } from '../env/env.ts';
+import type { HttpClient } from '../env/http.ts';
 import { type CrashSite, crash } from './crash.ts';
 import { HostClock, HostWallClock } from './host-clock.ts';
 import { HostFiles } from './host-files.ts';
@@ -41,6 +42,7 @@ export function createHostEnv(options: HostEnvOptions): HostEnv {
     log,
     exit: options.exit ?? ((code) => process.exit(code)),
   };
+  let client: HttpClient | undefined;
   return {
     clock: new HostClock(),
     wall: new HostWallClock(),
@@ -53,6 +55,13 @@ export function createHostEnv(options: HostEnvOptions): HostEnv {
       serve: async (address, handler) => {
         const { HostHttpServers } = await import('./host-http.ts');
         return new HostHttpServers({ log }).serve(address, handler);
+      },
+    },
+    httpClient: {
+      post: async (request) => {
+        const { HostHttpClient } = await import('./host-http-client.ts');
+        client ??= new HostHttpClient();
+        return client.post(request);
       },
     },
     tasks: new HostTasks((name, error) => crash(crashSite, name, error)),

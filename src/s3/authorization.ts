@@ -361,7 +361,7 @@ export function checkObjectAcl(asker: Asker, access: BucketAccess, entry: Entry)
 }
 
 /** The service that delivers access logs, as policies name it. */
-const loggingService = 'logging.s3.amazonaws.com';
+export const loggingService = 'logging.s3.amazonaws.com';
 
 /**
  * Whether the bucket's policy lets records of another bucket's requests in, below a prefix. The resource that is asked for

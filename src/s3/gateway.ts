@@ -22,6 +22,7 @@ import { deliverLog } from './log-delivery.ts';
 import { logRequest } from './logged-request.ts';
 import { MasterKeys } from './master-keys.ts';
 import { Migrator } from './migrator.ts';
+import { Notifications } from './notifications.ts';
 import { corsHeaders, preflight } from './operations/bucket-cors.ts';
 import { OrphanCollector } from './orphan-collector.ts';
 import { authenticate, sessionTokenOf } from './protocol/authenticate.ts';
@@ -29,6 +30,7 @@ import { formatHttpDate } from './protocol/dates.ts';
 import { s3ErrorOf } from './protocol/errors.ts';
 import { parseRequest, type S3Request } from './protocol/request.ts';
 import { SigningKeyCache } from './protocol/sigv4.ts';
+import type { WebhookReach } from './protocol/webhook.ts';
 import { Quotas } from './quotas.ts';
 import { RequestTrace } from './request-trace.ts';
 import { route } from './router.ts';
@@ -71,6 +73,14 @@ export interface GatewayOptions {
   readonly migrateIntervalMs?: number;
   /** Between two looks for blobs that dead gateways left behind. Default one hour. */
   readonly orphansIntervalMs?: number;
+  /** Which addresses webhooks may have. Default `private`: all but the gateway's own machine and link. */
+  readonly webhooks?: WebhookReach;
+  /** Until a webhook's answer is there. Default five seconds. */
+  readonly webhookTimeoutMs?: number;
+  /** How long an event is tried where its topic does not say. Default one day. */
+  readonly notificationKeptMs?: number;
+  /** Between two looks for events that were not delivered at once. Default five seconds. */
+  readonly notificationIntervalMs?: number;
   /** Entries of an index shard from which on it is split. Default 100,000; less only to see splits. */
   readonly shardEntriesMax?: number;
   /** Between two looks for shards to split. Default ten seconds. */
@@ -108,7 +118,14 @@ const defaults = {
   orphansIntervalMs: 60 * 60 * 1000,
   shardEntriesMax: 100_000,
   splitIntervalMs: 10_000,
+  webhooks: 'private' as const,
+  webhookTimeoutMs: 5000,
+  notificationKeptMs: 24 * 60 * 60 * 1000,
+  notificationIntervalMs: 5000,
 };
+
+/** An event is its own gateway's for as long as that may be sending it. */
+const takeOverSlackMs = 10_000;
 
 /** Two blobs each for one writer and one reader: with less, one large request stops all others. */
 const budgetBytesMin = 4 * blobBytesMax;
@@ -279,6 +296,14 @@ export async function startS3(env: Env, options: GatewayOptions): Promise<Gatewa
     shardEntriesMax: settings.shardEntriesMax,
   });
   splits.start();
+  const notifications = new Notifications(parts, {
+    reach: settings.webhooks,
+    timeoutMs: settings.webhookTimeoutMs,
+    keptMs: settings.notificationKeptMs,
+    intervalMs: settings.notificationIntervalMs,
+    takeOverMs: settings.webhookTimeoutMs + takeOverSlackMs,
+  });
+  notifications.start();
   return {
     address: listener.address,
     hear: (news) =>
@@ -297,6 +322,7 @@ export async function startS3(env: Env, options: GatewayOptions): Promise<Gatewa
       lifecycle.stop();
       migrator.stop();
       splits.stop();
+      notifications.stop();
       await listener.close();
       await accessLog.close();
     },

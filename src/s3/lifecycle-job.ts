@@ -7,6 +7,15 @@
 
 import type { Carried } from '../base/codec.ts';
 import type { GatewayParts } from './context.ts';
+import {
+  causeOfService,
+  deleteEvents,
+  noticesOf,
+  type PossibleEvent,
+  withNotices,
+} from './event-notices.ts';
+import type { BucketConfiguration } from './index/bucket-documents.ts';
+import { type EventNotices, eventsPerCallMax } from './index/event-format.ts';
 import { type BucketRecord, bucketFormat, shardsOf, uploadFormat } from './index/format.ts';
 import * as messages from './index/messages.ts';
 import { everyBucket } from './index/shard-walk.ts';
@@ -36,6 +45,8 @@ type Version = Extract<Page['items'][number], { readonly kind: 'version' }>;
 type DeleteItem = Carried<typeof messages.deleteEntries.argument>['items'][number];
 
 interface Bucket {
+  readonly name: string;
+  readonly configuration: BucketConfiguration;
   readonly record: BucketRecord;
   readonly rules: Lifecycle;
   readonly versioning: ReturnType<typeof versioningOf>;
@@ -92,6 +103,8 @@ export class LifecycleJob {
       if (rules === undefined || now.bucketId !== record.bucketId) return;
       const nowMs = this.#parts.env.wall.nowMs();
       await this.#bucket({
+        name,
+        configuration,
         record: now,
         rules,
         versioning: versioningOf(configuration),
@@ -174,13 +187,13 @@ export class LifecycleJob {
       },
       bucket.times,
     );
-    await this.#act(object, version, action, deletes);
+    await this.#act(bucket, object, { version, action }, deletes);
   }
 
   async #act(
+    bucket: Bucket,
     object: string,
-    version: Version,
-    action: LifecycleAction,
+    { version, action }: { readonly version: Version; readonly action: LifecycleAction },
     deletes: DeleteItem[],
   ): Promise<void> {
     const versionId = version.isNull
@@ -189,17 +202,23 @@ export class LifecycleJob {
     switch (action.kind) {
       case 'keep':
         return;
-      case 'transition':
-        await this.#parts.index.callObject(object, messages.updateEntry, {
+      case 'transition': {
+        const key = decoder.decode(version.key);
+        const argument = {
           key: version.key,
           versionId,
           change: {
-            kind: 'storageClass',
+            kind: 'storageClass' as const,
             storageClass: action.storageClass,
             ifVersion: version.version,
           },
-        });
+        };
+        const notices = this.#notices(bucket, [{ key, name: 'LifecycleTransition' }]);
+        await withNotices(notices, messages.updateEntry, argument, (call, argument) =>
+          this.#parts.index.callObject(object, call, argument),
+        );
         return;
+      }
       case 'expire':
       case 'remove':
         deletes.push({
@@ -216,11 +235,25 @@ export class LifecycleJob {
 
   async #delete(bucket: Bucket, object: string, items: readonly DeleteItem[]): Promise<void> {
     if (items.length === 0) return;
-    await this.#parts.index.callObject(object, messages.deleteEntries, {
-      versioning: bucket.versioning,
-      owner: bucket.record.owner,
-      items,
-    });
+    const argument = { versioning: bucket.versioning, owner: bucket.record.owner, items };
+    const possible = items.flatMap(({ key }, i) =>
+      deleteEvents(decoder.decode(key), i, 'LifecycleExpiration'),
+    );
+    const notices = this.#notices(bucket, possible);
+    const middle = items.length >> 1;
+    if ((notices?.wanted.length ?? 0) > eventsPerCallMax && middle > 0) {
+      await this.#delete(bucket, object, items.slice(0, middle));
+      return this.#delete(bucket, object, items.slice(middle));
+    }
+    // What is refused because too many events wait comes again with the next round.
+    await withNotices(notices, messages.deleteEntries, argument, (call, argument) =>
+      this.#parts.index.callObject(object, call, argument),
+    );
+  }
+
+  #notices(bucket: Bucket, possible: readonly PossibleEvent[]): EventNotices | undefined {
+    const cause = causeOfService(this.#parts, 's3.amazonaws.com');
+    return noticesOf(this.#parts, bucket, { cause, possible });
   }
 
   async #uploads(bucket: Bucket, object: string): Promise<void> {

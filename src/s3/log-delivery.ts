@@ -3,8 +3,9 @@
 import { hash } from 'node:crypto';
 import { encodeUtf8 } from '../base/bytes.ts';
 import type { LogDelivery } from './access-log.ts';
-import { mayLogTo } from './authorization.ts';
+import { loggingService, mayLogTo } from './authorization.ts';
 import { type GatewayParts, wholeNowMs } from './context.ts';
+import { causeOfService } from './event-notices.ts';
 import { plainAttributes, plainSummary } from './index/format.ts';
 import type { Judge } from './index/index-client.ts';
 import { newCipher } from './object-cipher.ts';
@@ -52,12 +53,12 @@ export async function deliverLog(
     prove: async () => undefined,
   });
   const wallMs = wholeNowMs(parts);
-  await commitEntry(
-    { parts },
-    access,
+  await commitEntry(parts, access, {
     key,
-    { ifMatch: undefined, ifNoneMatch: undefined },
-    {
+    conditions: { ifMatch: undefined, ifNoneMatch: undefined },
+    eventName: 'ObjectCreated:Put',
+    cause: causeOfService(parts, loggingService),
+    entry: {
       ...plainSummary,
       ...plainAttributes,
       ...lockOfHeaders(new Map(), configuration, wallMs),
@@ -74,7 +75,7 @@ export async function deliverLog(
       partCount: 0,
       content: contentOf(stored, sizeBytes),
     },
-  );
+  });
   const countOf = (list: readonly Source[]): number =>
     list.reduce((count, { records }) => count + records.length, 0);
   return { refusedCount: countOf(sources) - countOf(included) };

@@ -21,6 +21,11 @@ import {
   putBucketLogging,
 } from './operations/bucket-logging.ts';
 import {
+  deleteBucketNotification,
+  getBucketNotification,
+  putBucketNotification,
+} from './operations/bucket-notification.ts';
+import {
   deleteBucketOwnershipControls,
   deletePublicAccessBlock,
   getBucketOwnershipControls,
@@ -37,7 +42,6 @@ import {
 import {
   getBucketAccelerate,
   getBucketLocation,
-  getBucketNotification,
   getBucketReplication,
   getBucketRequestPayment,
   headBucket,
@@ -171,6 +175,8 @@ const bucketRoutes: Routes = {
   'PUT logging': putBucketLogging,
   'POST logging': postBucketLogging,
   'GET notification': getBucketNotification,
+  'PUT notification': putBucketNotification,
+  'DELETE notification': deleteBucketNotification,
   'GET policy': getBucketPolicy,
   'GET replication': getBucketReplication,
   'GET requestPayment': getBucketRequestPayment,

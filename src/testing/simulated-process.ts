@@ -10,6 +10,7 @@ import { SeededRandom } from './seeded-random.ts';
 import type { SimulatedFiles } from './simulated-files.ts';
 import { SimulatedHttp } from './simulated-http.ts';
 import type { SimulatedNetwork } from './simulated-network.ts';
+import { SimulatedWeb } from './simulated-web.ts';
 
 export interface LogLine {
   readonly at: number;
@@ -24,6 +25,8 @@ export interface ProcessParts {
   readonly network: SimulatedNetwork;
   readonly files: SimulatedFiles;
   readonly random: Random;
+  /** Other people's servers; nobody's when absent. */
+  readonly web?: SimulatedWeb;
   readonly log: (line: LogLine) => void;
   /** A task failed: the process would have stopped. */
   readonly failed: (process: SimulatedProcess, name: string, error: unknown) => void;
@@ -75,6 +78,7 @@ export class SimulatedProcess {
       files: parts.files,
       network: parts.network.of(this),
       http: this.http,
+      httpClient: (parts.web ?? new SimulatedWeb(scheduler)).of(this),
       tasks: {
         spawn: (task, work) => {
           work().catch((error: unknown) => {

@@ -50,11 +50,13 @@ export const wireVersions = [
   { version: 2, since: '0.1.0', change: 'cannot-lead, read-rows, rows, release, left-over' },
   { version: 3, since: '0.1.0', change: 'memory' },
   { version: 4, since: '0.1.0', change: 'directory, put-directory' },
+  { version: 5, since: '0.1.0', change: 'report-notifications' },
 ] as const;
 export const wireVersionMin = 1;
-export const wireVersionMax = 4;
+export const wireVersionMax = 5;
 /** Gateways of before are told of `users`. */
 export const directorySince = 4;
+export const notificationsSince = 5;
 
 /**
  * Why a request was not done.
@@ -241,6 +243,16 @@ export type Message =
       readonly movedBlobs: number;
       readonly cleanPasses: number;
       readonly trouble: string;
+    }
+  | {
+      readonly kind: 'report-notifications';
+      readonly told: number;
+      readonly failed: number;
+      readonly expired: number;
+      readonly gone: number;
+      readonly queue:
+        | { readonly count: number; readonly oldestMs: number; readonly trouble: string }
+        | undefined;
     }
   /** A primary finds that another member has to lead: its own log is too old to be brought forward. */
   | { readonly kind: 'cannot-lead'; readonly pg: PgId; readonly tenure: number }
@@ -489,6 +501,16 @@ export const messageCodec: Codec<Message> = union({
       movedBlobs: uint,
       cleanPasses: uint,
       trouble: text,
+    }),
+  ),
+  'report-notifications': c(
+    92,
+    struct({
+      told: uint,
+      failed: uint,
+      expired: uint,
+      gone: uint,
+      queue: option(struct({ count: uint, oldestMs: uint, trouble: text })),
     }),
   ),
   'cannot-lead': c(37, struct(pgTenure)),

@@ -333,14 +333,14 @@ export function decodeEntryVersion(row: Uint8Array): Version {
 }
 
 /** A value with magic, version and checksum before it. */
-interface Sealed<T> {
+export interface Sealed<T> {
   encode(value: T): Uint8Array;
   /** Throws `DecodeError`. */
   decode(row: Uint8Array): T;
 }
 
 /** `older`: codecs of the format versions before, the first one first. */
-function sealed<T>(
+export function sealed<T>(
   name: string,
   magic: number,
   codec: Codec<T>,

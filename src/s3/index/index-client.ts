@@ -17,6 +17,7 @@ import type { Tasks } from '../../env/tasks.ts';
 import { S3Error } from '../protocol/errors.ts';
 import { noSiblings, type TellSiblings } from '../siblings.ts';
 import { BucketConfiguration, type DocumentName } from './bucket-documents.ts';
+import type { QueuedRow } from './event-format.ts';
 import {
   type BucketRecord,
   bucketFormat,
@@ -129,6 +130,11 @@ export function refusalError(reason: Refusal, bucket: string, key?: string): S3E
         'ServiceUnavailable',
         'The key is on its way to another shard of the index. Nothing was changed; please try again.',
       );
+    case 'queue-full':
+      return new S3Error(
+        'SlowDown',
+        "Too many events wait for the bucket's topics. Nothing was changed; please try again.",
+      );
   }
 }
 
@@ -137,6 +143,8 @@ export class IndexClient implements IndexObjects {
   readonly #env: { readonly clock: Clock; readonly tasks: Tasks };
   readonly #buckets = new Map<string, Remembered>();
   readonly #renewing = new Set<string>();
+  /** Told of events that a call has just queued, with the shard that they are in. */
+  onQueued: (object: string, rows: readonly QueuedRow[]) => void = () => {};
   #configurationsBytes = 0;
   /** Changes made here: a look that began before one is not remembered. */
   #changes = 0;
@@ -159,7 +167,10 @@ export class IndexClient implements IndexObjects {
       call.name,
       messages.encodeMessage(call.argument, argument),
     );
-    return decode(call.result, result);
+    const answer = decode(call.result, result);
+    const queued = call.queued?.(answer) ?? [];
+    if (queued.length > 0) this.onQueued(object, queued);
+    return answer;
   }
 
   /** From the registry itself. Throws `NoSuchBucket`. */

@@ -19,6 +19,7 @@ import {
 import { blobId } from '../../base/ids.ts';
 import { bucketDocuments } from './bucket-documents.ts';
 import { closedUnion } from './closed-union.ts';
+import { type EventNotices, eventNotices, type QueuedRow, queuedRows } from './event-format.ts';
 import {
   blobRun,
   checksum,
@@ -37,6 +38,8 @@ export interface Call<A, R> {
   readonly name: string;
   readonly argument: Codec<A>;
   readonly result: Codec<R>;
+  /** Events that the call queued, in the order of their rows; not all of many. */
+  queued?(result: R): readonly QueuedRow[];
 }
 
 function call<A, R>(name: string, argument: Codec<A>, result: Codec<R>): Call<A, R> {
@@ -81,6 +84,7 @@ const versionId = option(
  * - `changed`: the version is not the one the gateway decided on.
  * - `moved`: the shard does not answer for the key: another does, or is about to.
  * - `moving`: the key is on its way to another shard, or the bucket is about to go: ask again soon.
+ * - `queue-full`: too many events of the shard's keys wait to be told. Only of a call that tells.
  */
 const refusal = oneOf(
   'no-bucket',
@@ -95,6 +99,7 @@ const refusal = oneOf(
   'changed',
   'moved',
   'moving',
+  'queue-full',
 );
 export type Refusal = Carried<typeof refusal>;
 
@@ -746,6 +751,69 @@ export const relocatePart = call(
   's3.relocate-part',
   struct({ ...relocation, version, runs: list(blobRun) }),
   relocated,
+);
+
+type Queued<R> = R & { readonly queued: readonly QueuedRow[] };
+
+/** The same call, which also queues what is to be told of it; refused as a whole when the queue is full. */
+export function notifying<A, R>(
+  call: Call<A, R>,
+): Call<{ readonly argument: Uint8Array; readonly notices: EventNotices }, Queued<R>> {
+  return {
+    name: `${call.name}-notifying`,
+    argument: struct({ argument: bytes, notices: eventNotices }),
+    result: {
+      write: (writer, result) => {
+        call.result.write(writer, result);
+        queuedRows.write(writer, result.queued);
+      },
+      read: (reader) => ({ ...call.result.read(reader), queued: queuedRows.read(reader) }),
+    },
+    queued: ({ queued }) => queued,
+  };
+}
+
+/** Events older than `beforeWallMs`, the oldest first. */
+export const listEvents = call(
+  's3.list-events',
+  struct({
+    beforeWallMs: uint,
+    /** The last row seen; empty: from the first. */
+    after: bytes,
+    limit: uint,
+  }),
+  struct({
+    rows: queuedRows,
+    ended: bool,
+    /** How many there are in all, whatever their age. */
+    count: uint,
+  }),
+);
+
+/** They were told, or given up. */
+export const removeEvents = call('s3.remove-events', struct({ rows: list(bytes) }), nothing);
+
+/** Before a bucket is given its first notifications. */
+export const markNotified = call(
+  's3.mark-notified',
+  struct({ name: text, bucketId: text }),
+  struct({ outcome: oneOf('done', 'no-bucket') }),
+);
+
+/** Buckets that may have events to be told, by their ids. */
+export const listNotified = call(
+  's3.list-notified',
+  struct({ /** A bucket's id; empty: from the first. */ after: text, limit: uint }),
+  struct({
+    buckets: list(
+      struct({
+        bucketId: text,
+        /** Undefined: it is gone. Also of one that is being removed. */
+        record: option(bytes),
+      }),
+    ),
+    ended: bool,
+  }),
 );
 
 export const forgetBucket = call('s3.forget-bucket', struct({ bucketId: text }), nothing);

@@ -7,9 +7,11 @@
 // - a shard answers for the keys of its range alone (`shard.ts`, `split-methods.ts`);
 // - versions of a key are ordered by the calls that put them (`key-versions.ts`), never by time;
 // - a blob is listed as garbage in the same call that takes its last reference away, or refuses it;
+// - an event is queued in the call that makes what it tells (`event-methods.ts`);
 // - no blob of a cancelled writer is committed (rule 28 of the protocol), also not in a bucket made later.
 
 import type { Methods } from '../../base/method.ts';
+import * as events from './event-methods.ts';
 import * as keys from './key-methods.ts';
 import * as listings from './listing-methods.ts';
 import { reclaiming } from './method.ts';
@@ -23,6 +25,12 @@ export const s3Methods: Methods = new Map([
   keys.getEntryMethod,
   keys.deleteEntriesMethod,
   keys.updateEntryMethod,
+  events.putNotifyingMethod,
+  events.deleteNotifyingMethod,
+  events.updateNotifyingMethod,
+  events.completeNotifyingMethod,
+  events.listEventsMethod,
+  reclaiming(events.removeEventsMethod),
   listings.listEntriesMethod,
   listings.listVersionsMethod,
   uploads.createUploadMethod,
@@ -74,4 +82,6 @@ export const s3Methods: Methods = new Map([
   registry.getWritersMethod,
   reclaiming(registry.addWritersMethod),
   registry.forgetBucketMethod,
+  registry.markNotifiedMethod,
+  registry.listNotifiedMethod,
 ]);

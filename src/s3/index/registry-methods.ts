@@ -8,6 +8,7 @@ import {
   documentsMax,
   sizeOfDocuments,
 } from './bucket-documents.ts';
+import { notifiedFormat } from './event-format.ts';
 import {
   type BucketRecord,
   bucketFormat,
@@ -23,6 +24,7 @@ import {
   configurationRow,
   firstBucketRow,
   masterKeyRow,
+  notifiedRow,
   removedBucketRow,
   sweptRow,
 } from './rows.ts';
@@ -273,6 +275,36 @@ export const addWritersMethod = define(messages.addWriters, async (view, { state
 }));
 
 export const forgetBucketMethod = define(messages.forgetBucket, async (_view, { bucketId }) => ({
-  effects: [remove(removedBucketRow(bucketId))],
+  effects: [remove(removedBucketRow(bucketId)), remove(notifiedRow(bucketId))],
   result: {},
 }));
+
+export const markNotifiedMethod = define(messages.markNotified, async (view, argument) => {
+  const { name, bucketId } = argument;
+  if ((await recordOf(view, argument)) === undefined)
+    return { result: { outcome: 'no-bucket' as const } };
+  const row = notifiedRow(bucketId);
+  const isMarked = (await view.get(row)) !== undefined;
+  return {
+    effects: isMarked ? [] : [put(row, notifiedFormat.encode({ name }))],
+    result: { outcome: 'done' as const },
+  };
+});
+
+export const listNotifiedMethod = define(messages.listNotified, async (view, argument) => {
+  const limit = Math.max(1, Math.min(argument.limit, bucketsPerScan));
+  const rows = await view.scan({
+    begin: argument.after === '' ? notifiedRow('') : afterKey(notifiedRow(argument.after)),
+    end: successor(notifiedRow('')),
+    limit,
+  });
+  const buckets: { bucketId: string; record: Uint8Array | undefined }[] = [];
+  for (const [row, value] of rows) {
+    const bucketId = new TextDecoder().decode(row.subarray(1));
+    const { name } = notifiedFormat.decode(value);
+    const [named, removed] = await view.getMany([bucketRow(name), removedBucketRow(bucketId)]);
+    const isNamed = named !== undefined && bucketFormat.decode(named).bucketId === bucketId;
+    buckets.push({ bucketId, record: isNamed ? named : removed });
+  }
+  return { result: { buckets, ended: rows.length < limit } };
+});

@@ -9,9 +9,12 @@
 //   `p` uploadId partNumber(u16, be)      part
 //   `g` wallMs(u64, be) tenure(u64, be) sequence(u64, be) n(u16, be)   garbage, oldest first
 //   `x`                                   the writers whose blobs may no longer be committed here
+//   `q` wallMs(u64, be) tenure(u64, be) sequence(u64, be) n(u16, be)   an event to be told, oldest first
+//   `w`                                   how many of those wait
 //
 // and of the object `buckets`: a bucket's name, and 0x00 bucketId for one that is being removed; 0x01 the writers
-// that every new shard has to refuse, 0x02 those whose orphans are gone.
+// that every new shard has to refuse, 0x02 those whose orphans are gone; 0x03 bucketId a bucket's configuration,
+// 0x04 a master key, 0x05 bucketId a bucket whose events are told.
 
 import { compareBytes, concatBytes, decodeUtf8, encodeUtf8 } from '../../base/bytes.ts';
 import type { Version } from '../../base/method.ts';
@@ -26,6 +29,8 @@ const tag = {
   part: 0x70,
   garbage: 0x67,
   cancelled: 0x78,
+  event: 0x71,
+  queue: 0x77,
 };
 
 /** Ids of uploads are this many ASCII characters. */
@@ -149,9 +154,13 @@ export function partNumberOfRow(row: Uint8Array): number {
 }
 
 export function garbageRow(wallMs: number, version: Version, n: number): Uint8Array {
+  return timedRow(tag.garbage, wallMs, version, n);
+}
+
+function timedRow(kind: number, wallMs: number, version: Version, n: number): Uint8Array {
   const row = new Uint8Array(27);
   const view = new DataView(row.buffer);
-  row[0] = tag.garbage;
+  row[0] = kind;
   setU64BigEndian(view, 1, wallMs);
   setU64BigEndian(view, 9, version.tenure);
   setU64BigEndian(view, 17, version.sequence);
@@ -163,6 +172,22 @@ export function garbageRow(wallMs: number, version: Version, n: number): Uint8Ar
 export function garbageRowsFrom(wallMs: number): Uint8Array {
   return garbageRow(wallMs, { tenure: 0, sequence: 0 }, 0);
 }
+
+export function eventRow(wallMs: number, version: Version, n: number): Uint8Array {
+  return timedRow(tag.event, wallMs, version, n);
+}
+
+/** Where events that are told from `wallMs` on begin. */
+export function eventRowsFrom(wallMs: number): Uint8Array {
+  return eventRow(wallMs, { tenure: 0, sequence: 0 }, 0);
+}
+
+export function wallMsOfEventRow(row: Uint8Array): number {
+  const view = new DataView(row.buffer, row.byteOffset, row.byteLength);
+  return view.getUint32(1) * 2 ** 32 + view.getUint32(5);
+}
+
+export const queueRow: Uint8Array = Uint8Array.of(tag.queue);
 
 export const cancelledRow: Uint8Array = Uint8Array.of(tag.cancelled);
 
@@ -232,6 +257,11 @@ export function configurationRow(bucketId: string): Uint8Array {
 
 export function masterKeyRow(name: string): Uint8Array {
   return encodeUtf8(`\x04${name}`);
+}
+
+/** A bucket whose events are told, or were. */
+export function notifiedRow(bucketId: string): Uint8Array {
+  return encodeUtf8(`\x05${bucketId}`);
 }
 
 /** Names begin with a letter or digit. */

@@ -29,6 +29,7 @@ import {
   garbageRowsFrom,
   keyOfRow,
   parseUploadRow,
+  queueRow,
   rowsOf,
   stateRow,
 } from './rows.ts';
@@ -251,9 +252,12 @@ export const sweepShardMethod = define(messages.sweepShard, async (view, _argume
     return { effects, result: { outcome: 'more' as const } };
   }
   const garbage = await view.scan({ ...rowsOf('garbage'), limit: 1 });
-  if (garbage.length > 0) return { effects, result: { outcome: 'waiting-for-garbage' as const } };
+  const events = await view.scan({ ...rowsOf('event'), limit: 1 });
+  // What happened to the bucket's last keys is still to be told.
+  if (garbage.length > 0 || events.length > 0)
+    return { effects, result: { outcome: 'waiting-for-garbage' as const } };
   return {
-    effects: [remove(cancelledRow), remove(countsRow), remove(stateRow)],
+    effects: [remove(cancelledRow), remove(countsRow), remove(queueRow), remove(stateRow)],
     result: { outcome: 'gone' as const },
   };
 });

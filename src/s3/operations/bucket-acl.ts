@@ -98,7 +98,7 @@ export async function putObjectAcl(context: OperationContext): Promise<HttpRespo
   const bucketOwner = access.record.owner;
   const owner = entry.owner === '' ? bucketOwner : entry.owner;
   const acl = await readAcl(context, access, { owner, bucketOwner });
-  const changed = await updateObject(context, access, { kind: 'acl', acl });
+  const changed = await updateObject(context, access, { kind: 'acl', acl }, 'ObjectAcl:Put');
   return emptyResponse(200, versionHeader(access, changed));
 }
 

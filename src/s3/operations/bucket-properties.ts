@@ -43,9 +43,6 @@ function whenOff(action: Action, document: () => Uint8Array): Operation {
 export const getBucketAccelerate: Operation = whenOff('s3:GetAccelerateConfiguration', () =>
   xmlDocument('AccelerateConfiguration'),
 );
-export const getBucketNotification: Operation = whenOff('s3:GetBucketNotification', () =>
-  xmlDocument('NotificationConfiguration'),
-);
 export const getBucketRequestPayment: Operation = whenOff('s3:GetBucketRequestPayment', () =>
   xmlDocument('RequestPaymentConfiguration', textElement('Payer', 'BucketOwner')),
 );

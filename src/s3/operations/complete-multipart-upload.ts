@@ -14,6 +14,7 @@ import {
   readXml,
   wholeNowMs,
 } from '../context.ts';
+import { causeOf, noticesFor, withNotices } from '../event-notices.ts';
 import {
   type Content,
   decodeEntry,
@@ -307,14 +308,21 @@ async function complete(
         })),
       ),
     };
-    const answer = await gateway.index.callKey(access, key, completeUpload, {
+    const argument = {
       key: encodeUtf8(key),
       uploadId,
       conditions,
       versioning,
       parts: chosen.map(({ partNumber, part }) => ({ partNumber, version: part.version })),
       entry: encodeEntryDraft(entry),
+    };
+    const notices = await noticesFor(gateway, access, {
+      cause: causeOf(context),
+      possible: [{ key, name: 'ObjectCreated:CompleteMultipartUpload' }],
     });
+    const answer = await withNotices(notices, completeUpload, argument, (call, argument) =>
+      gateway.index.callKey(access, key, call, argument),
+    );
     if (answer.kind === 'committed')
       return answerOf(context, { ...entry, version: answer.version });
     if (answer.kind === 'already') return answerOf(context, decodeEntry(answer.entry));

@@ -10,6 +10,8 @@ import {
   wholeNowMs,
 } from '../context.ts';
 import { type CopySource, copyBytes, withCopySource } from '../copy-source.ts';
+import { causeOf } from '../event-notices.ts';
+import type { EntryBody } from '../index/format.ts';
 import type { BucketAccess } from '../index/index-client.ts';
 import { newObject, newObjectCipher } from '../new-object.ts';
 import { checksumElement, parseChecksumAlgorithm } from '../protocol/checksums.ts';
@@ -89,7 +91,7 @@ async function copy(
   });
   const { md5, checksum } = stored.proof;
   const wallMs = wholeNowMs(parts);
-  const committed = await commitEntry(context, access, key, parseWriteConditions(headers), {
+  const made: EntryBody = {
     sizeBytes: entry.sizeBytes,
     etag: md5,
     wallMs,
@@ -100,7 +102,14 @@ async function copy(
     tags,
     uploadId: undefined,
     partCount: 0,
-    content: contentOf(stored, entry.sizeBytes),
+    content: contentOf(stored, source.entry.sizeBytes),
+  };
+  const committed = await commitEntry(parts, access, {
+    key,
+    conditions: parseWriteConditions(headers),
+    entry: made,
+    eventName: 'ObjectCreated:Copy',
+    cause: causeOf(context),
   });
   const document = xmlDocument(
     'CopyObjectResult',

@@ -11,6 +11,7 @@ import {
   type OperationContext,
   versionIdArgument,
 } from '../context.ts';
+import { causeOf, deleteEvents, noticesFor, withNotices } from '../event-notices.ts';
 import { type BucketAccess, refusalError } from '../index/index-client.ts';
 import { deleteEntries, type deleteOutcome } from '../index/messages.ts';
 import { versionIdOf } from '../index/version-id.ts';
@@ -78,11 +79,18 @@ export async function deleteObject(context: OperationContext): Promise<HttpRespo
     ifVersion: undefined,
     bypassGovernance: await bypassesGovernance(context, access, key),
   };
-  const answer = await parts.index.callKey(access, key, deleteEntries, {
+  const argument = {
     versioning: versioningOf(access.configuration),
     owner: context.user.name,
     items: [item],
+  };
+  const notices = await noticesFor(parts, access, {
+    cause: causeOf(context),
+    possible: deleteEvents(key, 0, 'ObjectRemoved'),
   });
+  const answer = await withNotices(notices, deleteEntries, argument, (call, argument) =>
+    parts.index.callKey(access, key, call, argument),
+  );
   if (answer.kind === 'refused') throw refusalError(answer.reason, access.name, key);
   const [outcome] = answer.outcomes;
   const error = outcome === undefined ? undefined : deleteError(outcome, access, key);

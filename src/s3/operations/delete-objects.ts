@@ -11,6 +11,8 @@ import {
   versionIdArgument,
   xmlResponse,
 } from '../context.ts';
+import { causeOf, deleteEvents, noticesFor, withNotices } from '../event-notices.ts';
+import { eventsPerCallMax } from '../index/event-format.ts';
 import { type BucketAccess, nextRangeKey, refusalError } from '../index/index-client.ts';
 import { deleteEntries } from '../index/messages.ts';
 import { versionIdOf } from '../index/version-id.ts';
@@ -96,7 +98,8 @@ function deletedElement(item: Item, outcome: DeleteOutcome): string {
 
 /**
  * One call when it can be: the runs of a thousand objects of many parts each may be more garbage than a
- * call may write, and some keys may be on their way to another shard; then the batch goes in halves.
+ * call may write, and so may be what is to be told of them; and some keys may be on their way to another shard. Then
+ * the batch goes in halves.
  */
 async function deleteBatch(
   context: OperationContext,
@@ -113,9 +116,17 @@ async function deleteBatch(
   const spread = items.length > 1 ? 'spread' : 'one';
   try {
     const { index } = context.parts;
-    const answer = await index.callRange(access, first.call.key, deleteEntries, call, spread);
-    if (answer.kind === 'done') return answer.outcomes;
-    if (answer.reason !== 'moved') throw refusalError(answer.reason, access.name);
+    const notices = await noticesFor(context.parts, access, {
+      cause: causeOf(context),
+      possible: items.flatMap(({ key }, i) => deleteEvents(key, i, 'ObjectRemoved')),
+    });
+    if (items.length === 1 || (notices?.wanted.length ?? 0) <= eventsPerCallMax) {
+      const answer = await withNotices(notices, deleteEntries, call, (call, argument) =>
+        index.callRange(access, first.call.key, call, argument, spread),
+      );
+      if (answer.kind === 'done') return answer.outcomes;
+      if (answer.reason !== 'moved') throw refusalError(answer.reason, access.name);
+    }
   } catch (error) {
     const tooLarge = error instanceof ClientError && error.code === 'too-large';
     if (!tooLarge || items.length === 1) throw error;

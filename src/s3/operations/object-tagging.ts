@@ -21,7 +21,8 @@ async function replaceTags(
   action: 's3:PutObjectTagging' | 's3:DeleteObjectTagging',
 ): Promise<[string, string][]> {
   const access = await accessBucket(context, action);
-  const changed = await updateObject(context, access, { kind: 'tags', tags });
+  const eventName = action === 's3:PutObjectTagging' ? 'ObjectTagging:Put' : 'ObjectTagging:Delete';
+  const changed = await updateObject(context, access, { kind: 'tags', tags }, eventName);
   return versionHeader(access, changed);
 }
 

@@ -271,5 +271,5 @@ export async function postObject(context: OperationContext): Promise<HttpRespons
     user,
     request: { ...request, key, headers },
   };
-  return answerOf(context, fields, key, await putBody(put, file));
+  return answerOf(context, fields, key, await putBody(put, file, 'ObjectCreated:Post'));
 }

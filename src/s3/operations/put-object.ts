@@ -6,11 +6,14 @@ import type { BodySource, HttpResponse } from '../../env/http.ts';
 import {
   accessBucket,
   emptyResponse,
+  type GatewayParts,
   keyOf,
   newVersionHeader,
   type OperationContext,
   wholeNowMs,
 } from '../context.ts';
+import { causeOf, noticesFor, withNotices } from '../event-notices.ts';
+import type { EventCause } from '../index/event-format.ts';
 import { type Content, type EntryBody, encodeEntryDraft } from '../index/format.ts';
 import { type BucketAccess, refusalError } from '../index/index-client.ts';
 import { putEntry } from '../index/messages.ts';
@@ -23,6 +26,7 @@ import { S3Error } from '../protocol/errors.ts';
 import { quoteEtag } from '../protocol/etag.ts';
 import { expirationHeader, lifecycleOf } from '../protocol/lifecycle.ts';
 import { putBytesMax } from '../protocol/limits.ts';
+import type { EventName } from '../protocol/notification.ts';
 import {
   collectContentHeaders,
   collectMetadata,
@@ -41,13 +45,15 @@ export interface ProvedBody extends BodySource {
 
 export async function putObject(context: OperationContext): Promise<HttpResponse> {
   const { clock } = context.parts.env;
-  return putBody(context, new Payload(context.request, context.payload, { clock }));
+  const payload = new Payload(context.request, context.payload, { clock });
+  return putBody(context, payload, 'ObjectCreated:Put');
 }
 
 /** Stores the body under the key of the request, described by its headers. */
 export async function putBody(
   context: OperationContext,
   payload: ProvedBody,
+  eventName: EventName,
 ): Promise<HttpResponse> {
   const { parts, request } = context;
   const { headers } = request;
@@ -78,7 +84,7 @@ export async function putBody(
   });
   const { md5, checksum } = stored.proof;
   const wallMs = wholeNowMs(parts);
-  const committed = await commitEntry(context, access, key, conditions, {
+  const entry: EntryBody = {
     sizeBytes: payload.sizeBytes,
     etag: md5,
     wallMs,
@@ -89,7 +95,9 @@ export async function putBody(
     uploadId: undefined,
     partCount: 0,
     content: contentOf(stored, payload.sizeBytes),
-  });
+  };
+  const order = { key, conditions, entry, eventName, cause: causeOf(context) };
+  const committed = await commitEntry(parts, access, order);
   const answer: [string, string][] = [
     ['etag', quoteEtag(md5)],
     ...newVersionHeader(committed),
@@ -121,21 +129,34 @@ export function contentOf(stored: StoredBody<unknown>, sizeBytes: number): Conte
   };
 }
 
-/** Makes the entry the object's. From here on the outcome may be unknown; nothing is cleaned up. */
+export interface NewEntry {
+  readonly key: string;
+  readonly conditions: WriteConditions;
+  readonly entry: EntryBody;
+  readonly eventName: EventName;
+  readonly cause: EventCause;
+}
+
+/**
+ * Makes the entry the object's, and tells of it. From here on the outcome may be unknown; nothing is cleaned up.
+ */
 export async function commitEntry(
-  context: Pick<OperationContext, 'parts'>,
+  parts: GatewayParts,
   access: BucketAccess,
-  key: string,
-  conditions: WriteConditions,
-  entry: EntryBody,
+  { key, conditions, entry, eventName, cause }: NewEntry,
 ): Promise<{ readonly version: Version; readonly isNull: boolean }> {
-  const answer = await context.parts.index.callKey(access, key, putEntry, {
+  const possible = [{ key, name: eventName }];
+  const notices = await noticesFor(parts, access, { cause, possible });
+  const argument = {
     key: encodeUtf8(key),
     conditions,
     versioning: versioningOf(access.configuration),
     hasBlobs: entry.content.kind !== 'inline',
     entry: encodeEntryDraft(entry),
-  });
+  };
+  const answer = await withNotices(notices, putEntry, argument, (call, argument) =>
+    parts.index.callKey(access, key, call, argument),
+  );
   if (answer.kind === 'refused') throw refusalError(answer.reason, access.name, key);
   return { version: answer.version, isNull: entry.isNull };
 }

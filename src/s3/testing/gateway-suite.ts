@@ -4,12 +4,14 @@
 import { createHash, createHmac, randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { User } from '../../client/cluster.ts';
+import type { Cluster, User } from '../../client/cluster.ts';
 import type { Clock, Instant } from '../../env/clock.ts';
 import type { Env } from '../../env/env.ts';
 import {
   BodyError,
   type BodySource,
+  type HttpClient,
+  HttpClientError,
   type HttpHandler,
   type HttpRequest,
   type HttpResponse,
@@ -198,17 +200,36 @@ export interface TestOptions extends Partial<GatewayOptions> {
   readonly seed?: number;
   /** What manual time begins with. Default now. */
   readonly wallMs?: number;
+  /** In place of a new one: several gateways of one cluster. */
+  readonly sharing?: TestGateway;
+  /** Whether jobs are this gateway's, where several share a cluster. Default: as `cluster.holdsJobs` says. */
+  readonly holdsJobs?: () => boolean;
+  /** Answers what the gateway posts to webhooks; throws `HttpClientError`. Default: nobody is there. */
+  readonly webhook?: HttpClient['post'];
+}
+
+/** The cluster as one of its gateways sees it. */
+function withJobs(cluster: MemoryCluster, holdsJobs: () => boolean): Cluster {
+  return new Proxy(cluster, {
+    get: (target, name) => {
+      if (name === 'holdsJob') return async () => holdsJobs();
+      const value: unknown = Reflect.get(target, name, target);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
 }
 
 export async function startTestGateway(options: TestOptions = {}): Promise<TestGateway> {
-  const cluster = new MemoryCluster(s3Methods, [alice, bob]);
-  const clock = new ManualClock();
+  const { sharing } = options;
+  const cluster = sharing?.cluster ?? new MemoryCluster(s3Methods, [alice, bob]);
+  const clock = sharing?.clock ?? new ManualClock();
   const failures: unknown[] = [];
   const seeded = options.seed === undefined ? undefined : new SeededRandom(options.seed);
   const logged: string[] = [];
   let direct: HttpHandler | undefined;
   const manual = options.time === 'manual';
-  const state = { wallMs: options.wallMs ?? Date.now() };
+  const begunMs = options.wallMs ?? Date.now();
+  const state = { wallMs: sharing === undefined ? begunMs : sharing.wallMs - clock.now() };
   const wall = { nowMs: () => (manual ? state.wallMs + clock.now() : Date.now()) };
   cluster.wallMs = wall.nowMs;
   const env: Env = {
@@ -231,6 +252,13 @@ export async function startTestGateway(options: TestOptions = {}): Promise<TestG
         return Promise.resolve({ address, close: async () => {} });
       },
     },
+    httpClient: {
+      post:
+        options.webhook ??
+        (async ({ host }) => {
+          throw new HttpClientError(`${host} is not known`);
+        }),
+    },
     tasks: {
       spawn: (_name, work) => {
         work().catch((error: unknown) => failures.push(error));
@@ -240,7 +268,9 @@ export async function startTestGateway(options: TestOptions = {}): Promise<TestG
       write: (level, event, fields) => logged.push(JSON.stringify({ level, event, ...fields })),
     },
   };
-  const gateway = await startS3(env, { address: '127.0.0.1:0', cluster, ...options });
+  const { holdsJobs } = options;
+  const seen = holdsJobs === undefined ? cluster : withJobs(cluster, holdsJobs);
+  const gateway = await startS3(env, { address: '127.0.0.1:0', cluster: seen, ...options });
   return {
     env,
     cluster,

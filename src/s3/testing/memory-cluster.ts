@@ -13,6 +13,7 @@ import {
   type LayoutRef,
   type Migration,
   type MigrationProgress,
+  type NotificationReport,
   type User,
   type WriterRange,
 } from '../../client/cluster.ts';
@@ -100,6 +101,7 @@ export class MemoryCluster implements Cluster {
   layout: LayoutRef = { pool: 2, layout: 1 };
   drainingLayouts: readonly LayoutRef[] = [];
   migrationProgress: MigrationProgress | undefined;
+  notificationReport: NotificationReport | undefined;
   callCount = 0;
   /** Of the PG that an object is on. */
   tenureOf: (object: string) => number = () => 1;
@@ -176,6 +178,10 @@ export class MemoryCluster implements Cluster {
 
   reportMigration(_pool: string, progress: MigrationProgress): void {
     this.migrationProgress = progress;
+  }
+
+  reportNotifications(report: NotificationReport): void {
+    this.notificationReport = report;
   }
 
   async allocateBlobs(count: number): Promise<BlobId> {
