@@ -225,7 +225,8 @@ class AdminApi {
 
   async #metrics(): Promise<string> {
     const assessment = this.#assess();
-    return formatMetrics(assessment, await this.#health(assessment));
+    const health = await this.#health(assessment);
+    return formatMetrics(assessment, health, this.#options.monitor.notifications);
   }
 
   #pgs(pool: string | undefined): Answer {

@@ -62,6 +62,20 @@ export interface MigrationWord {
   readonly firstMovedBytes: number;
 }
 
+/** How a gateway gets on with telling topics of events. */
+export interface NotificationWord {
+  readonly gateway: Uuid;
+  /** Since it began: sent, not taken, given up after their time, of topics that are gone. */
+  readonly told: number;
+  readonly failed: number;
+  readonly expired: number;
+  readonly gone: number;
+  /** Undefined: another gateway looks after the queues. */
+  readonly queue:
+    | { readonly count: number; readonly oldestMs: number; readonly trouble: string }
+    | undefined;
+}
+
 /** What can be known; enough to judge the cluster's health. */
 export interface MonitorKnowledge {
   readonly map: ClusterMap;
@@ -69,6 +83,8 @@ export interface MonitorKnowledge {
   reportOf(pg: PgId): HeardPgReport | undefined;
   sightOf(osd: OsdEntry): OsdSight | undefined;
   migrationOf(pool: Pool): MigrationWord | undefined;
+  /** Of the gateways that were heard of lately. */
+  readonly notifications: readonly NotificationWord[];
   /** Disks down for long that are not marked out, and why. */
   readonly heldIn: readonly { readonly osd: OsdId; readonly reason: string }[];
   /** Disks that wait because they went down again and again. */

@@ -6,7 +6,7 @@ import { type ClusterMap, newLayout, newPool } from '../map/cluster-map.ts';
 import { copies, erasure } from '../map/geometry.ts';
 import type { PgRecord } from '../map/pg-record.ts';
 import { assess } from './assess.ts';
-import type { MonitorKnowledge } from './control.ts';
+import type { MonitorKnowledge, NotificationWord } from './control.ts';
 import { computeHealth } from './health.ts';
 import { lossToken, requireAccepted } from './loss.ts';
 import { formatMetrics } from './metrics.ts';
@@ -33,6 +33,7 @@ class Cluster implements MonitorKnowledge {
   awaitedWitnesses: readonly OsdId[] = [];
   heldIn: MonitorKnowledge['heldIn'] = [];
   flapping: MonitorKnowledge['flapping'] = [];
+  notifications: MonitorKnowledge['notifications'] = [];
 
   constructor() {
     const rule = { failureDomain: 'host', deviceClass: undefined } as const;
@@ -212,10 +213,32 @@ test('an OSD near its memory budget is told, with what waits for it', () => {
 
 test('metrics are in Prometheus’ format', () => {
   const cluster = new Cluster();
-  const text = formatMetrics(assess(cluster, now), cluster.health());
+  const text = formatMetrics(assess(cluster, now), cluster.health(), []);
   ok(text.includes('# TYPE holdfast_health gauge\nholdfast_health 0\n'));
   ok(text.includes('holdfast_osd_up{osd="4",host="host-4"} 1\n'));
   ok(text.includes('holdfast_pgs{state="active+clean"} 2\n'));
+});
+
+test('events that wait for long are a warning, and events are counted', () => {
+  const cluster = new Cluster();
+  const word = (id: number, oldestMs?: number): NotificationWord => ({
+    gateway: uuidOf(id),
+    told: 7,
+    failed: 2,
+    expired: 1,
+    gone: 0,
+    queue: oldestMs === undefined ? undefined : { count: 3, oldestMs, trouble: 'hook: 500' },
+  });
+  cluster.notifications = [word(1), word(2, 60_000)];
+  equal(cluster.health().status, 'HEALTH_OK');
+  cluster.notifications = [word(1), word(2, 6 * 60_000)];
+  const [check] = cluster.health().checks;
+  equal(check?.code, 'NOTIFICATIONS_LATE');
+  deepEqual(check?.detail, ['3 events, the oldest for 6 min; hook: 500']);
+  const text = formatMetrics(assess(cluster, now), cluster.health(), cluster.notifications);
+  ok(text.includes('holdfast_notifications_queued 3\n'));
+  ok(text.includes('holdfast_notifications_oldest_seconds 360\n'));
+  ok(text.includes(`holdfast_notifications_delivered{gateway="${uuidOf(1)}"} 7\n`));
 });
 
 test('an older map store, and a disk that came back older, are errors with the way out', () => {

@@ -43,6 +43,7 @@ export function computeHealth(
     ...pgFindings(assessment.pgs),
     ...poolFindings(knowledge.map),
     ...layoutFindings(assessment.pools),
+    notificationFinding(knowledge.notifications),
     crashFinding(crashes),
   ];
   const checks = findings
@@ -343,6 +344,24 @@ function layoutFindings(pools: readonly PoolView[]): Finding[] {
         }),
     },
   ];
+}
+
+/** Events are tried again each minute at the least: what waits longer waits for a webhook. */
+const lateMs = 5 * 60_000;
+
+function notificationFinding(words: MonitorKnowledge['notifications']): Finding {
+  const late = words.flatMap(({ queue }) =>
+    queue !== undefined && queue.oldestMs >= lateMs ? [queue] : [],
+  );
+  return {
+    code: 'NOTIFICATIONS_LATE',
+    severity: 'WARN',
+    summary: () => 'events of buckets can not be delivered: when too many wait, writes are refused',
+    lines: late.map(
+      ({ count, oldestMs, trouble }) =>
+        `${countOf(count, 'event')}, the oldest for ${Math.floor(oldestMs / 60_000)} min${trouble === '' ? '' : `; ${trouble}`}`,
+    ),
+  };
 }
 
 function crashFinding(crashes: readonly Crash[]): Finding {

@@ -1,6 +1,7 @@
 // The assessment in Prometheus' text format (version 0.0.4). Names and labels are an interface: kept.
 
 import type { Assessment } from './assess.ts';
+import type { MonitorKnowledge } from './control.ts';
 import type { Health } from './views.ts';
 
 interface Sample {
@@ -16,7 +17,11 @@ interface Family {
 
 const healthNumbers = { HEALTH_OK: 0, HEALTH_WARN: 1, HEALTH_ERR: 2 } as const;
 
-export function formatMetrics(assessment: Assessment, health: Health): string {
+export function formatMetrics(
+  assessment: Assessment,
+  health: Health,
+  notifications: MonitorKnowledge['notifications'],
+): string {
   const { osds, pgs, pools } = assessment;
   const states = new Map<string, number>();
   for (const { state } of pgs) states.set(state, (states.get(state) ?? 0) + 1);
@@ -25,6 +30,11 @@ export function formatMetrics(assessment: Assessment, health: Health): string {
     osds.map((osd) => ({ labels: { osd: String(osd.id), host: osd.host }, value: measure(osd) }));
   const perPool = (measure: (pool: (typeof pools)[number]) => number): readonly Sample[] =>
     pools.map((pool) => ({ labels: { pool: pool.name }, value: measure(pool) }));
+  const perGateway = (measure: (word: (typeof notifications)[number]) => number) =>
+    notifications.map((word) => ({ labels: { gateway: word.gateway }, value: measure(word) }));
+  const [queue] = notifications.flatMap((word) => word.queue ?? []);
+  const ofQueue = (measure: (of: NonNullable<typeof queue>) => number): readonly Sample[] =>
+    queue === undefined ? [] : single(measure(queue));
   const families: Family[] = [
     {
       name: 'health',
@@ -78,6 +88,36 @@ export function formatMetrics(assessment: Assessment, health: Health): string {
       name: 'pg_damaged_objects',
       help: 'Objects with a damaged copy',
       samples: single(pgs.reduce((sum, pg) => sum + pg.damaged, 0)),
+    },
+    {
+      name: 'notifications_queued',
+      help: 'Events that wait for their topics',
+      samples: ofQueue(({ count }) => count),
+    },
+    {
+      name: 'notifications_oldest_seconds',
+      help: 'Age of the oldest event that waits for long',
+      samples: ofQueue(({ oldestMs }) => oldestMs / 1000),
+    },
+    {
+      name: 'notifications_delivered',
+      help: 'Events that webhooks took, since the gateway began',
+      samples: perGateway(({ told }) => told),
+    },
+    {
+      name: 'notifications_failed',
+      help: 'Tries that failed, since the gateway began',
+      samples: perGateway(({ failed }) => failed),
+    },
+    {
+      name: 'notifications_expired',
+      help: 'Events given up after their time, since the gateway began',
+      samples: perGateway(({ expired }) => expired),
+    },
+    {
+      name: 'notifications_gone',
+      help: 'Events of topics that are gone, since the gateway began',
+      samples: perGateway(({ gone }) => gone),
     },
   ];
   return families.map(formatFamily).join('');

@@ -32,6 +32,7 @@ export type HealthStatus = 'HEALTH_OK' | 'HEALTH_WARN' | 'HEALTH_ERR';
  * - `POOL_MIGRATING`: a pool's objects are being moved to another layout; until then they have what the old one gives.
  * - `POOL_INTERIM`: a pool's own layout can't take writes, so that they go to an interim one.
  * - `POOL_TOO_FEW_DOMAINS`: fewer failure domains than the pool's geometry needs.
+ * - `NOTIFICATIONS_LATE`: events wait for a topic's webhook for five minutes or more; the detail says which does not answer.
  * - `POOL_NO_REDUNDANCY`: the pool keeps one copy: any disk lost is data lost.
  */
 export type HealthCode =
@@ -59,7 +60,8 @@ export type HealthCode =
   | 'POOL_MIGRATING'
   | 'POOL_INTERIM'
   | 'POOL_TOO_FEW_DOMAINS'
-  | 'POOL_NO_REDUNDANCY';
+  | 'POOL_NO_REDUNDANCY'
+  | 'NOTIFICATIONS_LATE';
 
 export interface HealthCheck {
   readonly code: HealthCode;

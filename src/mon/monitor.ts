@@ -85,6 +85,7 @@ import {
   withoutPool,
 } from './layouts.ts';
 import type { MapStore } from './map-store.ts';
+import { type NotificationWord, NotificationWords } from './notification-words.ts';
 import { judgeOut, type OutVerdict } from './out-policy.ts';
 import {
   layoutOf,
@@ -244,6 +245,7 @@ export class Monitor {
   readonly #reports = new FailureReports();
   readonly #pgReports = new Map<PgId, HeardPgReport>();
   readonly #layouts = new LayoutTender();
+  readonly #notifications = new NotificationWords();
   readonly #flaps = new FlapDamper();
   /** Waiting before they take part again. */
   readonly #isDamped = new Set<OsdId>();
@@ -580,6 +582,12 @@ export class Monitor {
         const pool = findPool(this.#state.map, name);
         if (pool !== undefined && session.peer.role === 's3')
           this.#layouts.heard(pool.id, { ...word, at: this.#env.clock.now() });
+        return undefined;
+      }
+      case 'report-notifications': {
+        const { kind: _, ...word } = message;
+        const { role, uuid: gateway } = session.peer;
+        if (role === 's3') this.#notifications.heard({ ...word, gateway }, this.#env.clock.now());
         return undefined;
       }
       case 'put-directory':
@@ -1328,6 +1336,11 @@ export class Monitor {
     const pool = findPool(state.map, name);
     if (pool === undefined) throw new MonError('not-found', `no pool ${name}`);
     return pool;
+  }
+
+  /** What gateways have said of events on their way to topics. */
+  get notifications(): readonly NotificationWord[] {
+    return this.#notifications.known(this.#env.clock.now());
   }
 
   /** What moves a pool's blobs has said; undefined: nothing yet. */
