@@ -529,6 +529,10 @@ test('what can not be is refused, and what is not there by its name', async () =
     ['<Wrong/>', 'MalformedXML'],
   ] as const)
     equal(await errorCode(await enable(body)), code, body);
+  for (const method of ['GET', 'PUT', 'DELETE']) {
+    const asked = { method, path: '/photos', query: notification, user: bob };
+    equal(await errorCode(await send(asked)), 'AccessDenied', method);
+  }
   await send({ method: 'PUT', path: '/bobs', user: bob });
   const foreign = () =>
     send({

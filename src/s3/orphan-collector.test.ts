@@ -408,7 +408,11 @@ test('when an index or the registry of buckets is lost, blobs are not taken for 
 test('a round that was interrupted at any step is taken up by the next', async () => {
   // Nothing but the orphans' job calls anybody.
   const never = 10_000 * hourMs;
-  const bench = await start({ garbageIntervalMs: never, splitIntervalMs: never });
+  const bench = await start({
+    garbageIntervalMs: never,
+    splitIntervalMs: never,
+    notificationIntervalMs: never,
+  });
   await bench.put('/bucket/key', randomBytes(5 * mebibyte));
   let wasInterrupted = true;
   let step = 0;
