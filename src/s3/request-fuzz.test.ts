@@ -1,5 +1,5 @@
 // A short run of what `npm run fuzz` does for hours, and the proof that its grammar reaches everything: each S3 action
-// that the gateway has succeeded, and each of IAM and STS did or found that what it is about is not there or there already.
+// that the gateway has succeeded, and each of IAM, STS and SNS did or found that what it is about is not there or there already.
 
 import { deepEqual, ok } from 'node:assert/strict';
 import { test } from 'node:test';
@@ -20,7 +20,7 @@ function missing(seen: Seen): string[] {
   const reached = new Set([neverSucceeds]);
   for (const outcome of seen.keys()) {
     const [, name = '', status] = /^(.*) (\d{3})(?: \S+)?$/.exec(outcome) ?? [];
-    const isQuery = /^(iam|sts) /.test(name);
+    const isQuery = /^(iam|sts|sns) /.test(name);
     if (Number(status) < 300 || (isQuery && (status === '404' || status === '409')))
       reached.add(name);
   }
@@ -29,6 +29,7 @@ function missing(seen: Seen): string[] {
     ...routeNames.object.map((name) => `object ${name}`),
     ...actionNames.iam.map((name) => `iam ${name}`),
     ...actionNames.sts.map((name) => `sts ${name}`),
+    ...actionNames.sns.map((name) => `sns ${name}`),
   ];
   return all.filter((name) => !reached.has(name));
 }

@@ -1,4 +1,4 @@
-// Two kinds of forms: those that a browser posts to a bucket, and those that are IAM's and STS's requests.
+// Two kinds of forms: those that a browser posts to a bucket, and those that are IAM's, STS's and SNS's requests.
 
 import { createHmac } from 'node:crypto';
 import type { HttpRequest } from '../../../env/http.ts';
@@ -117,6 +117,20 @@ function parameter(state: GrammarState, name: string): string {
       return policyText(c, 'trust');
     case 'PolicyArn':
       return `arn:aws:iam::aws:policy/${c.percent(80) ? 'AmazonS3FullAccess' : c.of(['AmazonS3ReadOnlyAccess', 'X'])}`;
+    case 'Name':
+      return c.of([...values.topics, 'a.fifo']);
+    case 'TopicArn':
+      return values.topicArn(c);
+    case 'AttributeName':
+    case 'Attributes.entry.1.key':
+      return c.of(topicAttributes);
+    case 'AttributeValue':
+    case 'Attributes.entry.1.value':
+    case 'push-endpoint':
+      return c.of([
+        ...['http://hook.example/in?a=b', 'https://hook.example', 'amqp://a', 'http://[::1]:1/'],
+        ...['60', 'true', 'false', '', policyText(c, 'bucket'), values.text(c)],
+      ]);
     case 'AccessKeyId':
       return known.iamKeys.at(-1)?.accessKey ?? 'AKNONE';
     case 'Status':
@@ -133,6 +147,10 @@ function parameter(state: GrammarState, name: string): string {
   }
 }
 
+const topicAttributes = [
+  ...['push-endpoint', 'OpaqueData', 'Policy', 'time_to_live', 'verify-ssl', 'persistent', 'x'],
+];
+
 /** What an action needs, by what its name says. */
 function needed(action: string): string[] {
   const kind = /User|Role|Group/.exec(action)?.[0];
@@ -146,6 +164,9 @@ function needed(action: string): string[] {
   if (/AccessKey/.test(action)) list.push('UserName');
   if (/^(Delete|Update)AccessKey/.test(action)) list.push('AccessKeyId');
   if (action === 'UpdateAccessKey') list.push('Status');
+  if (action === 'CreateTopic') list.push('Name', 'push-endpoint');
+  if (/Topic|Attributes/.test(action) && !/^(Create|List)/.test(action)) list.push('TopicArn');
+  if (action === 'SetTopicAttributes') list.push('AttributeName', 'AttributeValue');
   if (action === 'CreateRole') list.push('AssumeRolePolicyDocument');
   if (action === 'UpdateAssumeRolePolicy') list.push('PolicyDocument');
   if (action === 'AssumeRole') list.push('RoleArn', 'RoleSessionName');
@@ -159,6 +180,7 @@ const making = [
 ];
 
 const optionalNames = [
+  ...['OpaqueData', 'NextToken', 'Attributes.entry.1.key', 'Attributes.entry.1.value'],
   ...['Path', 'PathPrefix', 'NewPath', 'NewUserName', 'NewGroupName', 'Description', 'MaxItems'],
   ...[
     'Marker',
@@ -172,9 +194,13 @@ const optionalNames = [
 
 export function queryForm(state: GrammarState, signer: Signer, wallMs: number): NamedRequest {
   const { c } = state;
-  const isSession = c.percent(15);
-  const known = isSession ? actionNames.sts : actionNames.iam;
-  const action = !isSession && c.percent(40) ? c.of(making) : c.of(known);
+  const of = c.weighted([
+    [14, 'sts'],
+    [20, 'sns'],
+    [66, 'iam'],
+  ] as const);
+  const known = actionNames[of];
+  const action = of === 'iam' && c.percent(40) ? c.of(making) : c.of(known);
   const fields: Fields = [
     ['Action', c.percent(98) ? action : values.text(c)],
     ['Version', '2010-05-08'],
@@ -195,9 +221,9 @@ export function queryForm(state: GrammarState, signer: Signer, wallMs: number): 
     .map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(wellFormed(value))}`)
     .join('&');
   if (c.percent(3)) body += c.of(['&', '&&=', '%', '&%zz=1', '&a', '\u0000']);
-  const service = c.percent(98) ? (isSession ? 'sts' : 'iam') : 's3';
+  const service = c.percent(98) ? of : 's3';
   return {
-    name: `${isSession ? 'sts' : 'iam'} ${action}`,
+    name: `${of} ${action}`,
     bucket: '',
     key: '',
     request: signQuery(c, service, body, signer, wallMs),

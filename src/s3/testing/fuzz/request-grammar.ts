@@ -375,6 +375,7 @@ const bucketRules: readonly Rule[] = [
       ['encryption', 'ServerSideEncryptionConfiguration'],
       ['lifecycle', 'LifecycleConfiguration'],
       ['logging', 'BucketLoggingStatus'],
+      ['notification', 'NotificationConfiguration'],
       ['object-lock', 'ObjectLockConfiguration'],
       ['ownershipControls', 'OwnershipControls'],
       ['publicAccessBlock', 'PublicAccessBlockConfiguration'],
@@ -389,10 +390,10 @@ const bucketRules: readonly Rule[] = [
   [3, 'PUT policy', putPolicy],
   ...[
     ...['cors', 'encryption', 'lifecycle', 'ownershipControls', 'publicAccessBlock', 'tagging'],
-    ...['website', 'policy', 'policy', 'policy'],
+    ...['notification', 'website', 'policy', 'policy', 'policy'],
   ].map((name): Rule => [1, `DELETE ${name}`]),
   ...[
-    ...['accelerate', 'location', 'notification', 'policyStatus', 'replication'],
+    ...['accelerate', 'location', 'policyStatus', 'replication'],
     ...['requestPayment', 'inventory', 'metrics', 'session', 'abac'],
   ].map((name): Rule => [1, `GET ${name}`]),
   [8, 'POST logging'],

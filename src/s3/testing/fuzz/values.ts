@@ -187,3 +187,11 @@ export function headerText(value: string): string {
     if (byte === 9 || (byte >= 32 && byte !== 127)) latin1 += String.fromCharCode(byte);
   return latin1;
 }
+
+export const topics = ['events', 'events', 'other'];
+
+/** Mostly of one that may be there. */
+export function topicArn(c: Choice): string {
+  if (c.percent(4)) return text(c);
+  return `arn:aws:sns:us-east-1:${c.of(['alice', 'alice', 'alice', 'bob'])}:${c.of(topics)}`;
+}

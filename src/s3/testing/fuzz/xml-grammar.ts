@@ -222,6 +222,27 @@ const logging: Grammar = ({ c }) =>
     ),
   );
 
+const notification: Grammar = ({ c }) =>
+  el(
+    'NotificationConfiguration',
+    c.many(0, 3, (): Element => {
+      const rule = (): Element =>
+        el('FilterRule', el('Name', c.of(['prefix', 'Suffix', 'x'])), el('Value', values.text(c)));
+      return el(
+        c.percent(95) ? 'TopicConfiguration' : c.of(['QueueConfiguration', 'X']),
+        c.maybe(70, () => el('Id', c.of(['a', 'b', values.text(c)]))),
+        el('Topic', values.topicArn(c)),
+        c.many(1, 3, () => el('Event', c.of(events))),
+        c.maybe(30, () => el('Filter', el('S3Key', c.many(0, 2, rule)))),
+      );
+    }),
+  );
+
+const events = [
+  ...['s3:ObjectCreated:*', 's3:ObjectCreated:Put', 's3:ObjectRemoved:*', 's3:ObjectTagging:*'],
+  ...['s3:ObjectAcl:Put', 's3:LifecycleExpiration:*', 's3:ObjectRestore:*', 's3:X'],
+];
+
 const objects: Grammar = ({ c, versionIds, etags }) =>
   el(
     'Delete',
@@ -258,6 +279,7 @@ export const grammars: Readonly<Record<string, Grammar>> = {
       'LifecycleConfiguration',
       context.c.many(1, 4, () => lifecycleRule(context)),
     ),
+  NotificationConfiguration: notification,
   ObjectLockConfiguration: objectLock,
   OwnershipControls: ({ c }) =>
     el(
