@@ -70,6 +70,7 @@ import {
 } from '../wire/messages.ts';
 import { namedBy, withDestroyed, withoutOsds, withUndestroyed, withWiped } from './destroy.ts';
 import { MonError } from './errors.ts';
+import { LeadEvener, steadyMsDefault } from './even-leads.ts';
 import { FailureReports, silenceMs } from './failures.ts';
 import { FlapDamper } from './flaps.ts';
 import { type InitialDisk, newDisk } from './initial.ts';
@@ -119,6 +120,8 @@ export interface MonOptions {
   readonly store: MapStore;
   /** How long a writer that is not heard of counts as alive. Default one hour. */
   readonly writerGraceMs?: number;
+  /** How long a disk has to be up before it is asked to lead again. Default one minute. */
+  readonly steadyMs?: number;
 }
 
 /** What the monitor remembers of one OSD since it started; nothing here is needed after a restart. */
@@ -245,6 +248,7 @@ export class Monitor {
   readonly #reports = new FailureReports();
   readonly #pgReports = new Map<PgId, HeardPgReport>();
   readonly #layouts = new LayoutTender();
+  readonly #leads: LeadEvener;
   readonly #notifications = new NotificationWords();
   readonly #flaps = new FlapDamper();
   /** Waiting before they take part again. */
@@ -268,6 +272,7 @@ export class Monitor {
   private constructor(env: Env, options: MonOptions, state: MonState) {
     this.#env = env;
     this.#options = options;
+    this.#leads = new LeadEvener(options.steadyMs ?? steadyMsDefault);
     this.#state = state;
     this.#startedAt = env.clock.now();
     this.#tickedAt = this.#startedAt;
@@ -1098,6 +1103,13 @@ export class Monitor {
         this.#env.log.write('warn', 'osd out', { osd: id });
       });
     this.#emptyTrash();
+    this.#evenLeads(now);
+  }
+
+  #evenLeads(now: Instant): void {
+    if (!this.#isSettled() || this.#isRoundDue) return;
+    const step = this.#leads.look(this.#state, now, () => this.#nonce());
+    if (step !== undefined) this.#spawn('even leads', () => this.#change(step));
   }
 
   /** Pools that were removed long enough ago go from the map; the OSDs then remove what they held. */

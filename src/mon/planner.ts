@@ -63,7 +63,7 @@ function leastLed(slots: readonly Slot[], leads: ReadonlyMap<OsdId, number>): Sl
 }
 
 /** PGs led per OSD, by the records. */
-function countLeads(map: ClusterMap, records: Records): Map<OsdId, number> {
+export function countLeads(map: ClusterMap, records: Records): Map<OsdId, number> {
   const byUuid = new Map(map.osds.map((osd) => [osd.uuid, osd.id]));
   const leads = new Map<OsdId, number>();
   for (const record of records.values()) {

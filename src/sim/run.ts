@@ -152,6 +152,7 @@ class Run {
       pools,
       methods: new Map([...workloadMethods, ...s3Methods]),
       clocksDiffer: this.#random.below(4) > 0,
+      steadyMs: 1000 + this.#random.below(15_000),
     });
     this.#cluster.onLog = options.onLog;
     this.#cluster.scheduler.onEvent = options.onEvent;

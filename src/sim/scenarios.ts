@@ -21,6 +21,7 @@ import { droppedYesterday } from './stories/dropped-yesterday.ts';
 import { firstToBoot } from './stories/first-to-boot.ts';
 import { frozenOsd } from './stories/frozen-osd.ts';
 import { joiningDoesNotCount } from './stories/joining-does-not-count.ts';
+import { leadsEvenOut } from './stories/leads-even-out.ts';
 import { logTooOldToLead } from './stories/log-too-old-to-lead.ts';
 import { lostAndBegunAgain, lostAndBegunEmpty } from './stories/lost-and-begun-again.ts';
 import { plannedHandOver } from './stories/planned-hand-over.ts';
@@ -626,6 +627,7 @@ export const scenarios: ReadonlyMap<string, () => Promise<void>> = new Map([
   ['left-out-group', leftOutGroup],
   ['log-too-old-to-lead', logTooOldToLead],
   ['planned-hand-over', plannedHandOver],
+  ['leads-even-out', leadsEvenOut],
   ['answer-lost-by-catching-up', answerLostByCatchingUp],
   ['put-lost-at-a-takeover', putLostAtATakeover],
   ['given-up-half-way', givenUpHalfWay],

@@ -39,6 +39,8 @@ export interface ClusterShape {
   readonly clocksDiffer?: boolean;
   /** How long a gateway that is not heard of counts as alive; default: the monitor's. */
   readonly writerGraceMs?: number;
+  /** How long a disk has to be up before it is asked to lead again. */
+  readonly steadyMs?: number;
 }
 
 export interface SimulatedGateway {
@@ -223,7 +225,9 @@ export class SimulatedCluster {
     });
   }
 
-  async startMonitor(options: { readonly writerGraceMs?: number } = {}): Promise<void> {
+  async startMonitor(
+    options: { readonly writerGraceMs?: number; readonly steadyMs?: number } = {},
+  ): Promise<void> {
     const daemon = this.#newProcess('mon', this.#monFiles);
     this.#monProcess = daemon;
     const start = async (): Promise<Monitor> =>
@@ -235,6 +239,7 @@ export class SimulatedCluster {
         ...(this.#shape.writerGraceMs === undefined
           ? {}
           : { writerGraceMs: this.#shape.writerGraceMs }),
+        ...(this.#shape.steadyMs === undefined ? {} : { steadyMs: this.#shape.steadyMs }),
         ...options,
       });
     this.#monitor = await this.settle(start(), 'the monitor to start', 10_000);
