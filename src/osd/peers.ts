@@ -10,12 +10,10 @@ import { NetError } from '../net/errors.ts';
 import { connectSession, type Identity } from '../net/handshake.ts';
 import type { MonLink } from '../net/mon-link.ts';
 import type { Session, SessionHandler } from '../net/session.ts';
+import { Grace, silentMsMax } from './grace.ts';
 
 /** Between pings of a peer. */
 const pingMs = 1000;
-
-/** Silence that is reported to the monitor (DESIGN section 9). */
-const silentMs = 6000;
 
 /** At least this long between two attempts to connect to one peer. */
 const reconnectMs = 100;
@@ -25,6 +23,8 @@ interface PeerState {
   connecting: Promise<Session> | undefined;
   triedAt: Instant | undefined;
   heardAt: Instant;
+  /** How long it may be silent. */
+  readonly grace: Grace;
 }
 
 export class Peers {
@@ -34,12 +34,14 @@ export class Peers {
   readonly #handle: SessionHandler;
   readonly #peers = new Map<Uuid, PeerState>();
   #closed = false;
+  #tickedAt: Instant;
 
   constructor(env: Env, parts: { identity: Identity; mon: MonLink; handle: SessionHandler }) {
     this.#env = env;
     this.#identity = parts.identity;
     this.#mon = parts.mon;
     this.#handle = parts.handle;
+    this.#tickedAt = env.clock.now();
     env.clock.after(pingMs, 'peer pings', () => this.#tick());
   }
 
@@ -92,6 +94,7 @@ export class Peers {
         connecting: undefined,
         triedAt: undefined,
         heardAt: this.#env.clock.now(),
+        grace: new Grace(),
       };
       this.#peers.set(uuid, peer);
     }
@@ -148,7 +151,11 @@ export class Peers {
     if (this.#closed) return;
     this.#env.clock.after(pingMs, 'peer pings', () => this.#tick());
     const now = this.#env.clock.now();
+    const sleptMs = Math.max(0, now - this.#tickedAt - pingMs);
+    this.#tickedAt = now;
     for (const [uuid, peer] of this.#peers) {
+      // Nobody could be heard meanwhile.
+      peer.heardAt = Math.min(now, peer.heardAt + sleptMs) as Instant;
       const osd = this.#osdOf(uuid);
       const { session } = peer;
       const isExpected = osd?.up === true && osd.uuid !== this.#identity.uuid;
@@ -156,9 +163,10 @@ export class Peers {
       // is frozen, and whoever waits for it has to learn that it is dead.
       if (session?.isOpen === true) {
         session
-          .request({ message: { kind: 'ping' } }, silentMs)
+          .request({ message: { kind: 'ping' } }, silentMsMax)
           .then(() => {
             peer.heardAt = this.#env.clock.now();
+            peer.grace.answered(peer.heardAt - now);
           })
           .catch(() => {});
       } else if (isExpected) {
@@ -167,7 +175,7 @@ export class Peers {
         peer.heardAt = now;
         continue;
       }
-      if (now - peer.heardAt <= silentMs) continue;
+      if (now - peer.heardAt <= peer.grace.ms) continue;
       if (osd !== undefined)
         this.#report(osd.id, { refused: false, silentForMs: now - peer.heardAt });
       // Perhaps only this connection is dead (the peer's machine lost power): a new one will tell.
