@@ -211,6 +211,24 @@ test('each way that objects come and go has its event', async () => {
   await gateway.gateway.close();
 });
 
+test('a delete of many keys is told of at once, and of more rules than fit a call in parts', async () => {
+  const { web, gateway, put, enable, done, queued } = await bench();
+  const keys = Array.from({ length: 300 }, (_, i) => `k${String(i).padStart(3, '0')}`);
+  for (const key of keys) await put(key);
+  await gateway.clock.advance(3000);
+  const rules = ['a', 'b', 'c'].map((id) => rule(['s3:ObjectRemoved:*']).replace('all', id));
+  await enable(configuration(...rules));
+  web.state.posts.length = 0;
+  const objects = keys.map((key) => `<Object><Key>${key}</Key></Object>`).join('');
+  const query = { delete: '' };
+  await done({ method: 'POST', path: '/photos', query, body: `<Delete>${objects}</Delete>` });
+  await gateway.clock.advance(1000);
+  deepEqual([web.state.posts.length, queued().length], [900, 0]);
+  const told = web.records().map(({ s3 }) => `${s3.configurationId} ${s3.object.key}`);
+  equal(new Set(told).size, 900);
+  await gateway.gateway.close();
+});
+
 test('versions are named, and sequencers rise with the changes of a key', async () => {
   const { web, gateway, send, done, put } = await bench();
   const versioning = '<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>';

@@ -73,5 +73,5 @@ export const queuedEventsMax = 10_000;
 /** As much as is copied in a few seconds when a disk comes back. */
 export const queuedBytesMax = 8 * 1024 * 1024;
 
-/** Of one call: below what a call may write, with keys of 1,024 bytes and names of 256. */
+/** Of one call: below what a call may write and answer, with keys of 1,024 bytes and names of 256. */
 export const eventsPerCallMax = 1000;

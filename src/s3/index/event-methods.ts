@@ -45,9 +45,6 @@ interface Told<A, R> {
   runs?(argument: A): readonly BlobRun[];
 }
 
-/** Those of the rows that gateways are given at once: the rest they read. */
-const queuedRowsPerAnswer = 100;
-
 function readQueue(row: Uint8Array | undefined): {
   readonly count: number;
   readonly bytes: number;
@@ -138,7 +135,7 @@ function telling<A, R>(
           ...events.map(({ row, event }) => put(row, event)),
           put(queueRow, queueFormat.encode({ count, bytes })),
         ],
-        result: answer(result, events.slice(0, queuedRowsPerAnswer)),
+        result: answer(result, events),
       };
     },
   ];

@@ -38,7 +38,7 @@ export interface Call<A, R> {
   readonly name: string;
   readonly argument: Codec<A>;
   readonly result: Codec<R>;
-  /** Events that the call queued, in the order of their rows; not all of many. */
+  /** Events that the call queued, in the order of their rows. */
   queued?(result: R): readonly QueuedRow[];
 }
 
