@@ -23,6 +23,7 @@ import { SeededRandom } from '../testing/seeded-random.ts';
 import { SimulatedFiles } from '../testing/simulated-files.ts';
 import { SimulatedNetwork } from '../testing/simulated-network.ts';
 import { type LogLine, SimulatedProcess } from '../testing/simulated-process.ts';
+import { SimulatedWeb } from '../testing/simulated-web.ts';
 import { wireVersionMax } from '../wire/messages.ts';
 
 export interface ClusterShape {
@@ -72,6 +73,8 @@ export class SimulatedCluster {
   readonly scheduler = new Scheduler();
   readonly random: SeededRandom;
   readonly network: SimulatedNetwork;
+  /** Other people's servers. */
+  readonly web = new SimulatedWeb(this.scheduler);
   readonly osds: SimulatedOsd[] = [];
   readonly log: LogLine[] = [];
   readonly failures: string[] = [];
@@ -157,6 +160,7 @@ export class SimulatedCluster {
     return new SimulatedProcess(name, {
       scheduler: this.scheduler,
       network: this.network,
+      web: this.web,
       files,
       random: this.random,
       rate: this.#rateOf(name),
