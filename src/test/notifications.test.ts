@@ -114,7 +114,7 @@ test('every acknowledged write is told, whatever is killed meanwhile', async (t)
   const data = join(temporaryFolder(t), 'data');
   const first = await startCluster(t, ['--osds', '3', '--gateways', '2'], data);
   await first.stop();
-  appendFileSync(join(data, 'holdfast.yaml'), '\ngateway:\n  webhooks: any\n');
+  appendFileSync(join(data, 'holdfast.yaml'), '\ngateway:\n  webhooks: "any"\n');
   const cluster = await startCluster(t, [], data);
   await cluster.untilRunning('s3.1');
   const hook = await startHook(t);
