@@ -9,7 +9,7 @@ import {
   type OperationContext,
   readBody,
 } from '../context.ts';
-import { formatLifecycle, parseLifecycle } from '../protocol/lifecycle.ts';
+import { checkNewRules, formatLifecycle, parseLifecycle } from '../protocol/lifecycle.ts';
 import { answerDocument, removeDocument } from './bucket-ownership.ts';
 
 export async function putBucketLifecycle(context: OperationContext): Promise<HttpResponse> {
@@ -17,6 +17,7 @@ export async function putBucketLifecycle(context: OperationContext): Promise<Htt
   const { env, storageClasses, index } = context.parts;
   const newId = (): string => formatHex(env.secrets.bytes(16));
   const rules = parseLifecycle(await readBody(context), newId, storageClasses);
+  checkNewRules(rules);
   await index.putDocument(access, 'lifecycle', formatLifecycle(rules));
   return emptyResponse(200);
 }

@@ -3,6 +3,7 @@
 import { deepEqual, equal, throws } from 'node:assert/strict';
 import { test } from 'node:test';
 import {
+  checkNewRules,
   expirationHeader,
   formatLifecycle,
   type JudgedVersion,
@@ -100,6 +101,28 @@ test('uploads are given up by when they began', () => {
   equal(judgeUpload(rules, { key: 'up/x', wallMs: dayMs }, times), true);
   equal(judgeUpload(rules, { key: 'up/x', wallMs: dayMs + 1 }, times), false);
   equal(judgeUpload(rules, { key: 'x', wallMs: 0 }, times), false);
+});
+
+test('uploads and delete markers have no tags to go by', () => {
+  const tag = '<Tag><Key>k</Key><Value>v</Value></Tag>';
+  const size = '<ObjectSizeGreaterThan>5</ObjectSizeGreaterThan>';
+  const abort =
+    '<AbortIncompleteMultipartUpload><DaysAfterInitiation>1</DaysAfterInitiation></AbortIncompleteMultipartUpload>';
+  const marker =
+    '<Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration>';
+  for (const [filter, action] of [
+    [tag, abort],
+    [size, abort],
+    [tag, marker],
+  ])
+    throws(
+      () => checkNewRules(rulesOf(`<Filter>${filter}</Filter>${action}`)),
+      /cannot be specified with tags/,
+    );
+  checkNewRules(rulesOf(`<Filter><Prefix>a</Prefix></Filter>${abort}${marker}`));
+  const kept = rulesOf(`<Filter>${tag}</Filter>${abort}`);
+  const times = { nowMs: 9 * dayMs, dayMs };
+  equal(judgeUpload(kept, { key: 'x', wallMs: 0 }, times), false, 'one that was put before');
 });
 
 test('what was put is given back, and what is wrong is refused', () => {

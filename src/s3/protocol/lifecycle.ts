@@ -168,6 +168,29 @@ function parseRule(
   return rule;
 }
 
+/**
+ * What is refused of new rules, and would be worse ignored: uploads have no tags and no size yet, nor have delete markers
+ * tags, so that such a filter would give up and remove what it was to spare. Throws `InvalidRequest`.
+ */
+export function checkNewRules(rules: Lifecycle): void {
+  for (const { filter, abortDays, expiration } of rules) {
+    if (abortDays !== undefined && !isByPrefix(filter))
+      throw new S3Error(
+        'InvalidRequest',
+        'AbortIncompleteMultipartUpload cannot be specified with tags or sizes',
+      );
+    if (expiration === 'delete-marker' && filter.tags.length > 0)
+      throw new S3Error(
+        'InvalidRequest',
+        'ExpiredObjectDeleteMarker cannot be specified with tags',
+      );
+  }
+}
+
+function isByPrefix({ tags, sizeAbove, sizeBelow }: Filter): boolean {
+  return tags.length === 0 && sizeAbove === undefined && sizeBelow === undefined;
+}
+
 /** As a client puts it. Throws `MalformedXML`, `InvalidArgument`, `InvalidStorageClass`. */
 export function parseLifecycle(
   body: Uint8Array,
@@ -404,6 +427,8 @@ export function judgeUpload(
     ({ enabled, filter, abortDays }) =>
       enabled &&
       abortDays !== undefined &&
+      // Rules put before others were refused.
+      isByPrefix(filter) &&
       upload.key.startsWith(filter.prefix) &&
       times.nowMs >= dueMs(upload.wallMs, abortDays, times.dayMs),
   );

@@ -40,8 +40,9 @@ function isContent(response: HttpResponse): boolean {
 function xmlFault(text: string): string | undefined {
   const valid = XMLValidator.validate(text);
   if (valid !== true) return `not well-formed: ${valid.err.msg} in line ${valid.err.line}`;
-  // The validator looks at elements only.
-  if (/&(?!amp;|lt;|gt;|quot;|apos;|#\d+;|#x[0-9A-F]+;)/.test(text)) return 'a lone ampersand';
+  // The validator looks at elements only. What stands in a section of raw text, or in a comment, is no reference.
+  const read = text.replace(/<!\[CDATA\[.*?\]\]>|<!--.*?-->/gs, '');
+  if (/&(?!amp;|lt;|gt;|quot;|apos;|#\d+;|#x[0-9A-Fa-f]+;)/.test(read)) return 'a lone ampersand';
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this is about.
   if (/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/.test(text))
     return 'a bare control character';

@@ -1,0 +1,133 @@
+// What two answers to the same step differ in, field by field. Ids are compared by the names that sequences know them by,
+// dates by their being there, owners not at all, messages neither.
+
+import { createHash } from 'node:crypto';
+import { XMLParser } from 'fast-xml-parser';
+import { type Answer, type Side, type Step, unnamed } from './side.ts';
+
+export interface Difference {
+  /** `status`, `code`, `header NAME` or an element's path without positions. */
+  readonly field: string;
+  readonly holdfast: string;
+  readonly peer: string;
+}
+
+const comparedHeaders: readonly string[] = [
+  ...['accept-ranges', 'cache-control', 'content-disposition', 'content-encoding'],
+  ...['content-language', 'content-range', 'content-type', 'etag', 'expires', 'last-modified'],
+  ...['location', 'x-amz-version-id', 'x-amz-delete-marker', 'x-amz-tagging-count'],
+  ...['x-amz-storage-class', 'x-amz-mp-parts-count', 'x-amz-copy-source-version-id'],
+  ...['x-amz-website-redirect-location', 'x-amz-expiration', 'access-control-allow-origin'],
+  ...['access-control-allow-methods', 'access-control-max-age', 'access-control-allow-headers'],
+  'access-control-expose-headers',
+];
+
+/** Of requests and services, not of what they hold. */
+const passedOver = /(^|\/)(RequestId|HostId|Message|Resource|BucketName|Key\[-\])$/;
+
+const parser = new XMLParser({
+  ignoreAttributes: true,
+  removeNSPrefix: true,
+  parseTagValue: false,
+  trimValues: true,
+  ignoreDeclaration: true,
+  htmlEntities: true,
+});
+
+function flatten(value: unknown, path: string, into: Map<string, string>): void {
+  if (Array.isArray(value)) {
+    for (const [index, each] of value.entries()) flatten(each, `${path}[${index}]`, into);
+    return;
+  }
+  if (typeof value === 'object' && value !== null) {
+    for (const [name, each] of Object.entries(value)) {
+      // One of many and the only one are the same element.
+      const inner = Array.isArray(each) ? each : [each];
+      for (const [index, one] of inner.entries()) flatten(one, `${path}/${name}[${index}]`, into);
+    }
+    return;
+  }
+  into.set(path, String(value));
+}
+
+function normalValue(field: string, value: string, side: Side): string {
+  if (/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/.test(value)) return 'DATE';
+  if (/^\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT$/.test(value)) return 'DATE';
+  if (/(Owner|Initiator|Grantee)\/(ID|DisplayName)$/.test(field)) return 'OWNER';
+  if (/\/Location$/.test(field)) return value.replace(/^https?:\/\/[^/]*/, '');
+  if (/ContinuationToken$/.test(field)) return 'TOKEN';
+  // Anywhere else a key may look like an id: listings of radosgw go on from a key.
+  return /version-?id|uploadid/i.test(field) ? side.nameOf(value) : value;
+}
+
+function fieldsOf(step: Step, answer: Answer, side: Side): Map<string, string> {
+  const fields = new Map([['status', String(answer.status)]]);
+  const isError = answer.status >= 300;
+  const type = answer.headers.get('content-type') ?? '';
+  const isXml =
+    (type.startsWith('application/xml') ||
+      Buffer.from(answer.body).toString('latin1', 0, 5) === '<?xml') &&
+    answer.body.length > 0;
+  for (const name of comparedHeaders) {
+    const value = answer.headers.get(name);
+    // Of an answer without a body it says nothing, and all documents are XML.
+    if (value === undefined || (name === 'content-type' && !/^(Get|Head)Object$/.test(step.action)))
+      continue;
+    if (isError && !/^(etag|content-range|x-amz-delete-marker|location)$/.test(name)) continue;
+    fields.set(`header ${name}`, normalValue(name, value, side));
+  }
+  if (step.method === 'HEAD') {
+    if (!isError) fields.set('header content-length', answer.headers.get('content-length') ?? '');
+    return fields;
+  }
+  if (!isXml || (step.action === 'GetObject' && !isError)) {
+    const text = Buffer.from(answer.body);
+    if (/Policy$/.test(step.action) && !isError) fields.set('body', JSON.stringify(safeJson(text)));
+    else fields.set('body', createHash('sha256').update(text).digest('hex').slice(0, 12));
+    return fields;
+  }
+  const flat = new Map<string, string>();
+  flatten(parser.parse(Buffer.from(answer.body).toString()), '', flat);
+  for (const [path, value] of flat) {
+    const field = path.slice(1).replaceAll('[0]', '');
+    if (isError && !/^Error\/Code$/.test(field)) continue;
+    if (passedOver.test(field)) continue;
+    const name = isError ? 'code' : field;
+    fields.set(name, normalValue(withoutPositions(field), value, side));
+  }
+  return fields;
+}
+
+function safeJson(text: Buffer): unknown {
+  try {
+    return JSON.parse(text.toString());
+  } catch {
+    return text.toString();
+  }
+}
+
+function withoutPositions(field: string): string {
+  return field.replace(/\[\d+\]/g, '');
+}
+
+/** Both sides' own ids are resolved. Of failed requests the status and the code count. */
+export function compare(
+  step: Step,
+  holdfast: { readonly side: Side; readonly answer: Answer },
+  peer: { readonly side: Side; readonly answer: Answer },
+): Difference[] {
+  const ours = fieldsOf(step, holdfast.answer, holdfast.side);
+  const theirs = fieldsOf(step, peer.answer, peer.side);
+  const differences: Difference[] = [];
+  // Where the status differs, all else does.
+  const fields =
+    ours.get('status') === theirs.get('status')
+      ? new Set([...ours.keys(), ...theirs.keys()])
+      : ['status', 'code'];
+  for (const field of fields) {
+    const [a = '-', b = '-'] = [ours.get(field), theirs.get(field)];
+    if (a !== b && a !== unnamed && b !== unnamed)
+      differences.push({ field: withoutPositions(field), holdfast: a, peer: b });
+  }
+  return differences;
+}
