@@ -26,6 +26,21 @@ export const settings = [
     most: 24 * 365,
     meaning: 'how long a removed pool can be brought back',
   },
+  {
+    name: 'recovery_share_percent',
+    defaultValue: 50,
+    least: 1,
+    most: 100,
+    meaning:
+      'of its time that recovery works beside clients; without clients it works all the time',
+  },
+  {
+    name: 'scrub_share_percent',
+    defaultValue: 20,
+    least: 1,
+    most: 100,
+    meaning: 'of its time that a scrub works beside clients',
+  },
 ] as const satisfies readonly SettingFacts[];
 
 export type SettingName = (typeof settings)[number]['name'];
@@ -34,10 +49,10 @@ export function factsOfSetting(name: string): SettingFacts | undefined {
   return settings.find((each) => each.name === name);
 }
 
-/** A value that the map has and that is out of range counts as not there. */
-export function settingOf(map: ClusterMap, name: SettingName): number {
+/** A value that the map has and that is out of range counts as not there; without a map all have their defaults. */
+export function settingOf(map: ClusterMap | undefined, name: SettingName): number {
   const facts = factsOfSetting(name) as SettingFacts;
-  const value = Number(map.settings.find((each) => each.name === name)?.value ?? Number.NaN);
+  const value = Number(map?.settings.find((each) => each.name === name)?.value ?? Number.NaN);
   return settingFault(facts, value) === undefined ? value : facts.defaultValue;
 }
 

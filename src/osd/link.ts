@@ -463,12 +463,14 @@ export class Link {
     let isFilled = this.collected?.complete ?? collected.complete;
     while (this.#isLive && !this.#isOver) {
       await world.recoveries.acquire();
+      const turn = world.recoveryShare.begin();
       try {
         if (!isFilled) isFilled = await this.#fillSlice();
         else if (await this.#pushMissing()) {
           this.isComplete = true;
           return;
         }
+        await turn.rest();
       } finally {
         world.recoveries.release();
       }

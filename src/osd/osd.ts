@@ -15,6 +15,7 @@ import { EnvError } from '../env/errors.ts';
 import type { Address } from '../env/network.ts';
 import { clusterMapCodec, isRetired } from '../map/cluster-map.ts';
 import { isBeginner, type PgRecord, type SlotState, slotOf } from '../map/pg-record.ts';
+import { type SettingName, settingOf } from '../map/settings.ts';
 import { NetError } from '../net/errors.ts';
 import { type Identity, type SessionServer, serveSessions } from '../net/handshake.ts';
 import { pairKey } from '../net/keys.ts';
@@ -39,6 +40,7 @@ import {
   wallAheadMs,
 } from './promises.ts';
 import { scrubPg } from './scrub.ts';
+import { ClientWork, Share } from './share.ts';
 import { Trash } from './trash.ts';
 import { spawnFor, usedPermille, type World } from './world.ts';
 
@@ -122,6 +124,7 @@ export class Osd {
   /** Stopped PGs that are being removed, to be filled again. */
   readonly #clearing = new Map<PgId, Promise<void>>();
   readonly #trash: Trash;
+  readonly #clientWork = new ClientWork();
   /** Lost PGs whose disk is being made ready to begin again. */
   readonly #beginning = new Set<PgId>();
   /** PGs that come back from the trash. */
@@ -154,6 +157,8 @@ export class Osd {
     const budgetBytes = options.memoryBudgetBytes ?? memoryBudgetBytesDefault;
     const recoveries = new Permits(recoveriesAtOnce);
     const scrubs = new Permits(scrubsAtOnce);
+    const shareOf = (name: SettingName): Share =>
+      new Share(env.clock, this.#clientWork, () => settingOf(mon.map, name));
     this.#world = {
       env,
       self: { uuid: options.identity.uuid, id: options.osdId },
@@ -172,6 +177,8 @@ export class Osd {
       recoveries,
       catchUps: new Map(),
       scrubs,
+      recoveryShare: shareOf('recovery_share_percent'),
+      scrubShare: shareOf('scrub_share_percent'),
       memory: new MemoryGuard(env, budgetBytes, [
         { permits: recoveries, count: recoveriesAtOnce },
         { permits: scrubs, count: scrubsAtOnce },
@@ -734,6 +741,7 @@ export class Osd {
     incoming: Incoming,
   ): Promise<Outgoing | undefined> | Outgoing | undefined {
     const { message } = incoming;
+    if (isForClients(session, message)) this.#clientWork.count++;
     switch (message.kind) {
       case 'append':
         return this.#known(message.pg).append(session.peer.uuid, incoming).then(answer);
@@ -831,6 +839,11 @@ export class Osd {
       throw new OsdError('not-primary', `osd.${this.#options.osdId} does not lead ${pg}`);
     return primary;
   }
+}
+
+/** Entries are ordered for clients; whatever a gateway asks is for one. */
+function isForClients(session: Session, { kind }: Message): boolean {
+  return session.peer.role !== 'osd' || kind === 'append' || kind === 'append-batch';
 }
 
 function answer(message: Message): Outgoing {

@@ -1506,6 +1506,7 @@ export class Primary implements LinkOwner {
     spawnFor(this.world, this.pg, 'repair', async () => {
       for (const blob of blobs) {
         await this.world.recoveries.acquire();
+        const turn = this.world.recoveryShare.begin();
         try {
           await link.pushBlob(blob, 'replace');
           this.world.env.log.write('info', 'shard repaired', {
@@ -1513,6 +1514,7 @@ export class Primary implements LinkOwner {
             osd: link.slot.osd,
             blob: formatBlobId(blob),
           });
+          await turn.rest();
         } catch (error) {
           this.world.env.log.write('warn', 'shard not repaired', {
             pg: this.pg,

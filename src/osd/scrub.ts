@@ -30,6 +30,7 @@ export async function scrubPg(primary: Primary, deep: boolean): Promise<ScrubRes
   try {
     let begin: Uint8Array | undefined = firstPosition;
     while (begin !== undefined && primary.isServing) {
+      const turn = world.scrubShare.begin();
       const step = await scrubSlice(primary, begin, deep);
       result = {
         rows: result.rows + step.rows,
@@ -38,6 +39,7 @@ export async function scrubPg(primary: Primary, deep: boolean): Promise<ScrubRes
         repaired: result.repaired + step.repaired,
       };
       begin = step.end;
+      await turn.rest();
     }
     if (begin !== undefined) return undefined;
     await primary.disk.noteScrub(world.env.wall.nowMs(), deep);

@@ -12,6 +12,7 @@ import type { CommitStarter } from './commit-starter.ts';
 import type { MemoryGuard } from './memory-guard.ts';
 import type { Peers } from './peers.ts';
 import type { GivenPromises } from './promises.ts';
+import type { Share } from './share.ts';
 
 export interface World {
   readonly env: Env;
@@ -35,6 +36,9 @@ export interface World {
   readonly catchUps: Map<Uuid, Permits>;
   /** Scrubs running at once. */
   readonly scrubs: Permits;
+  /** How they share the OSD with clients. */
+  readonly recoveryShare: Share;
+  readonly scrubShare: Share;
   readonly memory: MemoryGuard;
 }
 
