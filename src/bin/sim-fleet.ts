@@ -125,8 +125,10 @@ function work(from: number, count: number): Promise<void> {
     const child = spawn(
       process.execPath,
       [
-        // Simulated bytes die young, and many at once.
+        // Simulated bytes die young, and many at once; helper threads cost more than they save when every core has a
+        // worker.
         '--max-semi-space-size=64',
+        '--single-threaded-gc',
         simPath,
         '--lines',
         ...seeds,
