@@ -43,9 +43,11 @@ export class Side {
   }
 
   #keep(kind: string, name: string, id: string | undefined): void {
-    if (id === undefined || id === '' || this.#names.has(id)) return;
-    this.#ids.set(`{${kind}:${name}}`, id);
-    if (id !== 'null') this.#names.set(id, `{${kind}:${name}}`);
+    if (id === undefined || id === '') return;
+    const place = `{${kind}:${name}}`;
+    this.#ids.set(place, id);
+    // A version's id is one among those of its key: others may have the same.
+    if (id !== 'null') this.#names.set(id, this.#names.has(id) ? unnamed : place);
   }
 
   /** A name that this service gave no id for stands for one that nobody gave. */
@@ -120,15 +122,15 @@ export class Side {
     });
   }
 
-  #learn({ action, name }: Step, { headers, body }: Answer): void {
-    if (/^(Put|Copy|Delete)Object$/.test(action))
+  #learn({ action, name, query }: Step, { headers, body }: Answer): void {
+    if (/^(Put|Copy|Delete)Object$/.test(action) && query?.versionId === undefined)
       this.#keep('version', name, headers.get('x-amz-version-id'));
     if (headers.get('content-type') !== 'application/xml') return;
     const text = Buffer.from(body).toString();
     const first = (element: string): string | undefined =>
       new RegExp(`<${element}>([^<]+)</${element}>`).exec(text)?.[1];
-    this.#keep('upload', name, first('UploadId'));
-    this.#keep('token', name, first('NextContinuationToken'));
+    if (action === 'CreateMultipartUpload') this.#keep('upload', name, first('UploadId'));
+    if (action === 'ListObjectsV2') this.#keep('token', name, first('NextContinuationToken'));
     // Markers that a delete of several made.
     for (const [index, [, id]] of [
       ...text.matchAll(/<DeleteMarkerVersionId>([^<]+)<\/DeleteMarkerVersionId>/g),
