@@ -127,7 +127,17 @@ class AdminApi {
       ['POST v1/accounts', ({ rest, fields }) => postAccounts(options.monitor, rest, fields)],
       ['DELETE v1/accounts', ({ rest }) => this.#removeAccount(rest)],
       ['GET v1/buckets', ({ rest, query }) => viewBuckets(this.#buckets(), rest, query)],
-      ['POST v1/buckets', ({ rest, fields }) => postBuckets(this.#buckets(), rest, fields)],
+      [
+        'POST v1/buckets',
+        ({ rest, fields }) =>
+          postBuckets(
+            this.#buckets(),
+            rest,
+            fields,
+            settingOf(options.monitor.map, 'bucket_trash_hours'),
+          ),
+      ],
+      ['GET v1/buckets-trash', async () => ({ buckets: await this.#buckets().trash() })],
       ['GET v1/daemons', async () => ({ daemons: await this.#supervisor().daemons() })],
       ['POST v1/mon', (question) => this.#commandMon(question)],
       ['POST v1/scrub', ({ fields }) => this.#scrub(fields)],

@@ -13,6 +13,7 @@ import type {
   BucketView,
   MemoryView,
   NamedLossPage,
+  TrashedBucketView,
 } from './views.ts';
 
 /** What a new key opens; shown once by who made it, and to the operator. */
@@ -176,11 +177,23 @@ export interface BucketControl {
   stats(name: string): Promise<BucketStatsView | undefined>;
   check(object: string, after: string): Promise<BucketCheckView>;
   reshard(name: string, entriesMin: number): Promise<number | undefined>;
+  /** Puts a bucket with everything in it into the trash. */
+  remove(
+    bucket: { readonly name: string; readonly bucketId: string },
+    keepMs: number,
+  ): Promise<'done' | undefined>;
+  /** Undefined: under its own name. */
+  restore(name: string, as: string | undefined): Promise<RestoredBucket>;
+  trash(): Promise<readonly TrashedBucketView[]>;
   /** Opens, empty, the shards whose rows were lost with their placement group. */
   reopen(name: string): Promise<readonly string[] | undefined>;
   /** What has data in the placement groups, by name, from `next` of the page before. */
   nameLosses(pgs: ReadonlySet<string>, after: string): Promise<NamedLossPage>;
 }
+
+export type RestoredBucket =
+  | { readonly kind: 'restored'; readonly name: string; readonly bucketId: string }
+  | { readonly kind: 'not-in-trash' | 'name-taken' | 'bad-name' };
 
 /** A daemon that ended because it found itself wrong. */
 export interface Crash {

@@ -364,3 +364,12 @@ export interface NamesShown {
   /** The first lines. */
   readonly first: readonly string[];
 }
+
+/** A bucket that was removed and can be brought back. */
+export interface TrashedBucketView {
+  readonly bucketId: string;
+  readonly name: string;
+  readonly removedMs: number;
+  /** From then on it is emptied. */
+  readonly purgeMs: number;
+}

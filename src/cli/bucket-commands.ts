@@ -1,13 +1,21 @@
 // The commands about buckets: which there are, how their indexes are cut, and whether those are right.
 
 import { type Command, Option } from 'commander';
+import type { RemovedBucket } from '../admin/buckets.ts';
 import { countOf } from '../admin/health.ts';
-import type { BucketCheckView, BucketStatsView, BucketView, ShardView } from '../admin/views.ts';
+import type {
+  BucketCheckView,
+  BucketStatsView,
+  BucketView,
+  ShardView,
+  TrashedBucketView,
+} from '../admin/views.ts';
 import type { AdminClient } from './admin-client.ts';
 import {
   type CommonFlags,
   type Decorate,
   type DecorateWaiting,
+  type LossFlags,
   print,
   until,
   type WaitFlags,
@@ -51,6 +59,7 @@ export function addBucketCommands(
     }),
   );
   addReshard(bucket, waiting);
+  addTrashCommands(bucket, common);
   common(
     bucket
       .command('reopen')
@@ -65,6 +74,68 @@ export function addBucketCommands(
           : opened.map((shard) => `${shard} is open again, and empty\n`).join(''),
       );
     }),
+  );
+}
+
+interface RemoveFlags extends LossFlags {
+  readonly force: boolean;
+}
+
+function addTrashCommands(bucket: Command, common: Decorate): void {
+  common(
+    bucket
+      .command('rm')
+      .description('remove a bucket; it waits in a trash for a day (config: bucket_trash_hours)')
+      .argument('<name>'),
+  )
+    .option('--force', 'with everything in it', false)
+    .option('--accept-loss <token>', 'the token of the list of what would be lost')
+    .action((name: string, flags: RemoveFlags) =>
+      withAdmin(flags, async (admin) => {
+        const answer = await admin.post<RemovedBucket>(pathOf(name, 'remove'), {
+          all: flags.force,
+          acceptLoss: flags.acceptLoss,
+        });
+        print(
+          flags,
+          answer,
+          ({ trashHours }) =>
+            `bucket ${name} removed; for ${trashHours} hours it can be brought back: holdfast bucket restore ${name}\n`,
+        );
+      }),
+    );
+  common(
+    bucket
+      .command('restore')
+      .description('take a bucket out of the trash with everything in it; the one removed last')
+      .argument('<name>', 'its name, or ~ID as `bucket trash` shows it'),
+  )
+    .option('--as <name>', 'under another name')
+    .action((name: string, flags: CommonFlags & { readonly as?: string }) =>
+      withAdmin(flags, async (admin) => {
+        const path = pathOf(name, 'restore');
+        const answer = await admin.post<{ name: string }>(path, { as: flags.as });
+        print(flags, answer, (restored) => `bucket ${restored.name} is back\n`);
+      }),
+    );
+  common(bucket.command('trash').description('removed buckets that can be brought back')).action(
+    (flags: CommonFlags) =>
+      withAdmin(flags, async (admin) => {
+        const answer = await admin.get<{ buckets: readonly TrashedBucketView[] }>(
+          '/v1/buckets-trash',
+        );
+        print(flags, answer, ({ buckets }) =>
+          formatTable(
+            [{ title: 'BUCKET' }, { title: 'ID' }, { title: 'REMOVED' }, { title: 'EMPTIED FROM' }],
+            buckets.map(({ name, bucketId, removedMs, purgeMs }) => [
+              name,
+              `~${bucketId}`,
+              new Date(removedMs).toISOString(),
+              new Date(purgeMs).toISOString(),
+            ]),
+          ),
+        );
+      }),
   );
 }
 

@@ -12,6 +12,7 @@ import { ClientError } from '../client/errors.ts';
 import type { HostEnv } from '../host/host-env.ts';
 import { daemonKey } from '../net/keys.ts';
 import { BucketInspector } from '../s3/bucket-inspector.ts';
+import { listTrash, putIntoTrash, takeFromTrash } from '../s3/bucket-trash.ts';
 import { indexPool } from '../s3/index/index-client.ts';
 import { encodeMessage } from '../s3/index/messages.ts';
 import type { IndexObjects } from '../s3/index/shard-split.ts';
@@ -49,6 +50,21 @@ export class LazyBucketControl implements BucketControl {
 
   reshard(name: string, entriesMin: number): ReturnType<BucketControl['reshard']> {
     return this.#ask((inspector) => inspector.reshard(name, entriesMin));
+  }
+
+  remove(
+    bucket: { readonly name: string; readonly bucketId: string },
+    keepMs: number,
+  ): ReturnType<BucketControl['remove']> {
+    return this.#askIndex((index) => putIntoTrash(index, bucket, keepMs));
+  }
+
+  restore(name: string, as: string | undefined): ReturnType<BucketControl['restore']> {
+    return this.#askIndex((index) => takeFromTrash(index, name, as));
+  }
+
+  trash(): ReturnType<BucketControl['trash']> {
+    return this.#askIndex((index) => listTrash(index));
   }
 
   reopen(name: string): ReturnType<BucketControl['reopen']> {

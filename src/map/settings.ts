@@ -41,6 +41,13 @@ export const settings = [
     most: 100,
     meaning: 'of its time that a scrub works beside clients',
   },
+  {
+    name: 'bucket_trash_hours',
+    defaultValue: 24,
+    least: 0,
+    most: 24 * 365,
+    meaning: 'how long a bucket that is removed from now on can be brought back',
+  },
 ] as const satisfies readonly SettingFacts[];
 
 export type SettingName = (typeof settings)[number]['name'];

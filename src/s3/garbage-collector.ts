@@ -4,7 +4,7 @@
 // 2. Rows younger than the grace, or than this gateway's oldest read, are left: a slow reader may need them.
 // 3. A row's blobs are deleted first, then the row: a crash between the two repeats deletes,
 //    which is harmless, since blob ids are never reused.
-// 4. Removed buckets are swept: uploads become garbage, and once all garbage is gone the shard's last rows go.
+// 4. Removed buckets, those whose time in the trash is over among them, are swept: entries and uploads become garbage, and once all garbage is gone the shard's last rows go.
 
 import { isBlobGone } from '../client/errors.ts';
 import { readManifest } from './blob-reader.ts';
@@ -33,6 +33,9 @@ export interface CollectorOptions {
 /** Garbage rows read in one call. */
 const rowsPerCall = 20;
 
+/** Between two of them: a bucket with everything in it is emptied beside clients. */
+const sweepPauseMs = 10;
+
 /** Steps in emptying one removed bucket in one round; the next round goes on. */
 const sweepStepsMax = 1000;
 
@@ -56,14 +59,28 @@ export class GarbageCollector {
   }
 
   async #round(): Promise<void> {
-    for await (const { removed, record } of everyBucket(this.#parts.index)) {
+    for await (const { removed, trashed, restored, record } of everyBucket(this.#parts.index)) {
       if (this.#job.isStopped) return;
       try {
-        await this.#collectBucket(bucketFormat.decode(record), removed);
+        const bucket = bucketFormat.decode(record);
+        if (trashed || restored) await this.#tendTrash(bucket);
+        await this.#collectBucket(bucket, removed);
       } catch (error) {
         this.#job.report(error, 'garbage of a bucket is not collected', '');
       }
     }
+  }
+
+  /** Whoever put it into the trash may have died before all its shards knew; none is purged that may still be used. */
+  async #tendTrash(record: BucketRecord): Promise<void> {
+    const { index } = this.#parts;
+    const { bucketId } = record;
+    const call = { bucketId, fenced: false };
+    const { removal } = await index.callObject(bucketsObject, messages.purgeBucket, call);
+    if (removal !== undefined)
+      for (const object of shardsOf(record))
+        await index.callObject(object, messages.trashShard, { removal });
+    await index.callObject(bucketsObject, messages.purgeBucket, { bucketId, fenced: true });
   }
 
   async #collectBucket(record: BucketRecord, removed: boolean): Promise<void> {
@@ -87,6 +104,7 @@ export class GarbageCollector {
     for (let step = 0; step < sweepStepsMax && !this.#job.isStopped; step++) {
       const { outcome } = await this.#parts.index.callObject(object, messages.sweepShard, {});
       if (outcome !== 'more') return outcome;
+      await this.#job.pause(sweepPauseMs);
     }
     return 'more';
   }

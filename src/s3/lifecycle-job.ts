@@ -89,9 +89,10 @@ export class LifecycleJob {
   }
 
   async #round(): Promise<void> {
-    for await (const { name, removed, record } of everyBucket(this.#parts.index)) {
+    for await (const each of everyBucket(this.#parts.index)) {
+      const { name, removed, trashed, restored, record } = each;
       if (this.#job.isStopped) return;
-      if (!removed) await this.#tryBucket(name, record);
+      if (!removed && !trashed && !restored) await this.#tryBucket(name, record);
     }
   }
 

@@ -114,28 +114,31 @@ class Walk {
 
   /** One page of rows, or one shard that is not read; where to go on. */
   async #step(at: Cursor): Promise<Cursor | undefined> {
-    const { buckets } = await this.#parts.index.callObject(bucketsObject, messages.listShards, {
+    const page = await this.#parts.index.callObject(bucketsObject, messages.walkBuckets, {
       after: at.afterBucket,
       limit: 1,
     });
-    const [found] = buckets;
+    const [found] = page.buckets;
     // Those that are being removed come last, and nobody misses what is in them.
-    if (found === undefined || found.removed) return undefined;
-    const name = decoder.decode(found.row);
+    if (page.next === undefined || found?.state === 'removed') return undefined;
+    const nextBucket: Cursor = { ...start, afterBucket: page.next };
+    // One that came back from the trash has its name, and was met under it.
+    if (found === undefined || found.state === 'restored') return nextBucket;
+    const { name } = found;
     let record: BucketRecord;
     try {
       record = bucketFormat.decode(found.record);
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;
       this.#items.push({ ...plain, kind: 'unknown', bucket: name, reason: error.message });
-      return { ...start, afterBucket: found.row };
+      return nextBucket;
     }
     const objects = shardsOf(record);
     const shard = at.shard === '' ? objects[0] : at.shard;
     const following = objects[objects.indexOf(shard ?? '') + 1];
     const nextShard: Cursor =
       following === undefined
-        ? { ...start, afterBucket: found.row }
+        ? nextBucket
         : { ...start, afterBucket: at.afterBucket, shard: following };
     if (shard === undefined) return nextShard;
     const begin = record.ranges.find(({ object }) => object === shard)?.beginKey;

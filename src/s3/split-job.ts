@@ -58,9 +58,9 @@ export class SplitJob {
 
   async #round(): Promise<void> {
     const removals = new Map<string, string>();
-    for await (const { name, removed, record } of everyBucket(this.#parts.index)) {
+    for await (const { name, removed, trashed, record } of everyBucket(this.#parts.index)) {
       if (this.#job.isStopped) return;
-      if (!removed) await this.#tryBucket(name, record, removals);
+      if (!removed && !trashed) await this.#tryBucket(name, record, removals);
     }
     this.#removals = removals;
   }

@@ -379,9 +379,9 @@ function mapped<S, T>(codec: Codec<S>, map: (value: S) => T): Codec<T> {
 
 /**
  * `closing`: its bucket is being removed, and it was empty; nothing is read or written until it is known
- * whether that came to its end.
+ * whether that came to its end. `trashed`: its bucket waits in the trash, with all that is in it; to requests it is gone.
  */
-const shardState = oneOf('open', 'sealed', 'closing');
+const shardState = oneOf('open', 'sealed', 'closing', 'trashed');
 
 /** Keys with `begin <= key < end`; to the last one without an end. */
 export const keyRange = struct({ begin: bytes, end: option(bytes) });
@@ -421,7 +421,7 @@ const shardRow = struct({
   /** The keys it answers for; undefined: none yet, it is to be handed some. */
   range: option(keyRange),
   split: option(split),
-  /** Of a `closing` shard: which removal of the bucket it waits for. */
+  /** Of a `closing` or `trashed` shard: which removal of the bucket made it so. */
   closing: option(version),
 });
 export type ShardState = Carried<typeof shardRow>;
@@ -542,6 +542,22 @@ export const bucketFormat = sealed('bucket', 0x42, bucketRecord, [
     removing: undefined,
   })),
 ]);
+
+/** A bucket that its operator removed, until it is restored or its time is over. Its configuration stays in its row. */
+const trashedBucket = struct({
+  name: text,
+  /** `bucketFormat`. */
+  record: bytes,
+  removal: version,
+  removedWallMs: uint,
+  /** From then on it is emptied. */
+  purgeWallMs: uint,
+});
+export type TrashedBucket = Carried<typeof trashedBucket>;
+export const trashedFormat = sealed('trashed bucket', 0x54, trashedBucket);
+
+/** A bucket that came back from the trash: it stands under its name again, where a walk over all may have been. */
+export const restoredFormat = sealed('restored', 0x52, struct({ name: text, wallMs: uint }));
 
 /** Shards are numbered in the order they were made. */
 export function shardObject(bucketId: string, number: number): string {

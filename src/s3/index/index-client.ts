@@ -27,6 +27,7 @@ import {
 } from './format.ts';
 import type { Call, Refusal } from './messages.ts';
 import * as messages from './messages.ts';
+import { isTrashedName } from './rows.ts';
 import { bucketsObject, describeShard, finishChunk, type IndexObjects } from './shard-split.ts';
 import type { VersionId } from './version-id.ts';
 
@@ -175,6 +176,7 @@ export class IndexClient implements IndexObjects {
 
   /** From the registry itself. Throws `NoSuchBucket`. */
   async lookUp(name: string): Promise<KnownBucket> {
+    if (isTrashedName(name)) throw refusalError('no-bucket', name);
     const seenAt = this.#env.clock.now();
     const changes = this.#changes;
     const found = await this.callObject(bucketsObject, messages.getBucket, { name });
@@ -386,6 +388,14 @@ export class IndexClient implements IndexObjects {
         // Sealed but still registered: whoever was removing it did not get to the end.
         const facts = await describeShard(this, objectOf(now.record, key));
         if (facts === undefined) throw shardLost(bucket.name);
+        const removal = facts.state.state === 'trashed' ? facts.state.closing : undefined;
+        if (removal !== undefined) {
+          // Whoever took the bucket out of the trash did not get to the end.
+          const object = objectOf(now.record, key);
+          await this.callObject(object, messages.untrashShard, { removal });
+          record = now.record;
+          continue;
+        }
         if (facts.state.state === 'sealed') await this.unregister(bucket.name, record.bucketId);
         throw refusalError('no-bucket', bucket.name);
       }

@@ -816,4 +816,75 @@ export const listNotified = call(
   }),
 );
 
+/**
+ * Puts a bucket with all that is in it into the trash, for `keepMs`; its name is free then. `removal` is for its shards;
+ * undefined: the name means another bucket, or none.
+ */
+export const trashBucket = call(
+  's3.trash-bucket',
+  struct({ name: text, bucketId: text, keepMs: uint }),
+  struct({ removal: option(version), record: option(bytes) }),
+);
+
+/** Takes a bucket out of the trash, under a name that is free. */
+export const restoreBucket = call(
+  's3.restore-bucket',
+  struct({ bucketId: text, name: text }),
+  struct({
+    outcome: oneOf('restored', 'name-taken', 'gone'),
+    removal: option(version),
+    record: option(bytes),
+  }),
+);
+
+/** What is in the trash, by bucket id; `bucket`: `trashedFormat`. */
+export const listTrash = call(
+  's3.list-trash',
+  struct({ after: text, limit: uint }),
+  struct({ buckets: list(struct({ bucketId: text, bucket: bytes })), ended: bool }),
+);
+
+/**
+ * If the bucket's time in the trash is over, and its shards are known to keep requests out (`fenced`), it is one that is
+ * being removed from now on; until then `removal` is for them. If it came back so long ago that no walk over all
+ * buckets can have missed it, that is forgotten.
+ */
+export const purgeBucket = call(
+  's3.purge-bucket',
+  struct({ bucketId: text, fenced: bool }),
+  struct({ removal: option(version) }),
+);
+
+/**
+ * All buckets, in the order in which they may move: by name, in the trash, back from there, being removed. One may come
+ * twice. `name`: what `getBucket` finds it by; empty for those that are being removed.
+ */
+export const walkBuckets = call(
+  's3.walk-buckets',
+  struct({ after: bytes, limit: uint }),
+  struct({
+    buckets: list(
+      struct({
+        name: text,
+        state: oneOf('named', 'trashed', 'restored', 'removed'),
+        record: bytes,
+      }),
+    ),
+    next: option(bytes),
+  }),
+);
+
+/** The record of a bucket that is in the trash, or came back from there, wherever it is now. */
+export const locateBucket = call(
+  's3.locate-bucket',
+  struct({ bucketId: text }),
+  struct({ record: option(bytes) }),
+);
+
+/** Keeps requests out of a shard whose bucket is in the trash. `removal`: as `trashBucket` named it. */
+export const trashShard = call('s3.trash-shard', struct({ removal: version }), nothing);
+
+/** Its bucket is back. Nothing happens when another removal came since. */
+export const untrashShard = call('s3.untrash-shard', struct({ removal: version }), nothing);
+
 export const forgetBucket = call('s3.forget-bucket', struct({ bucketId: text }), nothing);

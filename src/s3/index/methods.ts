@@ -17,6 +17,7 @@ import * as listings from './listing-methods.ts';
 import { reclaiming } from './method.ts';
 import * as registry from './registry-methods.ts';
 import * as splits from './split-methods.ts';
+import * as trash from './trash-methods.ts';
 import * as upkeep from './upkeep-methods.ts';
 import * as uploads from './upload-methods.ts';
 
@@ -84,4 +85,12 @@ export const s3Methods: Methods = new Map([
   registry.forgetBucketMethod,
   registry.markNotifiedMethod,
   registry.listNotifiedMethod,
+  trash.trashBucketMethod,
+  trash.restoreBucketMethod,
+  trash.listTrashMethod,
+  reclaiming(trash.purgeBucketMethod),
+  trash.walkBucketsMethod,
+  trash.locateBucketMethod,
+  trash.trashShardMethod,
+  trash.untrashShardMethod,
 ]);

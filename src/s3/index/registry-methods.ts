@@ -15,6 +15,7 @@ import {
   configurationFormat,
   masterKeyFormat,
   shardObject,
+  trashedFormat,
 } from './format.ts';
 import * as messages from './messages.ts';
 import { define, later, put, remove } from './method.ts';
@@ -23,10 +24,14 @@ import {
   cancelledEverywhereRow,
   configurationRow,
   firstBucketRow,
+  firstTrashedRow,
+  isTrashedName,
   masterKeyRow,
   notifiedRow,
   removedBucketRow,
+  restoredRow,
   sweptRow,
+  trashedRow,
 } from './rows.ts';
 import { addWriters, readWriters } from './shard.ts';
 import { sameVersion } from './version-id.ts';
@@ -52,8 +57,14 @@ export const createBucketMethod = define(messages.createBucket, async (view, arg
   return { effects, result: { kind: 'created' as const } };
 });
 
+/** The record of a bucket by its name, or of one in the trash by what jobs call it. */
+async function recordRow(view: MethodView, name: string): Promise<Uint8Array | undefined> {
+  const row = await view.get(bucketRow(name));
+  return row === undefined || !isTrashedName(name) ? row : trashedFormat.decode(row).record;
+}
+
 export const getBucketMethod = define(messages.getBucket, async (view, { name }) => {
-  const record = await view.get(bucketRow(name));
+  const record = await recordRow(view, name);
   if (record === undefined) return { result: { record, configuration: undefined } };
   const { bucketId } = bucketFormat.decode(record);
   return { result: { record, configuration: await view.get(configurationRow(bucketId)) } };
@@ -102,7 +113,7 @@ export const listBucketsMethod = define(messages.listBuckets, async (view, argum
   const limit = Math.max(1, Math.min(argument.limit, bucketsPerScan));
   const rows = await view.scan({
     begin: after === '' ? begin : later(begin, afterKey(bucketRow(after))),
-    end: prefix === '' ? undefined : successor(bucketRow(prefix)),
+    end: prefix === '' ? firstTrashedRow : successor(bucketRow(prefix)),
     limit: bucketsPerScan,
   });
   const buckets: { name: string; record: Uint8Array }[] = [];
@@ -131,6 +142,7 @@ function removal(name: string, record: BucketRecord): RowEffect[] {
   const { bucketId } = record;
   return [
     remove(bucketRow(name)),
+    remove(restoredRow(bucketId)),
     remove(configurationRow(bucketId)),
     put(removedBucketRow(bucketId), bucketFormat.encode(record)),
   ];
@@ -238,7 +250,7 @@ export const listShardsMethod = define(messages.listShards, async (view, argumen
     rows.push(
       ...(await view.scan({
         begin: after.length === 0 ? firstBucketRow : afterKey(after),
-        end: undefined,
+        end: firstTrashedRow,
         limit,
       })),
     );
@@ -302,9 +314,11 @@ export const listNotifiedMethod = define(messages.listNotified, async (view, arg
   for (const [row, value] of rows) {
     const bucketId = new TextDecoder().decode(row.subarray(1));
     const { name } = notifiedFormat.decode(value);
-    const [named, removed] = await view.getMany([bucketRow(name), removedBucketRow(bucketId)]);
+    const places = [bucketRow(name), removedBucketRow(bucketId), trashedRow(bucketId)];
+    const [named, removed, inTrash] = await view.getMany(places);
     const isNamed = named !== undefined && bucketFormat.decode(named).bucketId === bucketId;
-    buckets.push({ bucketId, record: isNamed ? named : removed });
+    const other = inTrash === undefined ? removed : trashedFormat.decode(inTrash).record;
+    buckets.push({ bucketId, record: isNamed ? named : other });
   }
   return { result: { buckets, ended: rows.length < limit } };
 });

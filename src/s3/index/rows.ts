@@ -12,7 +12,8 @@
 //   `q` wallMs(u64, be) tenure(u64, be) sequence(u64, be) n(u16, be)   an event to be told, oldest first
 //   `w`                                   how many of those wait
 //
-// and of the object `buckets`: a bucket's name, and 0x00 bucketId for one that is being removed; 0x01 the writers
+// and of the object `buckets`: a bucket's name, 0x7e bucketId for one in the trash, 0x7f bucketId for one that came back
+// from there, and 0x00 bucketId for one that is being removed: names sort before 0x7e; 0x01 the writers
 // that every new shard has to refuse, 0x02 those whose orphans are gone; 0x03 bucketId a bucket's configuration,
 // 0x04 a master key, 0x05 bucketId a bucket whose events are told.
 
@@ -244,6 +245,28 @@ export function bucketRow(name: string): Uint8Array {
 
 export function removedBucketRow(bucketId: string): Uint8Array {
   return encodeUtf8(`\0${bucketId}`);
+}
+
+/** Behind all names. As a name, it means the bucket in the trash. */
+const trashedPrefix = '~';
+export const firstTrashedRow: Uint8Array = Uint8Array.of(0x7e);
+export const firstRestoredRow: Uint8Array = Uint8Array.of(0x7f);
+
+/** What jobs call a bucket in the trash: no bucket of a client is called so. */
+export function trashedName(bucketId: string): string {
+  return trashedPrefix + bucketId;
+}
+
+export function isTrashedName(name: string): boolean {
+  return name.startsWith(trashedPrefix);
+}
+
+export function trashedRow(bucketId: string): Uint8Array {
+  return encodeUtf8(trashedName(bucketId));
+}
+
+export function restoredRow(bucketId: string): Uint8Array {
+  return encodeUtf8(`\x7f${bucketId}`);
 }
 
 /** Removed buckets come before it. */

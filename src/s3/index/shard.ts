@@ -72,6 +72,12 @@ export class Shard {
     }
   }
 
+  /** As it is for what goes on in the trash, too: blobs are moved to other places. */
+  get insideTrash(): Shard {
+    if (this.state?.state !== 'trashed') return this;
+    return new Shard(shardStateFormat.encode({ ...this.state, state: 'open' }));
+  }
+
   refusesRead(key: Uint8Array): Refusal | undefined {
     if (this.closedReason !== undefined) return this.closedReason;
     return this.range !== undefined && isInRange(this.range, key) ? undefined : 'moved';

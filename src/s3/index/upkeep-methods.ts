@@ -121,7 +121,8 @@ export async function relocateRow(
   const garbage = new GarbageList(context);
   garbage.addRuns(placed);
   const key = keyOfRow(row);
-  const notHere = key === undefined ? shard.refusesParts : shard.refusesWrite(key);
+  const open = shard.insideTrash;
+  const notHere = key === undefined ? open.refusesParts : open.refusesWrite(key);
   if (notHere !== undefined) return { effects: garbage.effects(), result: refused(notHere) };
   const writer = await cancelledWriter(view, placed);
   if (writer !== undefined)
@@ -236,6 +237,21 @@ export const reopenShardMethod = define(messages.reopenShard, async (view, { rem
   };
 });
 
+/** A manifest in its row is below 64 KiB: what these refer to fits a call. */
+const sweptPerCall = 32;
+
+/** Of a bucket that was removed with what was in it: some of its entries become garbage. */
+async function sweptEntries(view: MethodView, call: MethodContext): Promise<RowEffect[]> {
+  for (const kind of ['key', 'older', 'nullVersion'] as const) {
+    const rows = await view.scan({ ...rowsOf(kind), limit: sweptPerCall });
+    if (rows.length === 0) continue;
+    const garbage = new GarbageList(call);
+    if (kind !== 'nullVersion') for (const [, row] of rows) garbage.addEntry(readEntry(row));
+    return [...rows.map(([row]) => remove(row)), ...garbage.effects()];
+  }
+  return [];
+}
+
 /** The bucket is removed, so what is closing, or was never handed a key, opens no more. */
 export const sweepShardMethod = define(messages.sweepShard, async (view, _argument, call) => {
   const shard = await readShard(view);
@@ -245,6 +261,9 @@ export const sweepShardMethod = define(messages.sweepShard, async (view, _argume
     return { result: { outcome: 'not-sealed' as const } };
   const effects: RowEffect[] =
     state.state === 'sealed' ? [] : [putState({ ...state, state: 'sealed' })];
+  const entries = await sweptEntries(view, shard.contextOf(call));
+  if (entries.length > 0)
+    return { effects: [...effects, ...entries], result: { outcome: 'more' as const } };
   const [upload] = await view.scan({ ...rowsOf('upload'), limit: 1 });
   if (upload !== undefined) {
     const { uploadId } = parseUploadRow(upload[0]);

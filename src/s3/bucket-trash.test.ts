@@ -1,0 +1,175 @@
+// A bucket that is removed with everything in it waits in the trash, comes back as it was, and is emptied when its time
+// is over: in small steps, whoever dies on the way.
+
+import { deepEqual, equal, ok } from 'node:assert/strict';
+import { test } from 'node:test';
+import { decode, encode } from '../base/codec.ts';
+import { ClientError } from '../client/errors.ts';
+import { BucketInspector } from './bucket-inspector.ts';
+import { listTrash, putIntoTrash, takeFromTrash } from './bucket-trash.ts';
+import * as messages from './index/messages.ts';
+import type { IndexObjects } from './index/shard-split.ts';
+import { everyBucket, everyShard } from './index/shard-walk.ts';
+import { sign, startTestGateway } from './testing/gateway-suite.ts';
+
+const minuteMs = 60_000;
+const hourMs = 60 * minuteMs;
+
+async function start(options: Parameters<typeof startTestGateway>[0] = {}) {
+  const bench = await startTestGateway({
+    time: 'manual',
+    splitIntervalMs: 1000,
+    garbageGraceMs: 1000,
+    garbageIntervalMs: 5000,
+    garbageBlobsPerSecond: 1000,
+    ...options,
+  });
+  const index: IndexObjects = {
+    callObject: async (object, call, argument) =>
+      decode(
+        call.result,
+        await bench.cluster.call('.index', object, call.name, encode(call.argument, argument)),
+      ),
+  };
+  const send = async (
+    method: string,
+    path: string,
+    body?: Buffer,
+    query: Readonly<Record<string, string>> = {},
+  ) => {
+    const unsigned = { method, path, query, wallMs: bench.wallMs };
+    const answer = await bench.handle(sign(body === undefined ? unsigned : { ...unsigned, body }));
+    return answer.status;
+  };
+  const inspector = new BucketInspector(index);
+  const remove = async (name: string, keepMs: number): Promise<void> => {
+    const { bucketId } = (await inspector.stats(name)) ?? { bucketId: '' };
+    equal(await putIntoTrash(index, { name, bucketId }, keepMs), 'done');
+  };
+  return { bench, index, inspector, send, remove };
+}
+
+/** Inline objects, blobs, versions and an upload, in several shards. */
+async function fill({ bench, send }: Awaited<ReturnType<typeof start>>): Promise<void> {
+  equal(await send('PUT', '/bucket'), 200);
+  const versioning = Buffer.from(
+    '<VersioningConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Status>Enabled</Status></VersioningConfiguration>',
+  );
+  equal(await send('PUT', '/bucket', versioning, { versioning: '' }), 200);
+  for (let at = 100; at < 140; at++)
+    equal(await send('PUT', `/bucket/key-${at}`, Buffer.alloc(at % 4 === 0 ? 20_000 : 10)), 200);
+  equal(await send('PUT', '/bucket/key-100', Buffer.alloc(30_000)), 200);
+  equal(await send('DELETE', '/bucket/key-101'), 204);
+  equal(await send('POST', '/bucket/upload', Buffer.alloc(0), { uploads: '' }), 200);
+  await bench.clock.advance(20_000);
+}
+
+test('a removed bucket is gone, its name is free, and it comes back as it was', async () => {
+  const all = await start({ shardEntriesMax: 10 });
+  const { bench, index, inspector, send, remove } = all;
+  await fill(all);
+  const before = await inspector.stats('bucket');
+  ok(before !== undefined && before.shards.length >= 3);
+  await remove('bucket', 24 * hourMs);
+  for (const [method, path] of [
+    ['GET', '/bucket/key-100'],
+    ['PUT', '/bucket/key-100'],
+    ['GET', '/bucket'],
+    ['GET', `/~${before.bucketId}/key-100`],
+    ['DELETE', `/~${before.bucketId}`],
+  ] as const)
+    ok([400, 404].includes(await send(method, path, Buffer.alloc(3))), `${method} ${path}`);
+  deepEqual(await inspector.list(''), []);
+  equal(await send('PUT', '/bucket'), 200, 'the name is free');
+  equal(await send('PUT', '/bucket/other', Buffer.alloc(7)), 200);
+  await bench.clock.advance(60_000);
+  deepEqual(
+    (await listTrash(index)).map(({ name, bucketId }) => [name, bucketId]),
+    [['bucket', before.bucketId]],
+  );
+  equal((await takeFromTrash(index, 'bucket', undefined)).kind, 'name-taken');
+  equal((await takeFromTrash(index, 'bucket', '~x')).kind, 'bad-name');
+  equal((await takeFromTrash(index, 'nothing', undefined)).kind, 'not-in-trash');
+  equal((await takeFromTrash(index, 'bucket', 'again')).kind, 'restored');
+  const after = await inspector.stats('again');
+  deepEqual(after?.shards, before.shards);
+  equal(await send('GET', '/again/key-100'), 200);
+  equal(await send('GET', '/again/key-101'), 404);
+  equal(await send('GET', '/bucket/key-100'), 404, 'that is another bucket');
+  equal(await send('PUT', '/again/new', Buffer.alloc(20_000)), 200);
+  deepEqual(await listTrash(index), []);
+  deepEqual(bench.failures, []);
+});
+
+test('when its time is over it is emptied, blobs and all, and nothing of it is left', async () => {
+  const all = await start({ shardEntriesMax: 10 });
+  const { bench, index, send, remove } = all;
+  equal(await send('PUT', '/kept'), 200);
+  equal(await send('PUT', '/kept/blob', Buffer.alloc(25_000)), 200);
+  await fill(all);
+  ok(bench.cluster.blobs.size > 10);
+  await remove('bucket', 10 * minuteMs);
+  await bench.clock.advance(9 * minuteMs);
+  ok(bench.cluster.blobs.size > 10, 'nothing goes before');
+  // The gateway loses every third call from here on.
+  let calls = 0;
+  bench.cluster.fault = (operation) => {
+    if (operation !== 'call' || calls++ % 3 !== 2) return;
+    throw new ClientError('unavailable', 'the gateway died here');
+  };
+  await bench.clock.advance(4 * minuteMs);
+  bench.cluster.fault = () => {};
+  await bench.clock.advance(5 * minuteMs);
+  equal(bench.cluster.blobs.size, 1, 'the other bucket has its own');
+  deepEqual(await listTrash(index), []);
+  const walked = [];
+  for await (const { name } of everyBucket(index)) walked.push(name);
+  deepEqual(walked, ['kept']);
+  deepEqual(
+    bench.cluster.objectNames().filter((name) => name.startsWith('.index/index/')).length,
+    1,
+    'no shard of it has a row',
+  );
+  equal(await send('GET', '/kept/blob'), 200);
+  deepEqual(bench.failures, []);
+});
+
+test('an empty period empties at once; what was not yet fenced off is not purged', async () => {
+  const all = await start();
+  const { bench, index, inspector, send } = all;
+  await fill(all);
+  const { bucketId = '' } = (await inspector.stats('bucket')) ?? {};
+  const call = { name: 'bucket', bucketId, keepMs: 0 };
+  // Whoever removes it dies before the shards know.
+  await index.callObject('buckets', messages.trashBucket, call);
+  await bench.clock.advance(120_000);
+  equal(bench.cluster.blobs.size, 0);
+  equal(await send('PUT', '/bucket'), 200);
+  deepEqual(bench.failures, []);
+});
+
+test('no walk over all buckets misses one that goes into the trash and comes back meanwhile', async () => {
+  const { index, inspector, send, remove } = await start();
+  for (let at = 0; at < 130; at++) equal(await send('PUT', `/bucket-${at + 100}`), 200);
+  const { shards = [] } = (await inspector.stats('bucket-100')) ?? {};
+  const wanted = shards[0]?.object ?? '';
+  await remove('bucket-100', hourMs);
+  const seen = new Set<string>();
+  let visited = 0;
+  for await (const { object } of everyShard(index)) {
+    seen.add(object);
+    // Names are walked a hundred at a time: behind the first page its name is past.
+    if (++visited === 120)
+      equal((await takeFromTrash(index, 'bucket-100', undefined)).kind, 'restored');
+  }
+  ok(seen.has(wanted), 'a restored one');
+  seen.clear();
+  visited = 0;
+  for await (const { object } of everyShard(index)) {
+    if (++visited === 1) await remove('bucket-100', hourMs);
+    if (visited > 1) seen.add(object);
+  }
+  ok(seen.has(wanted), 'a removed one');
+  equal((await takeFromTrash(index, 'bucket-100', undefined)).kind, 'restored');
+  equal(await send('GET', '/bucket-100'), 200);
+});

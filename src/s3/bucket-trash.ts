@@ -1,0 +1,76 @@
+// Buckets that their operator removes with everything in them, and takes back: the steps over registry and shards. The
+// registry decides, in one call each; shards are told afterwards, by whoever comes next where somebody died between.
+
+import { bucketFormat, shardsOf, trashedFormat } from './index/format.ts';
+import * as messages from './index/messages.ts';
+import { trashedName } from './index/rows.ts';
+import { bucketsObject, type IndexObjects } from './index/shard-split.ts';
+import { isBucketName } from './protocol/bucket-name.ts';
+
+export interface InTrash {
+  readonly bucketId: string;
+  readonly name: string;
+  readonly removedMs: number;
+  /** From then on it is emptied. */
+  readonly purgeMs: number;
+}
+
+const bucketsPerCall = 100;
+
+/** Undefined: there is no such bucket. Requests that were under way may still end in it. */
+export async function putIntoTrash(
+  index: IndexObjects,
+  bucket: { readonly name: string; readonly bucketId: string },
+  keepMs: number,
+): Promise<'done' | undefined> {
+  const call = { ...bucket, keepMs };
+  const answer = await index.callObject(bucketsObject, messages.trashBucket, call);
+  const { removal, record } = answer;
+  if (removal === undefined || record === undefined) return undefined;
+  for (const object of shardsOf(bucketFormat.decode(record)))
+    await index.callObject(object, messages.trashShard, { removal });
+  return 'done';
+}
+
+/** In order of bucket ids. */
+export async function listTrash(index: IndexObjects): Promise<readonly InTrash[]> {
+  const all: InTrash[] = [];
+  for (let after = ''; ; ) {
+    const call = { after, limit: bucketsPerCall };
+    const page = await index.callObject(bucketsObject, messages.listTrash, call);
+    for (const { bucketId, bucket } of page.buckets) {
+      const { name, removedWallMs, purgeWallMs } = trashedFormat.decode(bucket);
+      all.push({ bucketId, name, removedMs: removedWallMs, purgeMs: purgeWallMs });
+    }
+    const last = page.buckets.at(-1);
+    if (page.ended || last === undefined) return all;
+    after = last.bucketId;
+  }
+}
+
+export type Restored =
+  | { readonly kind: 'restored'; readonly name: string; readonly bucketId: string }
+  | { readonly kind: 'not-in-trash' | 'name-taken' | 'bad-name' };
+
+/** Of several buckets that had the name, the one removed last; `~ID` names one of them. Under `as`, or its own name. */
+export async function takeFromTrash(
+  index: IndexObjects,
+  name: string,
+  as: string | undefined,
+): Promise<Restored> {
+  const [newest] = (await listTrash(index))
+    .filter((each) => each.name === name || trashedName(each.bucketId) === name)
+    .sort((a, b) => b.removedMs - a.removedMs);
+  if (newest === undefined) return { kind: 'not-in-trash' };
+  const { bucketId } = newest;
+  const call = { bucketId, name: as ?? newest.name };
+  if (!isBucketName(call.name)) return { kind: 'bad-name' };
+  const answer = await index.callObject(bucketsObject, messages.restoreBucket, call);
+  const { outcome, removal, record } = answer;
+  if (outcome === 'gone') return { kind: 'not-in-trash' };
+  if (outcome === 'name-taken' || removal === undefined || record === undefined)
+    return { kind: 'name-taken' };
+  for (const object of shardsOf(bucketFormat.decode(record)))
+    await index.callObject(object, messages.untrashShard, { removal });
+  return { kind: 'restored', ...call };
+}
