@@ -251,12 +251,14 @@ class End implements Connection {
   over(reason: string): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#network.forget(this);
+    // What was sent before the end is the system's by now, and arrives when it can.
+    if (this.#held.length === 0) this.#network.forget(this);
     this.owner.run(() => this.#events?.closed(reason));
   }
 
   flushHeld(): void {
     for (const each of this.#held.splice(0)) this.#network.travel(this, each);
+    if (this.#isOver) this.#network.forget(this);
   }
 
   #towardsPeer(deliver: () => void): void {
