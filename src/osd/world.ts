@@ -7,6 +7,7 @@ import type { Permits } from '../base/turnstile.ts';
 import type { Instant } from '../env/clock.ts';
 import type { Env } from '../env/env.ts';
 import type { MonLink } from '../net/mon-link.ts';
+import { StoreError } from '../store/errors.ts';
 import type { ObjectStore } from '../store/object-store.ts';
 import type { CommitStarter } from './commit-starter.ts';
 import type { MemoryGuard } from './memory-guard.ts';
@@ -48,6 +49,8 @@ export function spawnFor({ env }: World, pg: PgId, name: string, work: () => Pro
     try {
       await work();
     } catch (error) {
+      // The disk's failure is no group's.
+      if (error instanceof StoreError && error.code === 'failed') throw error;
       throw new PgFault(pg, error);
     }
   });
