@@ -114,6 +114,19 @@ export class Writer {
   }
 }
 
+/** Names, owners, storage classes: the same few come again and again, a thousand times in a page of a listing. */
+const knownTextBytesMax = 24;
+const knownTexts: (string | undefined)[] = new Array(256);
+
+function isText(text: string, bytes: Uint8Array, from: number, length: number): boolean {
+  if (text.length !== length) return false;
+  for (let i = 0; i < length; i++) {
+    const code = text.charCodeAt(i);
+    if (code >= 0x80 || code !== bytes[from + i]) return false;
+  }
+  return true;
+}
+
 export class Reader {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
@@ -134,6 +147,21 @@ export class Reader {
       throw new DecodeError(`wanted ${bytes} bytes at ${at}, ${this.remaining} left`);
     this.#at = at + bytes;
     return at;
+  }
+
+  /** `length` bytes of UTF-8; malformed sequences become U+FFFD. */
+  utf8(length: number): string {
+    const at = this.#take(length);
+    const bytes = this.#bytes;
+    if (length > knownTextBytesMax) return decodeUtf8(bytes.subarray(at, at + length));
+    let hash = length;
+    for (let i = at; i < at + length; i++) hash = (hash * 31 + (bytes[i] as number)) | 0;
+    const known = knownTexts[hash & 0xff];
+    if (known !== undefined && isText(known, bytes, at, length)) return known;
+    const text = decodeUtf8(bytes.subarray(at, at + length));
+    // Only ASCII has as many characters as bytes, each equal to its byte.
+    if (isText(text, bytes, at, length)) knownTexts[hash & 0xff] = text;
+    return text;
   }
 
   u8(): number {
@@ -211,19 +239,8 @@ export const bytes: Codec<Uint8Array> = {
 
 export const text: Codec<string> = {
   write: (w, v) => w.text(v),
-  read: (r) => decodeShortUtf8(bytes.read(r)),
+  read: (r) => r.utf8(r.uint()),
 };
-
-/** The same as `decodeUtf8`, cheaper for short ASCII. */
-function decodeShortUtf8(source: Uint8Array): string {
-  if (source.length > 40) return decodeUtf8(source);
-  let value = '';
-  for (const byte of source) {
-    if (byte >= 0x80) return decodeUtf8(source);
-    value += String.fromCharCode(byte);
-  }
-  return value;
-}
 
 /** A string type narrowed by a brand or a pattern; `check` says whether a decoded text is one. */
 export function brandedText<T extends string>(

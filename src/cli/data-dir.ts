@@ -267,9 +267,9 @@ export const osdsMax = 64;
 /** Each is a process with a memory budget; more serve no faster than the OSDs behind them. */
 export const gatewaysMax = 16;
 
-/** A gateway is busy with one core at most, and two are what a small machine has memory for. */
+/** A gateway is busy with one core at most; on fewer than four a second one only takes from the OSDs. */
 export function gatewaysDefault(): number {
-  return Math.min(2, availableParallelism());
+  return availableParallelism() >= 4 ? 2 : 1;
 }
 
 /** Logs and metadata of a few PGs need some room before the first object. */

@@ -50,7 +50,7 @@ export function buildProgram(setExitCode: (code: number) => void): Command {
     .addOption(
       new Option(
         '--gateways <count>',
-        'processes that serve S3 at its address (default: 2, on a single core 1)',
+        'processes that serve S3 at its address (default: 2 on four cores and more, else 1)',
       ).argParser(parseWhole(1, gatewaysMax)),
     )
     .addOption(

@@ -4,6 +4,7 @@
 //
 //   --seconds N      of each measurement (8)
 //   --only WORDS     phases whose names hold these words: `--only '4 KiB'`
+//   --gateways N     of ours (two by default on four cores and more, else one)
 //   --data DIR       where the cluster's data goes (the system's folder for temporary files)
 //   --against URL    another S3 server instead, with the keys in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY:
 //                    the same load beside ours, in turns on one machine, is what a comparison takes
@@ -22,6 +23,7 @@ const { values } = parseArgs({
     only: { type: 'string', default: '' },
     data: { type: 'string' },
     against: { type: 'string' },
+    gateways: { type: 'string' },
   },
 });
 
@@ -31,6 +33,7 @@ interface Target {
   readonly credentials: { readonly accessKey: string; readonly secretKey: string };
   daemons(): Promise<readonly Daemon[]>;
 }
+const gatewaysArgs = values.gateways === undefined ? [] : ['--gateways', values.gateways];
 const secondsPerPhase = Number(values.seconds);
 const folder = mkdtempSync(join(values.data ?? tmpdir(), 'holdfast-bench-'));
 
@@ -224,7 +227,7 @@ async function runPhases(target: Target): Promise<void> {
 }
 
 async function benchCluster(): Promise<void> {
-  const cluster = await ClusterProcess.start(join(folder, 'data'));
+  const cluster = await ClusterProcess.start(join(folder, 'data'), gatewaysArgs);
   try {
     console.log(
       `cluster ready in ${(cluster.startedMs / 1000).toFixed(2)} s; node ${process.version}; 5 OSDs, data erasure 3+2, index 3 copies`,

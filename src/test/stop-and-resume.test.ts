@@ -2,9 +2,9 @@
 
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { gatewaysDefault } from '../cli/data-dir.ts';
 import { isRunning } from './cluster-process.ts';
 import { bytesOf, S3Session, sha256 } from './s3-session.ts';
 import { openBucket, startCluster, temporaryFolder } from './test-cluster.ts';
@@ -37,8 +37,8 @@ test('SIGTERM stops every process within five seconds, and a later start serves'
     stop = resolve;
   });
   const pids = [cluster.pid, ...(await cluster.daemons()).map(({ pid }) => pid)];
-  // The supervisor, the monitor, five OSDs, and a gateway for each of the first two cores.
-  equal(pids.length, 7 + Math.min(2, availableParallelism()));
+  // The supervisor, the monitor, five OSDs, and the gateways.
+  equal(pids.length, 7 + gatewaysDefault());
   const stoppedMs = await cluster.stop();
   await Promise.all(writers);
   t.diagnostic(`started in ${cluster.startedMs} ms, stopped in ${stoppedMs} ms under load`);
