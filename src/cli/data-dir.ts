@@ -149,7 +149,7 @@ export class DataDir {
 
   /** A new one, before anybody wrote settings of the gateway into it. */
   async writeConfig(config: Config): Promise<void> {
-    const { fsid, osds, s3, admin, osdCapacityBytes } = config;
+    const { fsid, osds, s3, admin, osdCapacityBytes, gateways } = config;
     const body = stringify({
       format: formatVersion,
       fsid,
@@ -157,6 +157,8 @@ export class DataDir {
       s3,
       admin,
       ...(osdCapacityBytes === undefined ? {} : { osdCapacityBytes }),
+      // The machine's own number goes along with it to another machine.
+      ...(gateways === gatewaysDefault() ? {} : { gateways }),
     });
     const text = `# A Holdfast cluster. Flags of \`holdfast up\` go over what stands here.\n${body}`;
     await this.files.writeAtomic(configName, encodeUtf8(text));
