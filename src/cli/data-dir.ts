@@ -157,7 +157,7 @@ export class DataDir {
       s3,
       admin,
       ...(osdCapacityBytes === undefined ? {} : { osdCapacityBytes }),
-      // The machine's own number goes along with it to another machine.
+      // The default goes by the machine that it runs on.
       ...(gateways === gatewaysDefault() ? {} : { gateways }),
     });
     const text = `# A Holdfast cluster. Flags of \`holdfast up\` go over what stands here.\n${body}`;
