@@ -363,6 +363,23 @@ export function checkObjectAcl(asker: Asker, access: BucketAccess, entry: Entry)
 /** The service that delivers access logs, as policies name it. */
 export const loggingService = 'logging.s3.amazonaws.com';
 
+/** Of what a service does because of a bucket: the keys that a policy may hold it to. */
+export function sourceContext(source: {
+  readonly bucket: string;
+  readonly owner: string;
+}): PolicyContext {
+  return (key) => {
+    switch (key) {
+      case 'aws:sourcearn':
+        return [resourcePrefix + source.bucket];
+      case 'aws:sourceaccount':
+        return [source.owner];
+      default:
+        return undefined;
+    }
+  };
+}
+
 /**
  * Whether the bucket's policy lets records of another bucket's requests in, below a prefix. The resource that is asked for
  * is the prefix, as in radosgw: which keys there will be nobody knows when logging is turned on.
@@ -374,16 +391,7 @@ export function mayLogTo(
 ): boolean {
   const policy = policyOf(bucket.configuration, true);
   if (policy === undefined) return false;
-  const context: PolicyContext = (key) => {
-    switch (key) {
-      case 'aws:sourcearn':
-        return [resourcePrefix + source.bucket];
-      case 'aws:sourceaccount':
-        return [source.owner];
-      default:
-        return undefined;
-    }
-  };
+  const context = sourceContext(source);
   const verdict = judgePolicy(policy, {
     principals: [],
     service: loggingService,

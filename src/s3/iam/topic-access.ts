@@ -2,14 +2,9 @@
 
 import { encodeUtf8 } from '../../base/bytes.ts';
 import type { Topic } from '../../map/directory.ts';
-import { type Asker, judgeOwn, requestConditions } from '../authorization.ts';
+import { type Asker, judgeOwn, requestConditions, sourceContext } from '../authorization.ts';
 import { S3Error } from '../protocol/errors.ts';
-import {
-  judgePolicy,
-  type PolicyContext,
-  parsePolicy,
-  resourcePrefix,
-} from '../protocol/policy.ts';
+import { judgePolicy, parsePolicy } from '../protocol/policy.ts';
 import { judgeRequester } from './identities.ts';
 import { denyAll } from './managed-policies.ts';
 
@@ -82,16 +77,7 @@ export function mayPublish(
 ): boolean {
   const policy = policyOf(topic);
   if (policy === undefined) return false;
-  const context: PolicyContext = (key) => {
-    switch (key) {
-      case 'aws:sourcearn':
-        return [resourcePrefix + source.bucket];
-      case 'aws:sourceaccount':
-        return [source.owner];
-      default:
-        return undefined;
-    }
-  };
+  const context = sourceContext(source);
   const question = { principals: [], service: publishingService, context };
   return judgePolicy(policy, { ...question, action: 'sns:Publish', resource: arn }) === 'allow';
 }
