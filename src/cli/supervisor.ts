@@ -57,6 +57,9 @@ const pollMs = 25;
 /** A gateway that does not answer within this finds out by itself, a second later. */
 const siblingMsMax = 1000;
 
+/** A daemon that ends so soon after somebody asked to start it had ended when they asked. */
+const startAskedMs = 3000;
+
 /** A clean stop within this; then the rest is killed. The promise is five seconds. */
 const stopMs = 4000;
 
@@ -69,6 +72,8 @@ interface Daemon {
   backoffMs: number;
   handle: DaemonHandle | undefined;
   timer: NodeJS.Timeout | undefined;
+  /** When somebody last asked to start it though it ran, in milliseconds. */
+  startAskedAt: number;
 }
 
 export class Supervisor {
@@ -207,7 +212,12 @@ export class Supervisor {
   }
 
   #startAgain(daemon: Daemon): void {
-    if (daemon.handle !== undefined || this.#stopping) return;
+    if (this.#stopping) return;
+    if (daemon.handle !== undefined) {
+      // It may have died a moment ago, which is not known here yet.
+      daemon.startAskedAt = Date.now();
+      return;
+    }
     daemon.backoffMs = backoffMsMin;
     this.#launch(daemon);
   }
@@ -224,6 +234,7 @@ export class Supervisor {
       backoffMs: backoffMsMin,
       handle: undefined,
       timer: undefined,
+      startAskedAt: 0,
     };
     this.#daemons.set(name, daemon);
     return daemon;
@@ -293,10 +304,12 @@ export class Supervisor {
   ): void {
     daemon.handle = undefined;
     this.#tellPids();
-    if (this.#stopping || daemon.state === 'stopped') return;
+    const isAsked = Date.now() - daemon.startAskedAt < startAskedMs;
+    daemon.startAskedAt = 0;
+    if (this.#stopping || (daemon.state === 'stopped' && !isAsked)) return;
     daemon.reason = end.reason;
     this.#parts.log.write('warn', 'daemon ended', { daemon: daemon.name, reason: end.reason });
-    const again = !end.isPermanent && this.#parts.restart;
+    const again = isAsked || (!end.isPermanent && this.#parts.restart);
     daemon.state = again ? 'waiting' : 'failed';
     if (end.neverRan) this.#tellFailed(daemon);
     else this.#tellGone(daemon);

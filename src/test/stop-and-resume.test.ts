@@ -4,6 +4,7 @@ import { deepEqual, equal, ok } from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { gatewaysDefault } from '../cli/data-dir.ts';
 import { isRunning } from './cluster-process.ts';
 import { bytesOf, S3Session, sha256 } from './s3-session.ts';
@@ -68,6 +69,23 @@ test('a daemon that dies is started again', async (t) => {
     await cluster.until(`${name} is back`, ({ ready, osds }) => ready && osds.up === 3, 15_000);
     await session.put(`after-${name}`, bytesOf(name, 100_000));
   }
+});
+
+test('a daemon that dies just when it is asked to start is started', async (t) => {
+  const cluster = await startCluster(t, ['--osds', '3', '--no-restart']);
+  const name = 'osd.1';
+  // That it has died may be known to whoever asks before the supervisor knows it.
+  await cluster.command('osd', 'start', '1');
+  const pid = await cluster.pidOf(name);
+  process.kill(pid, 'SIGKILL');
+  await cluster.untilReplaced({ name, pid }, 15_000);
+  await cluster.until('osd.1 is back', ({ ready, osds }) => ready && osds.up === 3, 15_000);
+  // Stopped and started in one breath, the same.
+  await Promise.all([
+    cluster.command('osd', 'stop', '1', '--even-if-unavailable'),
+    delay(150).then(() => cluster.command('osd', 'start', '1')),
+  ]);
+  await cluster.until('osd.1 is back again', ({ ready, osds }) => ready && osds.up === 3, 15_000);
 });
 
 test('one process can run the whole cluster', async (t) => {
