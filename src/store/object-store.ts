@@ -362,11 +362,19 @@ export class ObjectStore {
     const wanted = keys.map((key) => storeKey(collection, 'row', key));
     return this.#reading('reading rows', async () => {
       const stored = wanted.map((key) => this.#cachedRow(key));
-      const missing: number[] = [];
-      for (const [index, key] of wanted.entries())
-        if (stored[index] === undefined && this.#overlay.get(key) === undefined)
-          missing.push(index);
-      if (missing.length > 0) {
+      const looked = new Set<number>();
+      // Again: what was in the overlay may leave it during a read, where it was durable before this one began.
+      for (;;) {
+        const missing: number[] = [];
+        for (const [index, key] of wanted.entries())
+          if (
+            stored[index] === undefined &&
+            !looked.has(index) &&
+            this.#overlay.get(key) === undefined
+          )
+            missing.push(index);
+        if (missing.length === 0) break;
+        for (const index of missing) looked.add(index);
         const rows = await this.#keyValue.getMany(
           missing.map((index) => (wanted[index] as StoreKey).bytes),
         );
