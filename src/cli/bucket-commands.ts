@@ -96,11 +96,10 @@ function addTrashCommands(bucket: Command, common: Decorate): void {
           all: flags.force,
           acceptLoss: flags.acceptLoss,
         });
-        print(
-          flags,
-          answer,
-          ({ trashHours }) =>
-            `bucket ${name} removed; for ${trashHours} hours it can be brought back: holdfast bucket restore ${name}\n`,
+        print(flags, answer, ({ trashHours }) =>
+          trashHours === 0
+            ? `bucket ${name} removed\n`
+            : `bucket ${name} removed; for ${trashHours} hours it can be brought back: holdfast bucket restore ${name}\n`,
         );
       }),
     );

@@ -33,7 +33,7 @@ export interface DaemonHandle {
   readonly outcome: Promise<StartOutcome>;
   /** Resolves when it runs no more, with words how it ended. Never rejects. */
   readonly ended: Promise<string>;
-  /** Tells a gateway what another one changed; resolves when it acts on it or has ended. Never rejects. */
+  /** Tells a gateway what another one changed; resolves when it acts on it, has ended or hears nothing. Never rejects. */
   hear(news: SiblingNews): Promise<void>;
   stop(): void;
   kill(): void;
@@ -52,6 +52,9 @@ export type Launch = (
  * second: a tenth of a busy OSD's time.
  */
 const heapGrowingPercent = 200;
+
+/** News that a gateway has not answered. */
+const hearingMax = 1000;
 
 const daemonFile = fileURLToPath(new URL('../bin/daemon.js', import.meta.url));
 
@@ -125,6 +128,8 @@ export function launchProcess(dataDir: string, memoryBudgetBytes: number): Launc
       outcome,
       ended,
       hear: async (news) => {
+        // Frozen: what it remembers is older than it may act on by the time it goes on.
+        if (hearing.size >= hearingMax) return;
         const id = nextNews++;
         const heard = new Promise<void>((resolve) => {
           hearing.set(id, resolve);

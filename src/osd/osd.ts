@@ -581,18 +581,34 @@ export class Osd {
 
   /**
    * A PG that can't be understood here is filled again like one of an empty disk, once its primary has let this disk
-   * go and asks it to join: then nothing that was acknowledged depends on what is here (rule 15).
+   * go and asks it to join: then nothing that was acknowledged depends on what is here (rule 15). Only by the monitor's
+   * word, and by that of now: a primary that was deposed may ask long after this disk has become in-sync again.
    */
-  #clearStopped(record: PgRecord): Promise<void> {
-    const { pg } = record;
+  #clearStopped(pg: PgId): Promise<void> {
     const underWay = this.#clearing.get(pg);
     if (underWay !== undefined) return underWay;
-    const isJoining = slotOf(record, this.#world.self.uuid)?.state === 'joining';
-    if (!isJoining || this.#stopped.get(pg)?.kind !== 'unreadable') return Promise.resolve();
-    this.#env.log.write('warn', 'unreadable placement group removed', { pg });
-    const done = this.#erase(pg).finally(() => this.#clearing.delete(pg));
+    if (this.#stopped.get(pg)?.kind !== 'unreadable' || this.#joining(pg) === undefined)
+      return Promise.resolve();
+    const done = this.#beginJoining(pg).finally(() => this.#clearing.delete(pg));
     this.#clearing.set(pg, done);
     return done;
+  }
+
+  async #beginJoining(pg: PgId): Promise<void> {
+    await PgDisk.discard(this.#store, pg);
+    this.#env.log.write('warn', 'unreadable placement group removed', { pg });
+    const record = this.#joining(pg);
+    // It stays stopped where it is not asked to join any more: found empty, it would be taken for a new one.
+    if (record === undefined || this.#closed) return;
+    this.#stopped.delete(pg);
+    this.#addMember(PgDisk.create(this.#store, record, false));
+  }
+
+  /** The newest record known, where this disk is asked to join by it. */
+  #joining(pg: PgId): PgRecord | undefined {
+    const record = this.#world.mon.records.get(pg);
+    const state = record && slotOf(record, this.#world.self.uuid)?.state;
+    return state === 'joining' ? record : undefined;
   }
 
   /** The PG's member here, made when the record names this disk; undefined when it is stopped. */
@@ -775,16 +791,16 @@ export class Osd {
     const from = session.peer.uuid;
     switch (message.kind) {
       case 'collect': {
-        await this.#revive(message.record.pg);
         const { record } = message;
-        if (this.#stopped.has(record.pg)) await this.#clearStopped(record);
+        await this.#revive(record.pg);
+        if (this.#stopped.has(record.pg)) await this.#clearStopped(record.pg);
         const member = this.#members.get(record.pg) ?? this.#member(record);
         if (member === undefined)
           throw new OsdError(
             'failed',
             `${record.pg} is stopped here: ${this.#stopped.get(record.pg)?.reason}`,
           );
-        return answer(await member.collect(from, message.record));
+        return answer(await member.collect(from, record));
       }
       case 'commit':
         await this.#known(message.pg).committed(from, message);

@@ -4,7 +4,8 @@
 // 2. Rows younger than the grace, or than this gateway's oldest read, are left: a slow reader may need them.
 // 3. A row's blobs are deleted first, then the row: a crash between the two repeats deletes,
 //    which is harmless, since blob ids are never reused.
-// 4. Removed buckets, those whose time in the trash is over among them, are swept: entries and uploads become garbage, and once all garbage is gone the shard's last rows go.
+// 4. Removed buckets, those whose time in the trash is over among them, are swept: entries and uploads become
+//    garbage, and once all garbage is gone the shard's last rows go.
 
 import { isBlobGone } from '../client/errors.ts';
 import { readManifest } from './blob-reader.ts';

@@ -917,3 +917,18 @@ test('collections are those that hold anything, pending or stored', async () => 
     .catch(() => undefined);
   deepEqual(await store.collections(), ['ab', 'b', 'd', 'é']);
 });
+
+test('a row just written is read together with others while an older read goes on', async () => {
+  // Its group is durable before the read begins, and leaves the overlay when the older read ends: before, during or
+  // after this one, as the seed has it.
+  for (let seed = 1; seed <= 100; seed++) {
+    const store = await open(await formatted(seed));
+    await store.commit(putting('other', 'x'));
+    const older = store.getMany(at, [utf8('missing'), utf8('other')]);
+    await store.commit(putting('row', 'new'));
+    const read = await store.getMany(at, [utf8('row'), utf8('missing')]);
+    deepEqual(read, [utf8('new'), undefined], `seed ${seed}`);
+    await older;
+    await store.close();
+  }
+});

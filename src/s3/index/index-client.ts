@@ -1,11 +1,11 @@
 // The gateway's side of the index: which object a key's rows are on, and the calls to it.
 //
 // Buckets are remembered for at most `rememberedMsMax`: so soon every gateway acts on a changed configuration, and
-// the one that made the change at once, with those behind the same address (`siblings.ts`). A bucket in use is looked up again in the background before that, so
-// that its requests do not wait. A remembered bucket may be gone meanwhile: ids are never reused and every shard
-// method refuses when its shard is not open, so that the first call notices, looks the bucket up
-// again, and is repeated once on what the name means now. So it is when a shard does not answer for a key any more:
-// the table of shards that a gateway remembers decides where it asks first, never where a key is.
+// the one that made the change at once, with those behind the same address (`siblings.ts`). A bucket in use is looked
+// up again in the background before that, so that its requests do not wait. A remembered bucket may be gone meanwhile:
+// ids are never reused and every shard method refuses when its shard is not open, so that the first call notices, looks
+// the bucket up again, and is repeated once on what the name means now. So it is when a shard does not answer for a key
+// any more: the table of shards that a gateway remembers decides where it asks first, never where a key is.
 
 import { afterPrefix, compareBytes, emptyBytes, encodeUtf8 } from '../../base/bytes.ts';
 import { DecodeError, decode } from '../../base/codec.ts';
