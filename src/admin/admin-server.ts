@@ -530,9 +530,15 @@ class AdminApi {
       throw pool === undefined
         ? new AdminError('invalid', 'name placement groups, a pool, or all')
         : new AdminError('not-found', `no pool ${pool}`);
-    const atMs = this.#env.wall.nowMs();
-    const asked = monitor.scrub(chosen as readonly PgId[], flagField(fields, 'deep'));
-    return { pgs: chosen, asked, atMs };
+    const deep = flagField(fields, 'deep');
+    const before = new Map(
+      all.map((pg) => [pg.pg, deep ? pg.deepScrubbedMs : pg.scrubbedMs] as const),
+    );
+    const asked: readonly string[] = monitor.scrub(chosen as readonly PgId[], deep);
+    return {
+      asked: asked.map((pg) => ({ pg, beforeMs: before.get(pg) ?? null })),
+      unasked: chosen.filter((pg) => !asked.includes(pg)),
+    };
   }
 
   #supervisor(): SupervisorControl {

@@ -83,8 +83,8 @@ function assessPg(knowledge: MonitorKnowledge, record: PgRecord, now: Instant): 
     damaged: report?.damaged ?? 0,
     waiting: report === undefined ? 'a word from its primary' : report.waiting,
     scrubbing: report?.scrubbing === true,
-    scrubbedMs: report?.scrubbedWallMs ?? 0,
-    deepScrubbedMs: report?.deepScrubbedWallMs ?? 0,
+    scrubbedMs: report?.scrubbedWallMs ?? null,
+    deepScrubbedMs: report?.deepScrubbedWallMs ?? null,
     margin: computeMargin(live, layout, map),
     lost: lossOf(map, record.pg),
   };

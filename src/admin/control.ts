@@ -149,7 +149,8 @@ export interface MonitorControl extends MonitorKnowledge {
   setQuota(quota: Quota): Promise<void>;
   acceptRollback(id: OsdId): Promise<readonly PgId[]>;
   restoreStore(missing: readonly OsdId[]): Promise<void>;
-  scrub(pgs: readonly PgId[], deep: boolean): number;
+  /** Returns those whose primary could be asked. */
+  scrub(pgs: readonly PgId[], deep: boolean): readonly PgId[];
 }
 
 export interface DaemonState {

@@ -139,9 +139,9 @@ export interface PgView {
   readonly damaged: number;
   readonly waiting: string;
   readonly scrubbing: boolean;
-  /** 0: never. */
-  readonly scrubbedMs: number;
-  readonly deepScrubbedMs: number;
+  /** When its scrubs last ended, by the wall clock of who led it; 0: never; null: nobody says. */
+  readonly scrubbedMs: number | null;
+  readonly deepScrubbedMs: number | null;
   readonly margin: Margin;
   /** Objects of it were lost; null: none were, or it was forgotten. */
   readonly lost: PgLossView | null;
@@ -272,10 +272,10 @@ export interface SettingView {
 }
 
 export interface ScrubStarted {
-  readonly pgs: readonly string[];
-  readonly asked: number;
-  /** The monitor's wall time: scrubs that end later were asked for here. */
-  readonly atMs: number;
+  /** Of those that were asked, and when each had been scrubbed until then (light or deep, as asked for). */
+  readonly asked: readonly { readonly pg: string; readonly beforeMs: number | null }[];
+  /** Without a primary that could be asked. */
+  readonly unasked: readonly string[];
 }
 
 /**

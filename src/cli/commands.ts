@@ -24,6 +24,7 @@ import { addPoolCommands } from './pool-commands.ts';
 import { Progress } from './progress.ts';
 import { addQuotaCommands } from './quota-commands.ts';
 import { addConfigCommands, addGiveUpCommands, addWhatIf } from './safety-commands.ts';
+import { ScrubWatch } from './scrub-watch.ts';
 import { showHealth, showOsdTree, showOsdUsage, showStatus } from './show.ts';
 import { formatTable, paint } from './text.ts';
 import { addAccountCommands, addUserCommands } from './user-commands.ts';
@@ -246,30 +247,29 @@ async function scrub(admin: AdminClient, pgs: readonly string[], flags: ScrubFla
     );
   const named = pgs.length > 0 ? { pgs } : {};
   const started = await admin.post<ScrubStarted>('/v1/scrub', { ...named, pool, all, deep });
-  const unasked = started.pgs.length - started.asked;
-  if (unasked > 0)
+  const { asked, unasked } = started;
+  if (unasked.length > 0)
     process.stderr.write(
-      `note: ${countOf(unasked, 'placement group')} without a primary can't be scrubbed now\n`,
+      `note: ${countOf(unasked.length, 'placement group')} without a primary can't be scrubbed now\n`,
     );
   if (flags.wait !== true) {
-    print(flags, started, () => `asked for ${countOf(started.asked, 'scrub')}\n`);
+    print(flags, started, () => `asked for ${countOf(asked.length, 'scrub')}\n`);
     return;
   }
-  const chosen = new Set(started.pgs);
+  const watch = new ScrubWatch(started, deep);
   const progress = new Progress(deep ? 'deep scrub' : 'scrub', { quiet: flags.json });
-  const ended = await until(flags, 'the scrubs', async () => {
+  await until(flags, 'the scrubs', async () => {
     const { pgs: now } = await admin.get<{ pgs: readonly PgView[] }>('/v1/pgs');
-    const own = now.filter((pg) => chosen.has(pg.pg));
-    const done = own.filter((pg) => (deep ? pg.deepScrubbedMs : pg.scrubbedMs) >= started.atMs);
-    progress.show(done.length, started.asked, '');
-    return done.length >= started.asked ? own : undefined;
+    const again = watch.look(now);
+    progress.show(watch.done, watch.total, '');
+    if (again.length > 0) await admin.post<ScrubStarted>('/v1/scrub', { pgs: again, deep });
+    return watch.done === watch.total ? true : undefined;
   });
   progress.end();
-  const damaged = ended.reduce((sum, pg) => sum + pg.damaged, 0);
-  const answer = { ...started, damaged };
-  print(flags, answer, () =>
+  const { damaged } = watch;
+  print(flags, { ...started, damaged }, () =>
     damaged === 0
-      ? `${countOf(started.asked, 'placement group')} scrubbed: everything checks\n`
-      : `${countOf(started.asked, 'placement group')} scrubbed: ${countOf(damaged, 'object')} damaged, see holdfast health\n`,
+      ? `${countOf(watch.total, 'placement group')} scrubbed: everything checks\n`
+      : `${countOf(watch.total, 'placement group')} scrubbed: ${countOf(damaged, 'object')} damaged, see holdfast health\n`,
   );
 }

@@ -191,7 +191,7 @@ export function showPgs(pgs: readonly PgView[], nowMs: number): string {
       String(pg.objects),
       formatBytes(pg.bytes),
       String(pg.missing),
-      formatAge(pg.deepScrubbedMs, nowMs),
+      pg.deepScrubbedMs === null ? '?' : formatAge(pg.deepScrubbedMs, nowMs),
       [
         pg.serving ? '' : pg.waiting,
         pg.lost === null

@@ -2,7 +2,7 @@
 // waiting around the pure steps of `layouts.ts`. Nothing here is needed after a restart of the monitor; it
 // then waits again.
 
-import type { PgId, PoolId } from '../base/ids.ts';
+import type { OsdId, PgId, PoolId } from '../base/ids.ts';
 import type { Instant } from '../env/clock.ts';
 import { activeLayout, type Pool, pgIdsOf } from '../map/cluster-map.ts';
 import {
@@ -44,8 +44,12 @@ interface Waiting {
   readonly since: Instant;
 }
 
-/** A PG that was empty when its scrub was asked for, and when it had been scrubbed until then. */
+/**
+ * A PG that was empty when its scrub was asked for: of whom, and when that had last scrubbed it until then. A scrub
+ * ends with who leads, and another one's earlier scrub is not what was asked for.
+ */
 interface AskedScrub {
+  readonly osd: OsdId | undefined;
   readonly before: number;
 }
 
@@ -124,11 +128,14 @@ export class LayoutTender {
         for (const pg of pgs) this.#scrubs.delete(pg);
         continue;
       }
-      const unasked = pgs.filter((pg) => !this.#scrubs.has(pg));
-      for (const pg of unasked) this.#scrubs.set(pg, { before: wordOf(pg)?.scrubbedWallMs ?? 0 });
-      const unscrubbed = pgs.filter(
-        (pg) => wordOf(pg)?.scrubbedWallMs === this.#scrubs.get(pg)?.before,
-      );
+      const unscrubbed = pgs.filter((pg) => {
+        const word = wordOf(pg);
+        const asked = this.#scrubs.get(pg);
+        if (asked !== undefined && asked.osd === word?.osd)
+          return asked.before === word?.scrubbedWallMs;
+        this.#scrubs.set(pg, { osd: word?.osd, before: word?.scrubbedWallMs ?? 0 });
+        return true;
+      });
       if (unscrubbed.length > 0) {
         askScrub(unscrubbed);
         continue;

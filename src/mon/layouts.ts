@@ -9,7 +9,7 @@
 // An interim layout is one that the monitor makes by itself when the active one can't take writes:
 // with fewer shards, on the disks that are up, and still able to lose one of them.
 
-import { type Epoch, type PgId, parsePgId } from '../base/ids.ts';
+import { type Epoch, type OsdId, type PgId, parsePgId } from '../base/ids.ts';
 import {
   activeLayout,
   type ClusterMap,
@@ -182,6 +182,8 @@ export interface PgEmptiness {
   /** The newest map the primary's OSD acted on when it said so. */
   readonly epoch: Epoch;
   readonly scrubbedWallMs: number;
+  /** Who says so. */
+  readonly osd: OsdId;
 }
 
 /** PGs of a draining layout that can't be said to be empty yet. */

@@ -1142,7 +1142,7 @@ export class Monitor {
     if (!this.#isSettled()) return;
     const world = {
       wordOf: (pg: PgId) => this.#emptinessOf(pg),
-      askScrub: (pgs: readonly PgId[]) => this.scrub(pgs, false),
+      askScrub: (pgs: readonly PgId[]) => void this.scrub(pgs, false),
     };
     for (const pool of this.#state.map.pools) {
       // Nothing is written to what waits in the trash.
@@ -1712,15 +1712,15 @@ export class Monitor {
     return this.#changeDirectory((directory) => withAdmin(directory, name, isAdmin));
   }
 
-  /** Asks the primaries of the PGs to scrub them now; returns how many were asked. */
-  scrub(pgs: readonly PgId[], deep: boolean): number {
-    let asked = 0;
+  /** Asks the primaries of the PGs to scrub them now; returns those that were asked. */
+  scrub(pgs: readonly PgId[], deep: boolean): readonly PgId[] {
+    const asked: PgId[] = [];
     for (const pg of pgs) {
       const primary = this.#state.records.get(pg)?.primary;
       const session = primary === undefined ? undefined : this.#sights.get(primary)?.session;
       if (session?.isOpen !== true) continue;
       session.notify({ message: { kind: 'scrub-pg', pg, deep } });
-      asked++;
+      asked.push(pg);
     }
     return asked;
   }

@@ -194,6 +194,14 @@ export class Member {
     await this.disk.keepCommitted();
   }
 
+  /** The times of scrubs, as who leads knows them. */
+  async scrubEnded(from: Uuid, message: MessageOf<'scrub-ended'>): Promise<void> {
+    await this.#turn.run(async () => {
+      this.#requirePrimary(from, message.tenure);
+      await this.disk.noteScrubs({ light: message.lightWallMs, deep: message.deepWallMs });
+    });
+  }
+
   async fetchLog(from: Uuid, message: MessageOf<'fetch-log'>): Promise<MessageOf<'log'>> {
     this.#requirePrimary(from, message.tenure);
     return { kind: 'log', entries: await this.disk.readLog(message.after, 256) };

@@ -449,8 +449,9 @@ export class Osd {
       );
     const deep = oldest('deep');
     const light = oldest('light');
-    if (deep !== undefined && now - deep.disk.scrubs.deep > deepScrubMs) this.#scrub(deep.pg, true);
-    else if (light !== undefined && now - light.disk.scrubs.light > lightScrubMs)
+    if (deep !== undefined && Math.abs(now - deep.disk.scrubs.deep) > deepScrubMs)
+      this.#scrub(deep.pg, true);
+    else if (light !== undefined && Math.abs(now - light.disk.scrubs.light) > lightScrubMs)
       this.#scrub(light.pg, false);
   }
 
@@ -820,6 +821,9 @@ export class Osd {
         return undefined;
       case 'scrub-range':
         return answer(await this.#known(message.pg).scrubRange(from, message));
+      case 'scrub-ended':
+        await this.#known(message.pg).scrubEnded(from, message);
+        return undefined;
       case 'repair-rows':
         await this.#known(message.pg).repairRows(from, message);
         return undefined;
@@ -858,8 +862,11 @@ export class Osd {
 }
 
 /** Entries are ordered for clients; whatever a gateway asks is for one. */
+/** Not the monitor's words and signs of life: an OSD that only has those has nobody to make way for. */
 function isForClients(session: Session, { kind }: Message): boolean {
-  return session.peer.role !== 'osd' || kind === 'append' || kind === 'append-batch';
+  const { role } = session.peer;
+  if (role === 'osd') return kind === 'append' || kind === 'append-batch';
+  return role !== 'mon' && kind !== 'ping';
 }
 
 function answer(message: Message): Outgoing {

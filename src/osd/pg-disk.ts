@@ -74,6 +74,12 @@ export interface PgCounts {
   readonly bytes: number;
 }
 
+/** When a PG was last scrubbed as a whole, in milliseconds of the wall clock of who led it; 0: never. */
+export interface ScrubTimes {
+  readonly light: number;
+  readonly deep: number;
+}
+
 interface Meta {
   readonly tenure: number;
   readonly record: PgRecord;
@@ -417,7 +423,7 @@ export class PgDisk {
     return this.#damaged.size;
   }
 
-  get scrubs(): { readonly light: number; readonly deep: number } {
+  get scrubs(): ScrubTimes {
     return { light: this.#meta.scrubbedWallMs, deep: this.#meta.deepScrubbedWallMs };
   }
 
@@ -518,13 +524,11 @@ export class PgDisk {
     return this.#store.commit(transaction);
   }
 
-  noteScrub(wallMs: number, deep: boolean): Promise<void> {
+  /** Durable when it resolves. */
+  noteScrubs({ light, deep }: ScrubTimes): Promise<void> {
     const before = this.#memory('without-missing');
     const transaction = new Transaction();
-    this.#putMeta(
-      transaction,
-      deep ? { scrubbedWallMs: wallMs, deepScrubbedWallMs: wallMs } : { scrubbedWallMs: wallMs },
-    );
+    this.#putMeta(transaction, { scrubbedWallMs: light, deepScrubbedWallMs: deep });
     return this.#commit(transaction, before);
   }
 

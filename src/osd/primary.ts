@@ -49,7 +49,12 @@ import {
   logEntryCodec,
   type Request,
 } from '../wire/entry.ts';
-import type { BlobListing, MessageOf, PgReport } from '../wire/messages.ts';
+import {
+  type BlobListing,
+  type MessageOf,
+  type PgReport,
+  scrubEndedSince,
+} from '../wire/messages.ts';
 import { OsdError } from './errors.ts';
 import { Link, type LinkOwner, type Shard } from './link.ts';
 import type { Member } from './member.ts';
@@ -796,10 +801,12 @@ export class Primary implements LinkOwner {
       link.isComplete &&
       link.acked >= head &&
       link.promisedUntil > this.world.env.clock.now();
-    if (isReady && !this.hasEnded)
-      await this.#propose((record) =>
+    if (isReady && !this.hasEnded) {
+      const outcome = await this.#propose((record) =>
         promote(record, link.slot.uuid, this.layout, map, this.#nonce()),
       );
+      if (outcome.kind === 'accepted') this.#tellScrubs(link);
+    }
     link.isPromoting = false;
     this.#advance();
   }
@@ -1582,6 +1589,20 @@ export class Primary implements LinkOwner {
     await this.repairMine(blobs);
     const bad = blobs.find((blob) => this.disk.isDamaged(blob));
     if (bad !== undefined) throw this.#tooFewShards(bad);
+  }
+
+  /** A scrub of the whole PG has ended. Every member keeps when, since each may lead next. */
+  async noteScrubbed(deep: boolean): Promise<void> {
+    const now = this.world.env.wall.nowMs();
+    await this.disk.noteScrubs({ light: now, deep: deep ? now : this.disk.scrubs.deep });
+    for (const link of this.#inSyncLinks()) this.#tellScrubs(link);
+  }
+
+  #tellScrubs(link: Link): void {
+    if (!link.isLive || link.version < scrubEndedSince) return;
+    const { light, deep } = this.disk.scrubs;
+    const { pg, tenure } = this;
+    link.tell({ kind: 'scrub-ended', pg, tenure, lightWallMs: light, deepWallMs: deep });
   }
 
   set isScrubbing(value: boolean) {

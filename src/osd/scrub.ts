@@ -42,7 +42,7 @@ export async function scrubPg(primary: Primary, deep: boolean): Promise<ScrubRes
       await turn.rest();
     }
     if (begin !== undefined) return undefined;
-    await primary.disk.noteScrub(world.env.wall.nowMs(), deep);
+    await primary.noteScrubbed(deep);
     const level = result.errors > 0 ? 'warn' : 'info';
     world.env.log.write(level, 'scrub ended', { pg, deep, ...result });
     return result;

@@ -253,3 +253,30 @@ test('what many placement groups propose at once is stored together', async () =
   for (const { tenure } of cluster.monitor.records.values()) ok(tenure > 0);
   ok(cluster.mapStoreChanges < pgCount / 3, `${cluster.mapStoreChanges} changes of the store`);
 });
+
+test('when a group was scrubbed is known to whoever leads it next', async () => {
+  const { cluster } = await started(60);
+  const { monitor } = cluster;
+  const pgs = [...monitor.records.keys()];
+  const scrubbedAt = (): readonly (number | undefined)[] =>
+    pgs.map((pg) => monitor.reportOf(pg)?.deepScrubbedWallMs);
+  await cluster.scheduler.run(3000);
+  equal(monitor.scrub(pgs, true).length, pgs.length);
+  await cluster.until(
+    'scrubs',
+    () => scrubbedAt().every((at) => at !== undefined && at > 0),
+    30_000,
+  );
+  const before = scrubbedAt();
+  const leadBefore = pgs.map((pg) => monitor.records.get(pg)?.primary);
+  // One that joined after the scrub may lead as well.
+  for (const osd of [0, 1, 2]) {
+    cluster.killOsd(osd);
+    await cluster.until('it to be down', () => monitor.map.osds[osd]?.up === false, 20_000);
+    await cluster.startOsd(osd);
+    await cluster.untilClean();
+  }
+  await cluster.scheduler.run(3000);
+  ok(pgs.some((pg, at) => monitor.records.get(pg)?.primary !== leadBefore[at]));
+  deepEqual(scrubbedAt(), before);
+});

@@ -635,7 +635,7 @@ export class Nemesis {
   #scrub(deep: boolean): boolean {
     const cluster = this.#cluster;
     if (!cluster.hasMonitor) return false;
-    return cluster.monitor.scrub([...cluster.monitor.records.keys()], deep) > 0;
+    return cluster.monitor.scrub([...cluster.monitor.records.keys()], deep).length > 0;
   }
 
   /** All disks hold all they should, and nothing is broken or about to be. */

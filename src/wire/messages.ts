@@ -4,7 +4,7 @@
 //
 //   tags   1-9    answers that any request may get
 //   tags  10-39, 90-99 with the monitor
-//   tags  40-59, 80-86 between OSDs
+//   tags  40-59, 80-86, 88 between OSDs
 //   tags  60-79   from clients to a primary
 
 import {
@@ -51,12 +51,14 @@ export const wireVersions = [
   { version: 3, since: '0.1.0', change: 'memory' },
   { version: 4, since: '0.1.0', change: 'directory, put-directory' },
   { version: 5, since: '0.1.0', change: 'report-notifications' },
+  { version: 6, since: '0.1.0', change: 'scrub-ended' },
 ] as const;
 export const wireVersionMin = 1;
-export const wireVersionMax = 5;
+export const wireVersionMax = 6;
 /** Gateways of before are told of `users`. */
 export const directorySince = 4;
 export const notificationsSince = 5;
+export const scrubEndedSince = 6;
 
 /**
  * Why a request was not done.
@@ -388,6 +390,14 @@ export type Message =
   | { readonly kind: 'rows'; readonly rows: readonly BackfillRow[] }
   /** A primary that ended its tenure on purpose needs none of the promises it was given. */
   | { readonly kind: 'release'; readonly pg: PgId; readonly tenure: number }
+  /** When the PG was last scrubbed as a whole, for members: each may lead it next. */
+  | {
+      readonly kind: 'scrub-ended';
+      readonly pg: PgId;
+      readonly tenure: number;
+      readonly lightWallMs: number;
+      readonly deepWallMs: number;
+    }
   /** The sender holds data of a PG and is not on its record: the primary may tell it to discard that. */
   | { readonly kind: 'left-over'; readonly pg: PgId }
   // 60-79: from clients to a primary
@@ -580,6 +590,7 @@ export const messageCodec: Codec<Message> = union({
   rows: c(84, struct({ rows: list(rowCodec) })),
   release: c(85, struct(pgTenure)),
   'left-over': c(86, struct({ pg: pgId })),
+  'scrub-ended': c(88, struct({ ...pgTenure, lightWallMs: uint, deepWallMs: uint })),
   call: c(
     60,
     struct({ pg: pgId, request: liveRequestCodec, object: text, method: text, argument: bytes }),
