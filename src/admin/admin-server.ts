@@ -21,7 +21,7 @@
 //   GET    /metrics              Prometheus
 
 import { encodeUtf8 } from '../base/bytes.ts';
-import { isUuid, type OsdId, type PgId } from '../base/ids.ts';
+import { isPgId, isUuid, type OsdId, type PgId } from '../base/ids.ts';
 import type { Env } from '../env/env.ts';
 import { BodyError, type HttpRequest, type HttpResponse } from '../env/http.ts';
 import type { Address } from '../env/network.ts';
@@ -117,7 +117,10 @@ class AdminApi {
       ['GET v1/pgs', ({ query }) => this.#pgs(query.get('pool'))],
       [
         'POST v1/pgs',
-        ({ rest, fields }) => postPgs(options.monitor, () => this.#buckets(), rest, fields),
+        ({ rest, fields }) =>
+          rest[0] === 'let-in'
+            ? this.#letIn(fields)
+            : postPgs(options.monitor, () => this.#buckets(), rest, fields),
       ],
       ['GET v1/users', () => viewUsers(options.monitor.directory)],
       ['POST v1/users', ({ rest, fields }) => postUsers(options.monitor, rest, fields)],
@@ -539,6 +542,16 @@ class AdminApi {
       asked: asked.map((pg) => ({ pg, beforeMs: before.get(pg) ?? null })),
       unasked: chosen.filter((pg) => !asked.includes(pg)),
     };
+  }
+
+  async #letIn(fields: Fields): Promise<Answer> {
+    const pg = textField(fields, 'pg');
+    const [osd] = osdsField(fields);
+    if (!isPgId(pg) || !this.#options.monitor.records.has(pg))
+      throw new AdminError('not-found', `no placement group ${pg}`);
+    if (osd === undefined) throw new AdminError('invalid', 'osds: name one');
+    await this.#supervisor().letIn(osd, pg);
+    return { pg, osd };
   }
 
   #supervisor(): SupervisorControl {

@@ -167,6 +167,8 @@ export interface DaemonState {
 export interface SupervisorControl {
   startOsd(id: OsdId): Promise<void>;
   stopOsd(id: OsdId): Promise<void>;
+  /** Starts it again with a placement group that was left out after crashes. */
+  letIn(id: OsdId, pg: PgId): Promise<void>;
   /** Erases the disk of an OSD that is stopped. */
   wipeOsd(id: OsdId): Promise<void>;
   daemons(): Promise<readonly DaemonState[]>;

@@ -4,7 +4,7 @@
 import type { DaemonState } from '../admin/control.ts';
 import { assert } from '../base/assert.ts';
 import { parseHex } from '../base/bytes.ts';
-import type { Uuid } from '../base/ids.ts';
+import type { PgId, Uuid } from '../base/ids.ts';
 import type { Address } from '../env/network.ts';
 import type { SiblingNews } from '../s3/siblings.ts';
 import type { GatewaySettings } from './gateway-settings.ts';
@@ -67,6 +67,8 @@ export interface DaemonFailure {
 export type SupervisorQuestion =
   | { readonly kind: 'start-osd'; readonly osd: number }
   | { readonly kind: 'stop-osd'; readonly osd: number }
+  /** Starts it again with a placement group that was left out after crashes. */
+  | { readonly kind: 'let-in'; readonly osd: number; readonly pg: PgId }
   /** Erases its disk; it must not run. */
   | { readonly kind: 'wipe-osd'; readonly osd: number }
   /** Of a gateway: the others on this machine act on it when this is answered, or can't be reached. */

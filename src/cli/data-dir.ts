@@ -84,6 +84,10 @@ export class DataDir {
     this.files = new HostFiles(this.path);
   }
 
+  get crashPath(): string {
+    return join(this.path, 'crash');
+  }
+
   osdPath(id: number): string {
     return join(this.path, `osd.${id}`);
   }

@@ -20,6 +20,7 @@ import {
 import { CliError } from './errors.ts';
 import { Progress } from './progress.ts';
 import { showPgs } from './show.ts';
+import { parseOneOsd } from './values.ts';
 
 const linesShown = 20;
 
@@ -48,6 +49,18 @@ export function addPgCommands(pg: Command, common: Decorate, waiting: DecorateWa
     }),
   );
   addBeginAgain(pg, waiting);
+  common(
+    pg
+      .command('let-in')
+      .description('start an OSD again with a placement group that was left out after crashes')
+      .argument('<pg>', 'for example 2.1.7')
+      .argument('<osd>', 'for example osd.3', parseOneOsd),
+  ).action((name: string, osd: number, flags: CommonFlags) =>
+    withAdmin(flags, async (admin) => {
+      const answer = await admin.post<object>('/v1/pgs/let-in', { pg: name, osds: [osd] });
+      print(flags, answer, () => `osd.${osd} starts again with pg ${name}\n`);
+    }),
+  );
   common(
     pg
       .command('forget-loss')

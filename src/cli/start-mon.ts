@@ -65,6 +65,7 @@ function supervisorVia(
   return {
     startOsd: async (osd) => void (await insist({ kind: 'start-osd', osd })),
     stopOsd: async (osd) => void (await insist({ kind: 'stop-osd', osd })),
+    letIn: async (osd, pg) => void (await insist({ kind: 'let-in', osd, pg })),
     wipeOsd: async (osd) => void (await insist({ kind: 'wipe-osd', osd })),
     daemons: () => insist({ kind: 'daemons' }),
   };

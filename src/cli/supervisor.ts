@@ -8,9 +8,10 @@ import { rm } from 'node:fs/promises';
 import type { DaemonState } from '../admin/control.ts';
 import type { OsdView, Status } from '../admin/views.ts';
 import { formatHex } from '../base/bytes.ts';
-import type { Uuid } from '../base/ids.ts';
+import type { PgId, Uuid } from '../base/ids.ts';
 import type { Log } from '../env/log.ts';
 import { requireHostPort } from '../host/addresses.ts';
+import { letIn } from '../host/crash.ts';
 import { HostFiles } from '../host/host-files.ts';
 import { daemonKey } from '../net/keys.ts';
 import type { SiblingNews } from '../s3/siblings.ts';
@@ -175,12 +176,27 @@ export class Supervisor {
       if (daemon === undefined)
         return { kind: 'refused', reason: `osd.${question.osd} does not run on this machine` };
       if (question.kind === 'start-osd') this.#startAgain(daemon);
+      else if (question.kind === 'let-in') return this.#letIn(daemon, question.pg);
       else if (question.kind === 'wipe-osd') {
         if (!(await this.#untilEnded(daemon)))
           return { kind: 'refused', reason: `${daemon.name} still runs: stop it first` };
         await rm(this.#parts.dir.osdPath(question.osd), { recursive: true, force: true });
         daemon.reason = 'its disk was wiped; start it to begin with an empty one';
       } else this.#end(daemon, 'stopped', 'stopped by the operator');
+    }
+    return { kind: 'done', daemons: this.#states() };
+  }
+
+  /** One that was stopped by its operator stays so. */
+  async #letIn(daemon: Daemon, pg: PgId): Promise<SupervisorAnswer> {
+    const { name } = daemon;
+    if (!letIn(this.#parts.dir.crashPath, name, pg))
+      return { kind: 'refused', reason: `pg ${pg} is not left out on ${name}` };
+    if (daemon.handle !== undefined) {
+      this.#end(daemon, 'stopped', `starts again with pg ${pg}`);
+      if (!(await this.#untilEnded(daemon)))
+        return { kind: 'refused', reason: `${name} still runs: start it again when it has ended` };
+      this.#startAgain(daemon);
     }
     return { kind: 'done', daemons: this.#states() };
   }

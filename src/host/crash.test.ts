@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { PgId } from '../base/ids.ts';
 import { PgFault } from '../base/pg-fault.ts';
-import { type CrashSite, crash, crashExitCode, leftOutOf } from './crash.ts';
+import { type CrashSite, crash, crashExitCode, leftOutOf, letIn } from './crash.ts';
 
 const pg = '2.1.4' as PgId;
 
@@ -33,7 +33,10 @@ test('a group by which a daemon crashes three times in a row is left out', (t) =
   deepEqual([...leftOutOf(folder, 'osd.3')], []);
   crashAt(21, 1000);
   deepEqual([...leftOutOf(folder, 'osd.3').keys()], [pg]);
-  match(leftOutOf(folder, 'osd.3').get(pg) ?? '', /3 times in a row \(entry 21 is bad\).*remove/);
+  match(
+    leftOutOf(folder, 'osd.3').get(pg) ?? '',
+    /3 times in a row \(entry 21 is bad\).*let-in 2\.1\.4 osd\.3/,
+  );
   deepEqual([...leftOutOf(folder, 'osd.4')], []);
   deepEqual(
     exits,
@@ -43,6 +46,11 @@ test('a group by which a daemon crashes three times in a row is left out', (t) =
   equal(report.pg, pg);
   equal(report.times, 3);
   match(report.stack, /PgFault.*caused by Error: entry 21/s);
+  equal(letIn(folder, 'osd.3', '2.1.5' as PgId), false);
+  equal(letIn(folder, 'osd.3', pg), true);
+  deepEqual([...leftOutOf(folder, 'osd.3')], []);
+  crashAt(22, 1000);
+  deepEqual([...leftOutOf(folder, 'osd.3').keys()], [pg]);
 });
 
 test('crashes by different groups, and by none, leave nothing out', (t) => {

@@ -2,7 +2,7 @@
 // `holdfast health` reads, and the process stops with its own exit code.
 //
 // A placement group by which the same daemon crashes the same way three times in a row is written into
-// DATA/crash/DAEMON.left-out.json, and not started any more until somebody takes it out of there (promise P5).
+// DATA/crash/DAEMON.left-out.json, and not started any more until `holdfast pg let-in` takes it out of there (promise P5).
 
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -74,7 +74,7 @@ function keepReport({ folder, daemon }: CrashSite, report: CrashReport, livedMs:
   writeJson(path, { ...report, times });
   const { pg } = report;
   if (pg === undefined || times < leftOutAfter) return;
-  const reason = `left out because ${daemon} crashed by it ${times} times in a row (${report.message}); what happened stands in ${path}. To let it in again remove ${leftOutPath(folder, daemon)} and start ${daemon} again`;
+  const reason = `left out because ${daemon} crashed by it ${times} times in a row (${report.message}); what happened stands in ${path}. To let it in again: holdfast pg let-in ${pg} ${daemon}`;
   writeJson(leftOutPath(folder, daemon), {
     ...Object.fromEntries(leftOutOf(folder, daemon)),
     [pg]: reason,
@@ -93,6 +93,14 @@ export function leftOutOf(folder: string, daemon: string): ReadonlyMap<PgId, str
   if (typeof found !== 'object' || found === null) return leftOut;
   for (const [pg, reason] of Object.entries(found)) if (isPgId(pg)) leftOut.set(pg, String(reason));
   return leftOut;
+}
+
+/** The next start has the group again; false: it was not left out. One more crash of that kind leaves it out again. */
+export function letIn(folder: string, daemon: string, pg: PgId): boolean {
+  const left = new Map(leftOutOf(folder, daemon));
+  if (!left.delete(pg)) return false;
+  writeJson(leftOutPath(folder, daemon), Object.fromEntries(left));
+  return true;
 }
 
 export const leftOutSuffix = '.left-out.json';
