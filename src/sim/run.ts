@@ -13,12 +13,16 @@ import { listShards } from '../s3/index/messages.ts';
 import { s3Methods } from '../s3/index/methods.ts';
 import { SeededRandom } from '../testing/seeded-random.ts';
 import type { LogLine } from '../testing/simulated-process.ts';
+import { EncryptionWorkload, kmsKey } from './encryption-workload.ts';
 import { compareMembers, leftInMemory, leftOnDisks } from './end-state.ts';
 import { Invariants } from './invariants.ts';
 import { isLinearizable } from './linearizability.ts';
 import { Nemesis } from './nemesis.ts';
+import type { S3Load } from './s3-bucket.ts';
 import { S3Workload } from './s3-workload.ts';
 import { SimulatedCluster, type SimulatedGateway } from './simulated-cluster.ts';
+import { TagsWorkload } from './tags-workload.ts';
+import { UsersWorkload } from './users-workload.ts';
 import { lifecycleOptions, VersionsWorkload } from './versions-workload.ts';
 import { registerModel, Workload, workloadMethods } from './workload.ts';
 
@@ -101,6 +105,7 @@ const gatewayOptions = {
   garbageGraceMs: 10_000,
   garbageIntervalMs: 3000,
   garbageBlobsPerSecond: 10_000,
+  kmsKeys: [kmsKey],
   ...lifecycleOptions,
 } as const;
 
@@ -126,6 +131,10 @@ class Run {
   readonly #invariants: Invariants;
   readonly #s3: S3Workload;
   readonly #versions: VersionsWorkload;
+  /** What else gateways are asked in this run. */
+  readonly #loads: readonly S3Load[];
+  /** Which kind of request is next. */
+  readonly #turns: SeededRandom;
   /** Replacements of gateways that died, which start when the cluster lets them. */
   readonly #starting = new Set<Promise<void>>();
   /** Of those that live; the workload chooses among them at each request. */
@@ -182,8 +191,30 @@ class Run {
     this.#s3.excuses = this.#nemesis;
     this.#versions.excuses = this.#nemesis;
     this.#s3.gateways = () => this.#gateways;
+    // Of their own, so that what else a seed draws stays what it was.
+    this.#turns = new SeededRandom(options.seed ^ 0x70617373);
+    this.#loads = this.#drawLoads(new SeededRandom(this.#turns.below(2 ** 32)));
+    for (const load of this.#loads) load.excuses = this.#nemesis;
     this.#invariants = new Invariants(this.#cluster);
     this.#cluster.scheduler.afterEach = () => this.#invariants.check();
+  }
+
+  /** Two of three in each run: each has a bucket, which costs something. */
+  #drawLoads(random: SeededRandom): readonly S3Load[] {
+    const now = (): number => this.#cluster.scheduler.now();
+    const newRandom = (): SeededRandom => new SeededRandom(random.below(2 ** 32));
+    const tags = new TagsWorkload(newRandom(), now);
+    const encryption = new EncryptionWorkload(newRandom(), now);
+    encryption.gateways = () => this.#gateways;
+    const users = new UsersWorkload(newRandom(), now);
+    users.gateways = () => this.#gateways;
+    users.monitor = () => {
+      if (!this.#cluster.hasMonitor) return undefined;
+      const { monitor } = this.#cluster;
+      return { identity: monitor, revision: monitor.directory.revision };
+    };
+    const absent = random.below(3);
+    return [tags, encryption, users].filter((_, index) => index !== absent);
   }
 
   get #isBroken(): boolean {
@@ -202,16 +233,16 @@ class Run {
     problems.unshift(...cluster.failures, ...this.#invariants.problems);
     problems.push(...this.#nemesis.problems);
     problems.push(...this.#workload.problems, ...this.#checkRegisters());
-    for (const s3 of [this.#s3, this.#versions])
-      problems.push(...s3.problems, ...s3.checkHistories());
+    const s3Loads = [this.#s3, this.#versions, ...this.#loads];
+    for (const s3 of s3Loads) problems.push(...s3.problems, ...s3.checkHistories());
     if (problems.length > 0) problems.push(cluster.recentLog());
     return {
       seed: this.#options.seed,
       problems,
       events: cluster.scheduler.events,
-      operations: this.#workload.operations + this.#s3.operations + this.#versions.operations,
-      refused: this.#workload.refused + this.#s3.refused + this.#versions.refused,
-      undecided: this.#undecided + this.#s3.undecided + this.#versions.undecided,
+      operations: this.#workload.operations + sumOf(s3Loads, (s3) => s3.operations),
+      refused: this.#workload.refused + sumOf(s3Loads, (s3) => s3.refused),
+      undecided: this.#undecided + sumOf(s3Loads, (s3) => s3.undecided),
       faults: this.#nemesis.counts,
       logged: Object.fromEntries(cluster.logged),
       virtualMs: cluster.scheduler.now(),
@@ -233,6 +264,8 @@ class Run {
     if (first !== undefined) {
       await cluster.settle(this.#s3.prepare(first), 'a bucket', answersMs);
       await cluster.settle(this.#versions.prepare(first), 'a bucket of versions', answersMs);
+      for (const load of this.#loads)
+        await cluster.settle(load.prepare(first), 'what other requests need', answersMs);
     }
     const work = [
       ...this.#clients.map((_, index) => this.#work(index)),
@@ -268,6 +301,10 @@ class Run {
     this.#s3.excuses = undefined;
     this.#versions.excuses = undefined;
     await cluster.settle(this.#s3.readAll(gateway), 'the last S3 reads', answersMs);
+    for (const load of this.#loads) {
+      load.excuses = undefined;
+      await cluster.settle(load.readAll(gateway), 'the last reads of the others', answersMs);
+    }
     for (const each of this.#gateways) each.process.kill();
     cluster.killMonitor({ power: false });
     await cluster.startMonitor({ writerGraceMs });
@@ -275,6 +312,10 @@ class Run {
     await cluster.scheduler.run(collectMs);
     await cluster.settle(this.#s3.readAll(last), 'S3 reads after collection', answersMs);
     await cluster.settle(this.#versions.readAll(last), 'reads of versions', answersMs);
+    for (const load of this.#loads) {
+      await cluster.settle(load.readAll(last), 'reads of the others', answersMs);
+      await cluster.settle(load.removeAll(last), 'deletes of the others', answersMs);
+    }
     await cluster.settle(this.#s3.removeAll(last), 'the last S3 deletes', answersMs);
     await cluster.settle(this.#versions.removeAll(last), 'deletes of versions', answersMs);
     await cluster.settle(this.#s3.removeBucket(last), 'the removal of the bucket', answersMs);
@@ -320,10 +361,16 @@ class Run {
     return true;
   }
 
+  /** Objects alone two of five times, the others once each. */
+  #nextLoad(): Pick<S3Load, 'step'> {
+    const turn = this.#turns.below(3 + this.#loads.length);
+    if (turn < 2) return this.#s3;
+    return this.#loads[turn - 3] ?? this.#versions;
+  }
+
   async #workS3(index: number): Promise<void> {
     while (!this.#isOver) {
-      const workload = this.#random.below(3) === 0 ? this.#versions : this.#s3;
-      await workload.step(this.#gateways[index] as SimulatedGateway);
+      await this.#nextLoad().step(this.#gateways[index] as SimulatedGateway);
       await sleep(this.#clock, this.#random.below(s3PauseMsMax), 's3 client pause');
     }
   }
@@ -356,6 +403,10 @@ class Run {
       await sleep(this.#clock, this.#random.below(pauseMsMax), 'client pause');
     }
   }
+}
+
+function sumOf<T>(items: readonly T[], of: (item: T) => number): number {
+  return items.reduce((sum, item) => sum + of(item), 0);
 }
 
 export function runSeed(options: RunOptions): Promise<RunResult> {

@@ -13,10 +13,26 @@ export interface S3Call {
   readonly query?: Readonly<Record<string, string>>;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Uint8Array;
+  /** Who signs; default: the cluster's first user. */
+  readonly signer?: Signer;
 }
 
-const accessKey = 'AK';
-const secretKey = 'SK';
+export interface Signer {
+  readonly accessKey: string;
+  readonly secretKey: string;
+  /** Of a session. */
+  readonly token?: string;
+}
+
+export const firstUser: Signer = { accessKey: 'AK', secretKey: 'SK' };
+
+/** A form posted to the gateway itself. */
+export interface FormCall {
+  readonly service: 'iam' | 'sts';
+  readonly action: string;
+  readonly parameters?: Readonly<Record<string, string>>;
+  readonly signer?: Signer;
+}
 
 function hmac(key: Uint8Array | string, text: string): Uint8Array {
   return createHmac('sha256', key).update(text).digest();
@@ -34,14 +50,43 @@ export function md5Base64(bytes: Uint8Array): string {
   return createHash('md5').update(bytes).digest('base64');
 }
 
-export function signedRequest(call: S3Call, wallMs: number): HttpRequest {
+/** As clients of IAM and STS send it: their signature covers the body. */
+export function signedForm(form: FormCall, wallMs: number): HttpRequest {
+  const text = Object.entries({ Action: form.action, Version: '2010-05-08', ...form.parameters })
+    .map(([name, value]) => `${name}=${encodePercent(value, 'encoded')}`)
+    .join('&');
+  const body = encodeUtf8(text);
+  const call = {
+    method: 'POST',
+    path: '/',
+    headers: { 'content-type': 'application/x-www-form-urlencoded' },
+    body,
+    ...(form.signer === undefined ? {} : { signer: form.signer }),
+  };
+  const digest = createHash('sha256').update(body).digest('hex');
+  return signedRequest(call, wallMs, { service: form.service, digest });
+}
+
+interface Signed {
+  readonly service: string;
+  /** What the signature says of the body. */
+  readonly digest: string;
+}
+
+export function signedRequest(
+  call: S3Call,
+  wallMs: number,
+  signed: Signed = { service: 's3', digest: 'UNSIGNED-PAYLOAD' },
+): HttpRequest {
+  const { accessKey, secretKey, token } = call.signer ?? firstUser;
   const amzDate = formatAmzDate(wallMs);
   const date = amzDate.slice(0, 8);
-  const scope = `${date}/us-east-1/s3/aws4_request`;
+  const scope = `${date}/us-east-1/${signed.service}/aws4_request`;
   const headers: Record<string, string> = {
     host: 'localhost',
     'x-amz-date': amzDate,
-    'x-amz-content-sha256': 'UNSIGNED-PAYLOAD',
+    'x-amz-content-sha256': signed.digest,
+    ...(token === undefined ? {} : { 'x-amz-security-token': token }),
     ...(call.body === undefined ? {} : { 'content-length': String(call.body.length) }),
     ...call.headers,
   };
@@ -58,10 +103,10 @@ export function signedRequest(call: S3Call, wallMs: number): HttpRequest {
     ...names.map((name) => `${name}:${headers[name]}`),
     '',
     names.join(';'),
-    'UNSIGNED-PAYLOAD',
+    signed.digest,
   ].join('\n');
   const digest = createHash('sha256').update(encodeUtf8(canonical)).digest('hex');
-  const key = [date, 'us-east-1', 's3', 'aws4_request'].reduce<Uint8Array | string>(
+  const key = [date, 'us-east-1', signed.service, 'aws4_request'].reduce<Uint8Array | string>(
     (previous, part) => hmac(previous, part),
     `AWS4${secretKey}`,
   );

@@ -1,9 +1,10 @@
 // What the S3 workloads write and know again: each value has bytes of its own, and is called by its ETag.
 
 import { concatBytes, decodeUtf8, equalBytes } from '../base/bytes.ts';
+import type { HttpRequest } from '../env/http.ts';
 import type { Random } from '../env/random.ts';
 import type { WholeResponse } from '../testing/simulated-http.ts';
-import { md5Hex, type S3Call, signedRequest } from './s3-request.ts';
+import { type FormCall, md5Hex, type S3Call, signedForm, signedRequest } from './s3-request.ts';
 import type { SimulatedGateway } from './simulated-cluster.ts';
 import type { Excuses } from './workload.ts';
 
@@ -113,12 +114,26 @@ export class S3Asker {
   }
 
   /** Undefined when the gateway died or broke the answer off. */
-  async ask(gateway: SimulatedGateway, call: S3Call): Promise<WholeResponse | undefined> {
-    const wallMs = gateway.process.env.wall.nowMs();
+  ask(gateway: SimulatedGateway, call: S3Call): Promise<WholeResponse | undefined> {
+    const request = signedRequest(call, gateway.process.env.wall.nowMs());
+    return this.#ask(gateway, request, `${call.method} ${call.path}`);
+  }
+
+  /** The same for what is posted to the gateway itself. */
+  askForm(gateway: SimulatedGateway, form: FormCall): Promise<WholeResponse | undefined> {
+    const request = signedForm(form, gateway.process.env.wall.nowMs());
+    return this.#ask(gateway, request, form.action);
+  }
+
+  async #ask(
+    gateway: SimulatedGateway,
+    request: HttpRequest,
+    what: string,
+  ): Promise<WholeResponse | undefined> {
     try {
-      const answer = await gateway.process.http.request(signedRequest(call, wallMs));
+      const answer = await gateway.process.http.request(request);
       if (answer.status >= 500 && answer.status !== 503 && !this.#isFull(answer))
-        this.#note(call, answer);
+        this.#note(what, answer);
       if (answer.status >= 500) this.refused++;
       return answer;
     } catch {
@@ -131,9 +146,9 @@ export class S3Asker {
     return answer.status === 507 && this.excuses?.hasFilledDisks === true;
   }
 
-  #note(call: S3Call, answer: WholeResponse): void {
+  #note(what: string, answer: WholeResponse): void {
     const words = decodeUtf8(answer.body);
     if (this.excuses?.hasFailedReads === true && words.includes('damaged')) return;
-    this.#problems.push(`${call.method} ${call.path} got ${answer.status}: ${words}`);
+    this.#problems.push(`${what} got ${answer.status}: ${words}`);
   }
 }

@@ -180,7 +180,10 @@ async function decide(
     if (answer.directory === undefined) return answer;
     const revision = directory.revision + 1;
     const outcome = await cluster.changeDirectory({ ...answer.directory, revision });
-    if (outcome === 'stale') continue;
+    if (outcome === 'stale') {
+      options.parts.env.log.write('debug', 'users changed meanwhile', { action: asked.name });
+      continue;
+    }
     await tellSiblings({ kind: 'directory', revision });
     return answer;
   }

@@ -1,0 +1,110 @@
+// What the S3 workloads hold answers against: each model takes what may be and refuses what may not.
+
+import { deepEqual, equal } from 'node:assert/strict';
+import { test } from 'node:test';
+import { type EncryptionCall, encryptionModel } from './encryption-workload.ts';
+import { isLinearizable, type Model } from './linearizability.ts';
+import { type TagsCall, tagsModel } from './tags-workload.ts';
+import { type Acknowledged, ToldValue } from './told-value.ts';
+
+/** One after the other. */
+function inOrder<Call>(model: Model<string, Call>, calls: readonly Call[]): 'yes' | 'no' | string {
+  const history = calls.map((call, at) => ({ call, calledAt: 2 * at, answeredAt: 2 * at + 1 }));
+  return isLinearizable(history, '', model);
+}
+
+const put: TagsCall = { kind: 'put', etag: 'e', tags: 'a=1&b=2' };
+
+const tagHistories: readonly (readonly [string, readonly TagsCall[], 'yes' | 'no'])[] = [
+  ['tags of a put are read', [put, { kind: 'read', tags: 'a=1&b=2' }], 'yes'],
+  ['and counted', [put, { kind: 'read', etag: 'e', count: 2 }], 'yes'],
+  ['a wrong count', [put, { kind: 'read', etag: 'e', count: 1 }], 'no'],
+  [
+    'new tags keep the bytes',
+    [put, { kind: 'tag', tags: '', absent: false }, { kind: 'read', etag: 'e', count: 0 }],
+    'yes',
+  ],
+  [
+    'tags that come back',
+    [put, { kind: 'tag', tags: '', absent: false }, { kind: 'read', tags: 'a=1&b=2' }],
+    'no',
+  ],
+  ['tags of nothing', [{ kind: 'tag', tags: 'a=1', absent: false }], 'no'],
+  [
+    'bytes that come back with tags',
+    [put, { kind: 'remove' }, { kind: 'tag', tags: 'a=1', absent: false }],
+    'no',
+  ],
+  [
+    'a condition that was not asked',
+    [put, { kind: 'put-if', expected: '', etag: 'f', tags: '', refused: false }],
+    'no',
+  ],
+];
+
+for (const [name, calls, verdict] of tagHistories)
+  test(`tags: ${name}: ${verdict}`, () => equal(inOrder(tagsModel, calls), verdict));
+
+const sealed: EncryptionCall = { kind: 'put', way: 'A', etag: 'e' };
+
+const encryptionHistories: readonly (readonly [string, readonly EncryptionCall[], 'yes' | 'no'])[] =
+  [
+    ['the right key reads', [sealed, { kind: 'read', way: 'A', etag: 'e' }], 'yes'],
+    ['another key is refused', [sealed, { kind: 'refused', shown: 'B' }], 'yes'],
+    ['no key is refused', [sealed, { kind: 'refused', shown: 'none' }], 'yes'],
+    ['the right key is refused', [sealed, { kind: 'refused', shown: 'A' }], 'no'],
+    ['another key reads', [sealed, { kind: 'read', way: 'B', etag: 'e' }], 'no'],
+    ['another key copies', [sealed, { kind: 'read-with', shown: 'B', etag: 'e' }], 'no'],
+    ['no key copies', [sealed, { kind: 'read-with', shown: 'none', etag: 'e' }], 'no'],
+    [
+      'a key for what needs none',
+      [
+        { kind: 'put', way: 's3', etag: 'e' },
+        { kind: 'refused', shown: 'A' },
+      ],
+      'yes',
+    ],
+    [
+      'what was put encrypted is plain',
+      [
+        { kind: 'put', way: 's3', etag: 'e' },
+        { kind: 'read', way: 'plain', etag: 'e' },
+      ],
+      'no',
+    ],
+  ];
+
+for (const [name, calls, verdict] of encryptionHistories)
+  test(`encryption: ${name}: ${verdict}`, () => equal(inOrder(encryptionModel, calls), verdict));
+
+/** Heard of two after it was acknowledged, at once by whoever acknowledged it. */
+function heardAt(gateway: string, now: number): (acknowledged: Acknowledged) => boolean {
+  return (made) => now >= (made.gateway === gateway ? made.at : made.at + 2);
+}
+
+test('what was told may be the old or the new until everybody has heard, and then is the new', () => {
+  const told = new ToldValue('old');
+  const change = told.begin('new', 10);
+  deepEqual(told.possible(heardAt('other', 9), 9), ['old']);
+  deepEqual(told.possible(heardAt('other', 10), 11), ['old', 'new']);
+  change.acknowledged = { at: 11, gateway: 'one', revision: 1 };
+  deepEqual(told.possible(heardAt('other', 12), 12), ['old', 'new']);
+  deepEqual(told.possible(heardAt('one', 12), 12), ['new']);
+  deepEqual(told.possible(heardAt('other', 13), 13), ['new']);
+});
+
+test('what nobody acknowledged may be so until something later is', () => {
+  const told = new ToldValue('old');
+  told.begin('perhaps', 10);
+  equal(told.isCertain, false);
+  deepEqual(told.possible(heardAt('one', 99), 99), ['old', 'perhaps']);
+  const change = told.begin('new', 100);
+  change.acknowledged = { at: 101, gateway: 'one', revision: 1 };
+  deepEqual(told.possible(heardAt('one', 101), 101), ['new']);
+});
+
+test('what was refused is no change', () => {
+  const told = new ToldValue('old');
+  told.forget(told.begin('new', 10));
+  deepEqual(told.possible(heardAt('one', 99), 99), ['old']);
+});

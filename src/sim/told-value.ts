@@ -1,0 +1,64 @@
+// Something that is changed at one gateway and acted on at all, each of which hears of it by and by: what a gateway may
+// go by at a moment. A change whose outcome is unknown may be in force or not, until a later one is acknowledged.
+
+export interface ToldChange<T> {
+  readonly value: T;
+  readonly calledAt: number;
+  /** Undefined: not acknowledged. */
+  acknowledged: Acknowledged | undefined;
+}
+
+export interface Acknowledged {
+  readonly at: number;
+  /** Who acknowledged it. */
+  readonly gateway: string;
+  /** Of the directory, at least, that has it. */
+  readonly revision: number;
+}
+
+export class ToldValue<T> {
+  /** One change is on its way: the next has to wait. */
+  isChanging = false;
+  readonly #changes: ToldChange<T>[];
+
+  constructor(initial: T) {
+    const acknowledged = { at: Number.NEGATIVE_INFINITY, gateway: '', revision: 0 };
+    this.#changes = [{ value: initial, calledAt: Number.NEGATIVE_INFINITY, acknowledged }];
+  }
+
+  /** What was asked for last, done or not. */
+  get newest(): T {
+    return (this.#changes.at(-1) as ToldChange<T>).value;
+  }
+
+  /** The last change is known to have been made. */
+  get isCertain(): boolean {
+    return this.#changes.at(-1)?.acknowledged !== undefined;
+  }
+
+  begin(value: T, now: number): ToldChange<T> {
+    const change: ToldChange<T> = { value, calledAt: now, acknowledged: undefined };
+    this.#changes.push(change);
+    return change;
+  }
+
+  /** It was refused: nothing was changed. */
+  forget(change: ToldChange<T>): void {
+    const at = this.#changes.indexOf(change);
+    if (at > 0) this.#changes.splice(at, 1);
+  }
+
+  /**
+   * What a decision that was made until `until` may have gone by. `isInForce`: whether whoever decides must act on
+   * an acknowledged change.
+   */
+  possible(isInForce: (acknowledged: Acknowledged) => boolean, until: number): readonly T[] {
+    const from = this.#changes.findLastIndex(
+      ({ acknowledged }) => acknowledged !== undefined && isInForce(acknowledged),
+    );
+    return this.#changes
+      .slice(Math.max(0, from))
+      .filter(({ calledAt }) => calledAt <= until)
+      .map(({ value }) => value);
+  }
+}
