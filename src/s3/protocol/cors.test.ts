@@ -62,7 +62,7 @@ test('a pattern with a star fits what the same regular expression fits', () => {
   for (const pattern of patterns) {
     const expression = new RegExp(`^${pattern.replace('*', '.*')}$`);
     for (const origin of texts) {
-      const question = { origin, method: 'GET', headers: [] };
+      const question = { origin, method: 'GET', headers: [], isPreflight: true };
       const fits = answerCors([rule({ origins: [pattern] })], question) !== undefined;
       equal(fits, expression.test(origin), `${pattern} and ${origin}`);
       if (fits) fitting++;
@@ -78,7 +78,7 @@ test('the first rule that fits in all of origin, method and headers answers', ()
     rule({ methods: ['GET', 'PUT'], allowedHeaders: ['*'], maxAgeSeconds: 3 }),
   ];
   const chosen = (origin: string, method: string, ...headers: readonly string[]) =>
-    answerCors(rules, { origin, method, headers })?.find(
+    answerCors(rules, { origin, method, headers, isPreflight: true })?.find(
       ([name]) => name === 'access-control-max-age',
     )?.[1];
   equal(chosen('https://a', 'PUT'), '1');
@@ -89,7 +89,7 @@ test('the first rule that fits in all of origin, method and headers answers', ()
 });
 
 test('only a rule for any origin answers with a star, and then without credentials', () => {
-  const question = { origin: 'https://a', method: 'GET', headers: [] };
+  const question = { origin: 'https://a', method: 'GET', headers: [], isPreflight: false };
   const names = (origins: readonly string[]) =>
     answerCors([rule({ origins })], question)?.map(([name, value]) => `${name}: ${value}`);
   const vary = 'vary: Origin, Access-Control-Request-Headers, Access-Control-Request-Method';
@@ -104,4 +104,15 @@ test('only a rule for any origin answers with a star, and then without credentia
     'access-control-allow-credentials: true',
     vary,
   ]);
+});
+
+test('a preflight is told of its own origin and method, whatever else the rule allows', () => {
+  const rules = [rule({ origins: ['*'], methods: ['GET', 'PUT'] })];
+  const asked = { origin: 'https://a', method: 'PUT', headers: [] };
+  const told = (isPreflight: boolean) =>
+    answerCors(rules, { ...asked, isPreflight })
+      ?.slice(0, 2)
+      .map(([, value]) => value);
+  deepEqual(told(true), ['https://a', 'PUT']);
+  deepEqual(told(false), ['*', 'GET, PUT']);
 });

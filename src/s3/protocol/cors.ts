@@ -126,6 +126,8 @@ export interface CorsQuestion {
   readonly method: string;
   /** In lower case; of a preflight those it asks for. */
   readonly headers: readonly string[];
+  /** Asked before the request that it is about: then it is told of its own origin and method alone, as S3 has it. */
+  readonly isPreflight: boolean;
 }
 
 /** Undefined: no `Origin`, so that it is not the browser's question. */
@@ -139,7 +141,12 @@ export function corsQuestion(
   if (origin === undefined || origin === '' || method === undefined) return undefined;
   const asked = headers.get('access-control-request-headers') ?? '';
   const names = asked.split(',').map((name) => name.trim().toLowerCase());
-  return { origin, method, headers: names.filter((name) => name !== '') };
+  return {
+    origin,
+    method,
+    headers: names.filter((name) => name !== ''),
+    isPreflight: ownMethod === undefined,
+  };
 }
 
 type AnswerHeaders = readonly (readonly [name: string, value: string])[];
@@ -156,8 +163,14 @@ export function answerCors(
       rule.allowedHeaders.some((pattern) => matches(pattern, name));
     if (!question.headers.every(fits)) continue;
     const answer: [string, string][] = [
-      ['access-control-allow-origin', origin === '*' ? '*' : question.origin],
-      ['access-control-allow-methods', rule.methods.join(', ')],
+      [
+        'access-control-allow-origin',
+        origin === '*' && !question.isPreflight ? '*' : question.origin,
+      ],
+      [
+        'access-control-allow-methods',
+        question.isPreflight ? question.method : rule.methods.join(', '),
+      ],
     ];
     if (origin !== '*') answer.push(['access-control-allow-credentials', 'true']);
     if (question.headers.length > 0)
