@@ -1,7 +1,7 @@
 // Signed S3 requests to a simulated gateway, as a client library would make them.
 
 import { createHash, createHmac } from 'node:crypto';
-import { encodeUtf8 } from '../base/bytes.ts';
+import { encodeUtf8, formatHex } from '../base/bytes.ts';
 import type { HttpRequest } from '../env/http.ts';
 import { formatAmzDate } from '../s3/protocol/dates.ts';
 import { encodePercent } from '../s3/protocol/percent.ts';
@@ -38,8 +38,19 @@ function hmac(key: Uint8Array | string, text: string): Uint8Array {
   return createHmac('sha256', key).update(text).digest();
 }
 
-function hexOf(bytes: Uint8Array): string {
-  return [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+/** Keys that signed before, by secret, day and service. */
+const signingKeys = new Map<string, Uint8Array>();
+const signingKeysMax = 1000;
+
+function signingKey(secretKey: string, date: string, service: string): Uint8Array {
+  const name = `${secretKey} ${date} ${service}`;
+  const known = signingKeys.get(name);
+  if (known !== undefined) return known;
+  let key = hmac(`AWS4${secretKey}`, date);
+  for (const part of ['us-east-1', service, 'aws4_request']) key = hmac(key, part);
+  if (signingKeys.size >= signingKeysMax) signingKeys.clear();
+  signingKeys.set(name, key);
+  return key;
 }
 
 export function md5Hex(bytes: Uint8Array): string {
@@ -106,11 +117,8 @@ export function signedRequest(
     signed.digest,
   ].join('\n');
   const digest = createHash('sha256').update(encodeUtf8(canonical)).digest('hex');
-  const key = [date, 'us-east-1', signed.service, 'aws4_request'].reduce<Uint8Array | string>(
-    (previous, part) => hmac(previous, part),
-    `AWS4${secretKey}`,
-  );
-  const signature = hexOf(hmac(key, `AWS4-HMAC-SHA256\n${amzDate}\n${scope}\n${digest}`));
+  const key = signingKey(secretKey, date, signed.service);
+  const signature = formatHex(hmac(key, `AWS4-HMAC-SHA256\n${amzDate}\n${scope}\n${digest}`));
   const authorization = `AWS4-HMAC-SHA256 Credential=${accessKey}/${scope}, SignedHeaders=${names.join(';')}, Signature=${signature}`;
   const { body } = call;
   let left = body === undefined || body.length === 0 ? [] : [body];

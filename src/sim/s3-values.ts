@@ -4,6 +4,7 @@ import { concatBytes, decodeUtf8, equalBytes } from '../base/bytes.ts';
 import type { HttpRequest } from '../env/http.ts';
 import type { Random } from '../env/random.ts';
 import type { WholeResponse } from '../testing/simulated-http.ts';
+import { pattern } from './pattern.ts';
 import { type FormCall, md5Hex, type S3Call, signedForm, signedRequest } from './s3-request.ts';
 import type { SimulatedGateway } from './simulated-cluster.ts';
 import type { Excuses } from './workload.ts';
@@ -24,9 +25,8 @@ const sizes = [0, 1, 5000, 16_384, 16_385, 65_536, 70_000, 150_000];
 const inlineSizes = 4;
 const largeBytes = 4_194_305;
 
-function pattern({ seed, bytes }: Piece): Uint8Array {
-  const made = new Uint8Array(bytes);
-  for (let at = 0; at < bytes; at++) made[at] = (at * 31 + seed * 17 + (at >> 8)) & 0xff;
+function bytesOfPiece({ seed, bytes }: Piece): Uint8Array {
+  const made = pattern(seed, bytes);
   // Equal patterns of different values would be one value to the checker.
   for (let at = 0; at < Math.min(4, bytes); at++) made[at] = (seed >> (8 * at)) & 0xff;
   return made;
@@ -35,8 +35,8 @@ function pattern({ seed, bytes }: Piece): Uint8Array {
 export function bytesOf({ parts }: Value): Uint8Array {
   const [first] = parts;
   return parts.length === 1 && first !== undefined
-    ? pattern(first)
-    : concatBytes(parts.map(pattern));
+    ? bytesOfPiece(first)
+    : concatBytes(parts.map(bytesOfPiece));
 }
 
 export function lengthOf({ parts }: Value): number {
@@ -78,7 +78,7 @@ export class S3Values {
 
   make(bytes = this.#drawBytes()): { body: Uint8Array; etag: string } {
     const piece = { seed: ++this.#seeds, bytes };
-    const body = pattern(piece);
+    const body = bytesOfPiece(piece);
     const etag = md5Hex(body);
     this.#byEtag.set(etag, { parts: [piece] });
     return { body, etag };

@@ -10,6 +10,7 @@ import { ClientError } from '../client/errors.ts';
 import type { Random } from '../env/random.ts';
 import type { BlobListing } from '../wire/messages.ts';
 import type { Model, Operation } from './linearizability.ts';
+import { pattern } from './pattern.ts';
 
 /** `key=value` sets a row and answers the old value; `key` alone reads it. */
 const swapMethod: Method = async (view, argument) => {
@@ -47,12 +48,6 @@ interface RememberedBlob {
   state: 'putting' | 'stored' | 'deleting' | 'deleted';
   /** When its put was acknowledged. */
   storedAt: number | undefined;
-}
-
-function pattern(seed: number, bytes: number): Uint8Array {
-  const made = new Uint8Array(bytes);
-  for (let at = 0; at < bytes; at++) made[at] = (at * 31 + seed * 17 + (at >> 8)) & 0xff;
-  return made;
 }
 
 /** Sizes around the edges of chunks and stripes, and small ones, which are cheap. */

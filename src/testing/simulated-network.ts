@@ -154,7 +154,7 @@ export class SimulatedNetwork {
   travel(from: End, deliver: () => void): void {
     const at = Math.max(this.#scheduler.now() + this.#delay(from.owner.name), from.lastArrival);
     from.lastArrival = at;
-    this.#scheduler.after(at - this.#scheduler.now(), `bytes ${from.owner.name}`, deliver);
+    this.#scheduler.after(at - this.#scheduler.now(), from.eventName, deliver);
   }
 
   forget(end: End): void {
@@ -169,6 +169,8 @@ export class SimulatedNetwork {
 class End implements Connection {
   readonly owner: NetworkProcess;
   readonly remote: Address;
+  /** Of each arrival of its bytes; made once, for there are many. */
+  readonly eventName: string;
   readonly #network: SimulatedNetwork;
   peer: End | undefined;
   lastArrival = 0;
@@ -185,6 +187,7 @@ class End implements Connection {
     this.#network = network;
     this.owner = owner;
     this.remote = remote;
+    this.eventName = `bytes ${owner.name}`;
   }
 
   start(events: ConnectionEvents): void {

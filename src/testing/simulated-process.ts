@@ -52,6 +52,7 @@ export class SimulatedProcess {
   #suspendedAt: number | undefined;
   /** What happened to it while it was paused. */
   #held: (() => void)[] = [];
+  readonly #eventNames = new Map<string, string>();
 
   constructor(name: string, parts: ProcessParts) {
     this.name = name;
@@ -140,13 +141,23 @@ export class SimulatedProcess {
     else action();
   }
 
+  /** Of a timer; made once, for the same ones come again and again. */
+  #eventName(timer: string): string {
+    let name = this.#eventNames.get(timer);
+    if (name === undefined) {
+      name = `${this.name} ${timer}`;
+      this.#eventNames.set(timer, name);
+    }
+    return name;
+  }
+
   #clock(): Clock {
     const { scheduler } = this.#parts;
     const rate = this.#parts.rate ?? 1;
     return {
       now: () => (((this.#suspendedAt ?? scheduler.now()) - this.#uncountedMs) * rate) as Instant,
       after: (delayMs, name, callback) =>
-        scheduler.after(Math.max(0, delayMs) / rate, `${this.name} ${name}`, () => {
+        scheduler.after(Math.max(0, delayMs) / rate, this.#eventName(name), () => {
           this.run(callback);
         }),
     };
