@@ -1,8 +1,11 @@
-// The simulator's runner: `npm run sim -- --seed N [--count C] [--step S] [--seconds S] [--trace]`. Prints a
+// The simulator's runner: `npm run sim -- --seed N [--count C] [--step S] [--seconds S] [--trace]`, or `--scenario
+// NAME`; `--renew-recordings` keeps what the scenarios tell (sim/recording.ts). Prints a
 // line a seed that fails, with the command that repeats it, and a summary; with `--lines`, a line of JSON a
 // seed for the programs that run many (sim-fleet.ts).
 
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { difference, record } from '../sim/recording.ts';
 import { type RunResult, runSeed } from '../sim/run.ts';
 import { scenarios } from '../sim/scenarios.ts';
 
@@ -16,6 +19,7 @@ const { values } = parseArgs({
     scenario: { type: 'string' },
     trace: { type: 'boolean', default: false },
     lines: { type: 'boolean', default: false },
+    'renew-recordings': { type: 'boolean', default: false },
   },
 });
 
@@ -59,6 +63,18 @@ async function runScenario(name: string): Promise<void> {
   console.log(`scenario ${name} passed`);
 }
 
+/** Plays scenarios, one or all, and keeps what they tell; the working directory is the repository. */
+async function renewRecordings(only: string | undefined): Promise<void> {
+  for (const [name, scenario] of scenarios) {
+    if (only !== undefined && name !== only) continue;
+    const path = `src/sim/recordings/${name}.txt`;
+    const told = await record(scenario);
+    const isKept = existsSync(path) && difference(readFileSync(path, 'utf8'), told) === undefined;
+    if (!isKept) writeFileSync(path, told);
+    console.log(`${isKept ? 'the same' : 'written '} ${path}`);
+  }
+}
+
 async function runSeeds(): Promise<number> {
   const startedAt = process.cpuUsage();
   const totals = { events: 0, operations: 0, virtualMs: 0, failed: 0, ran: 0 };
@@ -95,5 +111,6 @@ async function runSeeds(): Promise<number> {
   return totals.failed;
 }
 
-if (values.scenario !== undefined) await runScenario(values.scenario);
+if (values['renew-recordings']) await renewRecordings(values.scenario);
+else if (values.scenario !== undefined) await runScenario(values.scenario);
 else process.exitCode = (await runSeeds()) > 0 ? 1 : 0;

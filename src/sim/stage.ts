@@ -8,6 +8,7 @@ import type { Geometry } from '../map/geometry.ts';
 import { slotsIn } from '../map/pg-record.ts';
 import { compareMembers } from './end-state.ts';
 import { Invariants } from './invariants.ts';
+import { follow, tell } from './recording.ts';
 import { SimulatedCluster, type SimulatedOsd } from './simulated-cluster.ts';
 import { workloadMethods } from './workload.ts';
 
@@ -17,6 +18,8 @@ export const loggedInScenarios: Record<string, number> = {};
 export class Stage {
   readonly cluster: SimulatedCluster;
   readonly #invariants: Invariants;
+  /** Of the story that is told of it, once it has started. */
+  #look: () => void = () => {};
 
   constructor(
     osdCount: number,
@@ -41,12 +44,16 @@ export class Stage {
       loggedInScenarios[event] = (loggedInScenarios[event] ?? 0) + 1;
     };
     this.#invariants = new Invariants(this.cluster);
-    this.cluster.scheduler.afterEach = () => this.#invariants.check();
+    this.cluster.scheduler.afterEach = () => {
+      this.#invariants.check();
+      this.#look();
+    };
   }
 
   async start(): Promise<ClusterClient> {
     await this.cluster.start();
     await this.cluster.untilClean();
+    this.#look = follow(this.cluster);
     return this.cluster.client();
   }
 
@@ -55,8 +62,11 @@ export class Stage {
     return decodeUtf8(await client.call('.index', 'object', 'sim.swap', encodeUtf8(argument)));
   }
 
-  set(client: ClusterClient, argument: string): Promise<string> {
-    return this.cluster.settle(this.row(client, argument), argument);
+  async set(client: ClusterClient, argument: string): Promise<string> {
+    const before = await this.cluster.settle(this.row(client, argument), argument);
+    const isRead = !argument.includes('=');
+    tell(this.cluster, isRead ? `read ${argument}: ${before}` : `set ${argument}`);
+    return before;
   }
 
   get pg(): PgId {
@@ -85,6 +95,7 @@ export class Stage {
 
   /** Has the monitor take it for dead, now. */
   depose(osd: SimulatedOsd): Promise<void> {
+    tell(this.cluster, `call osd.${osd.id} down`);
     return this.cluster.settle(
       this.cluster.monitor.markDownByOperator(osd.id),
       `marking osd.${osd.id} down`,

@@ -32,6 +32,8 @@ export class SimulatedNetwork {
   readonly #cuts = new Set<string>();
   #nextPort = 10_000;
   readonly #slow = new Map<string, number>();
+  /** Told what is done to links, for people who read it. */
+  onDeed: (what: string) => void = () => undefined;
   /** Bounds of a message's travel, in milliseconds. */
   delayMs = { min: 0.05, max: 0.4 };
 
@@ -50,18 +52,20 @@ export class SimulatedNetwork {
 
   /** Bytes from one process no longer reach the other; cut both ways for a partition. */
   cut(from: string, to: string): void {
+    if (!this.isCut(from, to)) this.onDeed(`cut ${from} → ${to}`);
     this.#cuts.add(`${from}→${to}`);
   }
 
   /** Undoes one cut; what it held back arrives now. */
   mend(from: string, to: string): void {
-    this.#cuts.delete(`${from}→${to}`);
+    if (this.#cuts.delete(`${from}→${to}`)) this.onDeed(`mend ${from} → ${to}`);
     for (const end of this.#ends)
       if (end.owner.name === from && end.peer?.owner.name === to) end.flushHeld();
   }
 
   /** Everything from this process takes up to so much longer; 0 for the usual. */
   slow(from: string, extraMs: number): void {
+    this.onDeed(extraMs === 0 ? `${from} is as fast as ever` : `slow ${from} by ${extraMs} ms`);
     if (extraMs === 0) this.#slow.delete(from);
     else this.#slow.set(from, extraMs);
   }
@@ -71,6 +75,7 @@ export class SimulatedNetwork {
     const broken = [...this.#ends].filter(
       (end) => end.owner.name === a && end.peer?.owner.name === b,
     );
+    this.onDeed(`reset connections ${a} – ${b}`);
     for (const end of broken) {
       const { peer } = end;
       end.over('reset');
@@ -80,6 +85,7 @@ export class SimulatedNetwork {
   }
 
   heal(): void {
+    this.onDeed('heal the network');
     this.#slow.clear();
     this.#cuts.clear();
     for (const end of this.#ends) end.flushHeld();
