@@ -18,7 +18,13 @@ import { slotOf } from '../map/pg-record.ts';
 import { NetError } from '../net/errors.ts';
 import { describeError, type Session } from '../net/session.ts';
 import { equalVersions, type LogEntry, logEntryCodec } from '../wire/entry.ts';
-import type { BlobListing, Message, MessageKind, MessageOf } from '../wire/messages.ts';
+import {
+  type BlobListing,
+  blobLostSince,
+  type Message,
+  type MessageKind,
+  type MessageOf,
+} from '../wire/messages.ts';
 import { OsdError } from './errors.ts';
 import type { PgDisk } from './pg-disk.ts';
 import { spawnFor, type World } from './world.ts';
@@ -59,6 +65,11 @@ export interface LinkOwner {
     blob: BlobId,
     slot: Slot,
   ): Promise<{ listing: BlobListing; bytes: Uint8Array } | undefined>;
+  /**
+   * Makes sure that too few shards of a blob are left; undefined when it is gone. Throws `OsdError` `failed` when it
+   * can be read after all, or some disk did not say what it has.
+   */
+  confirmLost(blob: BlobId, slot: Slot): Promise<BlobListing | undefined>;
   /** Entries up to this one are on their way to durability; those behind it are being gathered. */
   readonly begun: number;
   inOrder<T>(work: () => Promise<T>): Promise<T>;
@@ -418,7 +429,7 @@ export class Link {
     let shardBytes = 0;
     for (const entry of entries) {
       if (shardBytes > catchUpBytesMax) break;
-      const shard = await this.#owner.shardFor(entry, this.slot.index);
+      const shard = await this.#shardFor(entry);
       if (shard.kind === 'beside') shardBytes += shard.bytes.length;
       if (this.#isOver) {
         if (shard.kind === 'beside') shard.sent();
@@ -432,6 +443,17 @@ export class Link {
     }
     await Promise.all(replies);
     return last;
+  }
+
+  /** Without its shard a member that joins goes on missing the blob, and what becomes of that is seen to later. */
+  async #shardFor(entry: LogEntry): Promise<Shard> {
+    try {
+      return await this.#owner.shardFor(entry, this.slot.index);
+    } catch (error) {
+      const isLost = error instanceof OsdError && error.code === 'damaged';
+      if (!isLost || this.slot.state !== 'joining') throw error;
+      return { kind: 'none' };
+    }
   }
 
   async #reset(): Promise<void> {
@@ -536,10 +558,25 @@ export class Link {
     const queue = [...blobs];
     const push = async (): Promise<void> => {
       for (let next = queue.shift(); next !== undefined && this.#isLive; next = queue.shift())
-        await this.pushBlob(next.facts.blob, 'missing');
+        await this.#pushOrGiveUp(next.facts.blob);
     };
     await Promise.all(Array.from({ length: pushesAtOnce }, push));
     return false;
+  }
+
+  /** An object that can't be read any more does not keep the others from their redundancy (promise P5). */
+  async #pushOrGiveUp(blob: BlobId): Promise<void> {
+    try {
+      await this.pushBlob(blob, 'missing');
+    } catch (error) {
+      const isLost = error instanceof OsdError && error.code === 'damaged';
+      if (!isLost || this.version < blobLostSince) throw error;
+      const listing = await this.#owner.confirmLost(blob, this.slot);
+      if (listing === undefined) return;
+      const { pg, tenure } = this.#owner;
+      await this.ask({ kind: 'blob-lost', pg, tenure, listing }, 'ok');
+      this.damaged++;
+    }
   }
 
   /** Sends the member its shard of a blob again. */

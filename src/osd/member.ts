@@ -8,24 +8,48 @@ import { buffers } from '../base/buffer-pool.ts';
 import { compareBytes } from '../base/bytes.ts';
 import { decode } from '../base/codec.ts';
 import { crc32c } from '../base/crc32c.ts';
-import type { BlobId, PgId, Uuid } from '../base/ids.ts';
-import { parsePgId } from '../base/ids.ts';
+import { type BlobId, formatBlobId, type PgId, parsePgId, type Uuid } from '../base/ids.ts';
 import { Turnstile } from '../base/turnstile.ts';
+import { blobBytesMax } from '../erasure/stripes.ts';
 import type { Layout } from '../map/cluster-map.ts';
 import { findLayout } from '../map/cluster-map.ts';
+import { geometryFault } from '../map/geometry.ts';
 import type { PgRecord } from '../map/pg-record.ts';
 import { slotOf } from '../map/pg-record.ts';
 import type { Incoming, Outgoing } from '../net/session.ts';
-import { StoreError } from '../store/errors.ts';
-import { equalVersions, type LogEntry, logEntryCodec } from '../wire/entry.ts';
+import { StoreError, type StoreErrorCode } from '../store/errors.ts';
+import { type BlobFacts, equalVersions, type LogEntry, logEntryCodec } from '../wire/entry.ts';
 import type { BlobListing, MessageOf } from '../wire/messages.ts';
 import { OsdError } from './errors.ts';
-import type { OwnShard, PgDisk } from './pg-disk.ts';
+import { factsOf, type OwnShard, type PgDisk } from './pg-disk.ts';
 import { shardLength } from './shards.ts';
 import type { World } from './world.ts';
 
 /** Damaged shards told to a primary that begins; scrubs find the rest. */
 const damageTold = 64;
+
+/** Errors that say of a shard on this disk that it is not what was stored. */
+const shardFaults: ReadonlySet<StoreErrorCode> = new Set(['checksum-mismatch', 'too-short']);
+
+/** What a peer says of a blob must be possible: whoever reads it later computes with it. */
+function requirePossible({ blob, geometry, blobBytes }: BlobFacts): void {
+  const isSized = blobBytes >= 1 && blobBytes <= blobBytesMax;
+  const fault = geometryFault(geometry) ?? (isSized ? undefined : `${blobBytes} bytes`);
+  if (fault !== undefined)
+    throw new OsdError('bad-request', `${formatBlobId(blob)} is impossible: ${fault}`);
+}
+
+/** Stored with a wrong length it would be in the way of whoever reads the others. */
+function requireShard(facts: BlobFacts, index: number, bytes: Uint8Array): void {
+  requirePossible(facts);
+  const { geometry } = facts;
+  const count = geometry.kind === 'copies' ? Number.POSITIVE_INFINITY : geometry.k + geometry.m;
+  if (bytes.length === shardLength(facts) && index < count) return;
+  throw new OsdError(
+    'bad-request',
+    `shard ${index} of ${formatBlobId(facts.blob)} has ${bytes.length} bytes, expected ${shardLength(facts)}`,
+  );
+}
 
 export class Member {
   readonly pg: PgId;
@@ -162,6 +186,11 @@ export class Member {
   }
 
   #append(message: MessageOf<'append'>, entry: LogEntry, payload: Uint8Array): Promise<void> {
+    if (message.shard === 'beside') {
+      if (entry.effect.kind !== 'put-blob')
+        throw new OsdError('bad-request', `${this.pg}: a shard beside ${entry.effect.kind}`);
+      requireShard(factsOf(entry.effect), message.index, payload);
+    }
     const shard =
       message.shard === 'beside' ? { index: message.index, views: [payload] } : undefined;
     return this.#appendNext(message.committed, entry, shard, message.entry);
@@ -174,6 +203,7 @@ export class Member {
     encoded: Uint8Array,
   ): Promise<void> {
     const { head } = this.disk;
+    if (entry.effect.kind === 'put-blob') requirePossible(entry.effect);
     this.disk.noteCommitted(committed);
     if (entry.version.sequence <= head.sequence) {
       // Already here: durable once everything before this moment is, which an empty wait of the queue shows.
@@ -243,7 +273,7 @@ export class Member {
 
   /** A shard that does not verify is marked, so that nobody relies on it before it was repaired. */
   async noteReadError(blob: BlobId, error: unknown): Promise<OsdError> {
-    if (error instanceof StoreError && error.code === 'checksum-mismatch') {
+    if (error instanceof StoreError && shardFaults.has(error.code)) {
       this.#world.env.log.write('warn', 'damaged shard', { pg: this.pg, error: error.message });
       await this.disk.markDamaged(blob);
       this.#tellDamage([blob]);
@@ -281,6 +311,7 @@ export class Member {
       const { cursor } = this.disk;
       if (cursor === undefined || compareBytes(cursor, message.begin) !== 0)
         throw new OsdError('stale', `${this.pg}: the backfill is elsewhere`);
+      for (const { facts } of message.blobs) requirePossible(facts);
       await this.disk.install(message.begin, message, message.index);
     });
   }
@@ -304,7 +335,17 @@ export class Member {
           : (await this.#exists(blob)) || this.disk.isMissing(blob);
       // Deleted meanwhile: the delete came in the same order and wins (rule 24).
       if (!wanted) return;
+      requireShard(message.listing.facts, message.listing.index, incoming.payload);
       await this.disk.storePushed(message.listing, [incoming.payload]);
+    });
+  }
+
+  /** Where it was deleted, or pushed, meanwhile, that came in the same order and wins. */
+  async blobLost(from: Uuid, { tenure, listing }: MessageOf<'blob-lost'>): Promise<void> {
+    await this.#turn.run(async () => {
+      this.#requirePrimary(from, tenure);
+      requirePossible(listing.facts);
+      if (this.disk.isMissing(listing.facts.blob)) await this.disk.storeLost(listing);
     });
   }
 

@@ -821,6 +821,9 @@ export class Osd {
         return undefined;
       case 'scrub-range':
         return answer(await this.#known(message.pg).scrubRange(from, message));
+      case 'blob-lost':
+        await this.#known(message.pg).blobLost(from, message);
+        return undefined;
       case 'scrub-ended':
         await this.#known(message.pg).scrubEnded(from, message);
         return undefined;

@@ -15,6 +15,7 @@
 // and knows nothing at or beyond it; live entries change only what is below.
 
 import { assert } from '../base/assert.ts';
+import { buffers } from '../base/buffer-pool.ts';
 import { compareBytes, concatBytes, decodeUtf8, emptyBytes, encodeUtf8 } from '../base/bytes.ts';
 import {
   bytes,
@@ -793,9 +794,16 @@ export class PgDisk {
     return stat === undefined ? undefined : decode(shardHeaderCodec, stat.header);
   }
 
-  /** Bytes of this disk's shard, verified. Throws `StoreError` `checksum-mismatch`, `no-such-object`. */
-  readShard(blob: BlobId, offsetBytes: number, lengthBytes: number): Promise<Uint8Array> {
-    return this.#store.readObject(this.#collection, blobName(blob), offsetBytes, lengthBytes);
+  /** Bytes of this disk's shard, verified. Throws `StoreError` `checksum-mismatch`, `too-short`, `no-such-object`. */
+  async readShard(blob: BlobId, offsetBytes: number, lengthBytes: number): Promise<Uint8Array> {
+    const name = blobName(blob);
+    const collection = this.#collection;
+    const bytes = await this.#store.readObject(collection, name, offsetBytes, lengthBytes);
+    if (bytes.length === lengthBytes) return bytes;
+    buffers.release(bytes);
+    const wantedBytes = offsetBytes + lengthBytes;
+    const actualBytes = offsetBytes + bytes.length;
+    throw new StoreError({ code: 'too-short', collection, name, wantedBytes, actualBytes });
   }
 
   async listBlobs(after: BlobId | undefined, limit: number): Promise<BlobId[]> {
@@ -1063,6 +1071,21 @@ export class PgDisk {
     // Refused, it is thrown here: the blob goes on being missing, or bad.
     const done = this.#store.submit(transaction);
     for (const each of after) each();
+    await done;
+  }
+
+  /** A shard that nobody can make: listed, without its bytes, and known to be bad. */
+  async storeLost(listing: BlobListing): Promise<void> {
+    const { blob } = listing.facts;
+    const transaction = new Transaction();
+    const after: (() => void)[] = [];
+    this.#forgetMarks(transaction, blob, after);
+    const header = encode(shardHeaderCodec, listing);
+    transaction.putObject(this.#collection, blobName(blob), header, []);
+    transaction.put(this.#collection, blobKey(damagedPrefix, blob), new Uint8Array([1]));
+    const done = this.#store.submit(transaction);
+    for (const each of after) each();
+    this.#damaged.set(nameOf(blobKey(0, blob)), blob);
     await done;
   }
 

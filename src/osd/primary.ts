@@ -20,7 +20,7 @@ import type { MethodOutcome, MethodView, Version } from '../base/method.ts';
 import { Turnstile } from '../base/turnstile.ts';
 import { type Instant, sleep } from '../env/clock.ts';
 import { findLayout, type Layout } from '../map/cluster-map.ts';
-import type { Geometry } from '../map/geometry.ts';
+import { type Geometry, isSameGeometry } from '../map/geometry.ts';
 import {
   beginnerOf,
   begun,
@@ -60,7 +60,7 @@ import { Link, type LinkOwner, type Shard } from './link.ts';
 import type { Member } from './member.ts';
 import { factsOf, isSameBlob, type PgDisk } from './pg-disk.ts';
 import { clockStepMsMax, wallAheadMs } from './promises.ts';
-import { findUnreadable } from './salvage.ts';
+import { canBeRead, findUnreadable, hasNothing } from './salvage.ts';
 import { SequenceWaiters } from './sequence-waiters.ts';
 import {
   assemble,
@@ -1356,7 +1356,8 @@ export class Primary implements LinkOwner {
         answer.payload.length === range.lengthBytes &&
         (facts.geometry.kind === 'copies' || answer.message.index === slot.index) &&
         answer.message.facts.blobCrc === facts.blobCrc &&
-        answer.message.facts.blobBytes === facts.blobBytes;
+        answer.message.facts.blobBytes === facts.blobBytes &&
+        isSameGeometry(answer.message.facts.geometry, facts.geometry);
       if (!isRight) {
         const { message } = answer;
         if (message.kind === 'failure' && message.code === 'failed')
@@ -1366,6 +1367,8 @@ export class Primary implements LinkOwner {
       }
       return answer.payload;
     } catch {
+      // No answer says nothing about what is there.
+      this.#readFailedAt = this.world.env.clock.now();
       return undefined;
     }
   }
@@ -1394,7 +1397,12 @@ export class Primary implements LinkOwner {
       joining: 4,
     };
     const others = this.#record.slots
-      .filter((slot) => slot.uuid !== this.world.self.uuid && slot.uuid !== without)
+      .filter(
+        (slot) =>
+          slot.uuid !== this.world.self.uuid &&
+          slot.uuid !== without &&
+          !hasNothing(this.world.mon.map, slot),
+      )
       .sort((a, b) => rank[a.state] - rank[b.state] || a.index - b.index);
     const tried = new Set<Uuid>();
     while (found.size < needed) {
@@ -1424,19 +1432,23 @@ export class Primary implements LinkOwner {
 
   /** Final only when every slot was heard: a member that is away may bring the shards that are wanting. */
   #tooFewShards(blob: BlobId): OsdError {
+    const { self, peers, mon } = this.world;
     const silent = this.#record.slots.filter(
       (slot) =>
-        slot.uuid !== this.world.self.uuid && this.world.peers.openSession(slot.uuid) === undefined,
+        slot.uuid !== self.uuid &&
+        !hasNothing(mon.map, slot) &&
+        peers.openSession(slot.uuid) === undefined,
     );
     const detail = `${this.pg}: too few shards of ${formatBlobId(blob)} can be read`;
+    if (silent.length > 0)
+      return new OsdError(
+        'failed',
+        `${detail} while ${silent.map((slot) => `osd.${slot.osd}`).join(', ')} is away`,
+      );
     // A disk that could not be read just now says nothing about what is on it.
     if (this.world.env.clock.now() - this.#readFailedAt < readTimeoutMs)
       return new OsdError('failed', `${detail} while a disk fails to read`);
-    if (silent.length === 0) return new OsdError('damaged', detail);
-    return new OsdError(
-      'failed',
-      `${detail} while ${silent.map((slot) => `osd.${slot.osd}`).join(', ')} is away`,
-    );
+    return new OsdError('damaged', detail);
   }
 
   /** The whole shard of an index; undefined when too few others can be read. */
@@ -1484,6 +1496,16 @@ export class Primary implements LinkOwner {
     if (bytes !== undefined) return { listing: { ...listing, index: slot.index }, bytes };
     if ((await this.disk.listing(blob)) === undefined) return undefined;
     throw this.#tooFewShards(blob);
+  }
+
+  async confirmLost(blob: BlobId, slot: Slot): Promise<BlobListing | undefined> {
+    const listing = await this.disk.listing(blob);
+    if (listing === undefined) return undefined;
+    if (await canBeRead(this, listing))
+      throw new OsdError('failed', `${this.pg}: ${formatBlobId(blob)} can be read after all`);
+    if ((await this.disk.listing(blob)) === undefined) return undefined;
+    this.world.env.log.write('warn', 'object lost', { pg: this.pg, blob: formatBlobId(blob) });
+    return { ...listing, index: slot.index };
   }
 
   /** Repairs this disk's own bad shards from the others; returns how many stay bad. */

@@ -3,20 +3,21 @@
 // "does not have it" is only what a disk says itself: one that does not answer is waited for, until it answers or is
 // given up by name.
 
-import type { BlobId } from '../base/ids.ts';
+import { buffers } from '../base/buffer-pool.ts';
+import type { BlobId, PgId } from '../base/ids.ts';
 import type { ClusterMap } from '../map/cluster-map.ts';
 import type { PgRecord, Slot } from '../map/pg-record.ts';
 import type { BlobFacts } from '../wire/entry.ts';
 import type { BlobListing, FailureCode } from '../wire/messages.ts';
 import { OsdError } from './errors.ts';
 import { isSameBlob, type PgDisk } from './pg-disk.ts';
-import { shardsNeeded } from './shards.ts';
+import { shardLength, shardsNeeded } from './shards.ts';
 import type { World } from './world.ts';
 
 /** What the search needs of the PG's primary. */
 export interface Salvaged {
   readonly world: World;
-  readonly pg: string;
+  readonly pg: PgId;
   readonly disk: PgDisk;
   readonly record: PgRecord;
   readonly mySlot: Slot;
@@ -73,6 +74,9 @@ export async function findUnreadable(pg: Salvaged): Promise<readonly BlobId[]> {
   return lost;
 }
 
+/** How much of a shard is looked at: what is behind its first bytes a deep scrub verifies. */
+type Extent = 'first-bytes' | 'whole';
+
 interface Known {
   readonly blob: BlobId;
   readonly facts: BlobFacts;
@@ -84,50 +88,76 @@ function knownOf({ facts }: BlobListing, isHere: boolean): Known {
   return { blob: facts.blob, facts, isHere };
 }
 
-async function isReadable(pg: Salvaged, { facts, isHere }: Known): Promise<boolean> {
+/**
+ * Whether enough shards of a blob are left that verify as a whole. False is final: each disk of the record said
+ * itself that it has none, or is given up. Throws `OsdError` `failed` when some disk did not say.
+ */
+export async function canBeRead(pg: Salvaged, listing: BlobListing): Promise<boolean> {
+  const { blob } = listing.facts;
+  return await isReadable(pg, knownOf(listing, !pg.disk.isDamaged(blob)), 'whole');
+}
+
+async function isReadable(
+  pg: Salvaged,
+  { facts, isHere }: Known,
+  extent: Extent = 'first-bytes',
+): Promise<boolean> {
   const needed = shardsNeeded(facts.geometry);
   const found = new Set<number>();
-  // Its first bytes only: what is behind them a deep scrub verifies.
-  if (isHere && (await hasMine(pg, facts))) found.add(pg.mySlot.index);
+  const lengthBytes = extent === 'whole' ? shardLength(facts) : 1;
+  if (isHere && (await hasMine(pg, facts, lengthBytes))) found.add(pg.mySlot.index);
   const others = pg.record.slots.filter((slot) => slot.uuid !== pg.world.self.uuid);
   for (const slot of others) {
     if (found.size >= needed) return true;
     if (found.has(slot.index) || hasNothing(pg.world.mon.map, slot)) continue;
-    if (await hasTheirs(pg, slot, facts)) found.add(slot.index);
+    if (await hasTheirs(pg, slot, facts, lengthBytes)) found.add(slot.index);
   }
   return found.size >= needed;
 }
 
 /** Given up by name, or away before it was ever filled. */
-function hasNothing(map: ClusterMap | undefined, { uuid, state, asOf }: Slot): boolean {
+export function hasNothing(map: ClusterMap | undefined, { uuid, state, asOf }: Slot): boolean {
   const osd = map?.osds.find((each) => each.uuid === uuid);
   if (osd === undefined || osd.destroyed) return true;
   return !osd.up && state === 'joining' && asOf === 0;
 }
 
-async function hasMine({ disk }: Salvaged, facts: BlobFacts): Promise<boolean> {
+async function hasMine(
+  { disk }: Salvaged,
+  facts: BlobFacts,
+  lengthBytes: number,
+): Promise<boolean> {
   try {
-    await disk.readShard(facts.blob, 0, 1);
+    buffers.release(await disk.readShard(facts.blob, 0, lengthBytes));
     return true;
   } catch {
     return false;
   }
 }
 
-async function hasTheirs(pg: Salvaged, slot: Slot, facts: BlobFacts): Promise<boolean> {
+async function hasTheirs(
+  pg: Salvaged,
+  slot: Slot,
+  facts: BlobFacts,
+  lengthBytes: number,
+): Promise<boolean> {
   const question = {
     kind: 'read-shard',
     pg: pg.record.pg,
     blob: facts.blob,
     offsetBytes: 0,
-    lengthBytes: 1,
+    lengthBytes,
   } as const;
   try {
     const session = await pg.world.peers.session(slot.uuid);
-    const { message } = await session.request({ message: question }, answerMs);
+    const { message, payload } = await session.request({ message: question }, answerMs, {
+      pooled: true,
+    });
+    const isWhole = payload.length === lengthBytes;
+    buffers.release(payload);
     if (message.kind === 'shard') {
       const isRightIndex = facts.geometry.kind === 'copies' || message.index === slot.index;
-      return isRightIndex && isSameBlob(message.facts, facts);
+      return isWhole && isRightIndex && isSameBlob(message.facts, facts);
     }
     if (message.kind === 'failure' && absent.has(message.code)) return false;
   } catch (error) {

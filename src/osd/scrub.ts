@@ -27,6 +27,7 @@ export async function scrubPg(primary: Primary, deep: boolean): Promise<ScrubRes
   await world.scrubs.acquire();
   primary.isScrubbing = true;
   let result: ScrubResult = { rows: 0, blobs: 0, errors: 0, repaired: 0 };
+  for (const link of primary.links.values()) link.damaged = 0;
   try {
     let begin: Uint8Array | undefined = firstPosition;
     while (begin !== undefined && primary.isServing) {
@@ -156,7 +157,7 @@ async function repairBlobs(
       });
     }
   }
-  link.damaged = blobs.length - repaired;
+  link.damaged += blobs.length - repaired;
   return repaired;
 }
 

@@ -28,6 +28,7 @@ export const marks: readonly string[] = [
   'damaged shard',
   'shard repaired',
   'row repaired',
+  'object lost',
   'disk older than it was',
   'map store restored from what the OSDs know',
   'scrub ended',

@@ -24,6 +24,7 @@ import { joiningDoesNotCount } from './stories/joining-does-not-count.ts';
 import { leadsEvenOut } from './stories/leads-even-out.ts';
 import { logTooOldToLead } from './stories/log-too-old-to-lead.ts';
 import { lostAndBegunAgain, lostAndBegunEmpty } from './stories/lost-and-begun-again.ts';
+import { lostObject } from './stories/lost-object.ts';
 import { plannedHandOver } from './stories/planned-hand-over.ts';
 import { pushOvertakenByADelete } from './stories/push-overtaken-by-a-delete.ts';
 import { requestHeldBack } from './stories/request-held-back.ts';
@@ -623,6 +624,7 @@ export const scenarios: ReadonlyMap<string, () => Promise<void>> = new Map([
   ['trash-comes-back', trashComesBack],
   ['dropped-yesterday', droppedYesterday],
   ['rotten-primary', rottenPrimary],
+  ['lost-object', lostObject],
   ['unreadable-group', unreadableGroup],
   ['left-out-group', leftOutGroup],
   ['log-too-old-to-lead', logTooOldToLead],

@@ -6,6 +6,7 @@ import { formatHex } from '../base/bytes.ts';
 import type { OsdId, PgId, Uuid } from '../base/ids.ts';
 import type { Methods } from '../base/method.ts';
 import { ClusterClient } from '../client/cluster-client.ts';
+import type { Network } from '../env/network.ts';
 import { plainUser } from '../map/directory.ts';
 import { isClean } from '../map/pg-record.ts';
 import { type InitialPool, initialState } from '../mon/initial.ts';
@@ -61,6 +62,8 @@ export interface SimulatedOsd {
   versionMax: number;
   /** Not to be started with the daemon, and why. */
   leftOut: ReadonlyMap<PgId, string>;
+  /** Comes between the daemon and its network. */
+  wrapNetwork: ((network: Network) => Network) | undefined;
   files: SimulatedFiles;
   process: SimulatedProcess | undefined;
   osd: Osd | undefined;
@@ -277,16 +280,21 @@ export class SimulatedCluster {
     const osd = this.#osd(id);
     const daemon = this.#newProcess(`osd.${id}`, osd.files);
     osd.process = daemon;
-    const start = startOsd(daemon.env, {
-      identity: { fsid: this.#fsid, role: 'osd', uuid: osd.uuid, versionMax: osd.versionMax },
-      osdId: osd.id,
-      key: daemonKey(this.#masterKey, 'osd', osd.uuid),
-      mon: { address: 'mon:6789', uuid: this.#monUuid },
-      listen: `osd-${id}:0`,
-      leftOut: osd.leftOut,
-      store: { capacityBytes: this.#shape.capacityBytes ?? 1024 ** 3 },
-      methods: this.#shape.methods,
-    });
+    const { env } = daemon;
+    const network = osd.wrapNetwork?.(env.network) ?? env.network;
+    const start = startOsd(
+      { ...env, network },
+      {
+        identity: { fsid: this.#fsid, role: 'osd', uuid: osd.uuid, versionMax: osd.versionMax },
+        osdId: osd.id,
+        key: daemonKey(this.#masterKey, 'osd', osd.uuid),
+        mon: { address: 'mon:6789', uuid: this.#monUuid },
+        listen: `osd-${id}:0`,
+        leftOut: osd.leftOut,
+        store: { capacityBytes: this.#shape.capacityBytes ?? 1024 ** 3 },
+        methods: this.#shape.methods,
+      },
+    );
     const started = await this.settle(start, `osd.${id} to start`, 20_000);
     // It may have been killed, or its disk may have failed, just when it had started.
     if (osd.process === daemon && daemon.isAlive) osd.osd = started;
@@ -339,6 +347,7 @@ export class SimulatedCluster {
       mayFail: false,
       versionMax: this.#shape.versionMax ?? wireVersionMax,
       leftOut: new Map(),
+      wrapNetwork: undefined,
     };
   }
 

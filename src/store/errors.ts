@@ -9,6 +9,7 @@
  *   replaced, its disk kept for rescue.
  * - `checksum-mismatch`: one row, one object's description or one run of an object's bytes is not what
  *   was written. Only that item is affected; repair it from the other copies.
+ * - `too-short`: an object ends before what was to be read of it.
  * - `no-such-object`: there is no object of that name.
  * - `no-space`: the transaction stores object data and the space for data is full. Nothing was applied;
  *   transactions without object data still work.
@@ -34,6 +35,13 @@ export type StoreFailure =
       readonly offsetBytes: number;
       readonly expected: number;
       readonly actual: number;
+    }
+  | {
+      readonly code: 'too-short';
+      readonly collection: string;
+      readonly name: Uint8Array;
+      readonly wantedBytes: number;
+      readonly actualBytes: number;
     }
   | { readonly code: 'no-such-object'; readonly collection: string; readonly name: Uint8Array }
   | { readonly code: 'no-space'; readonly wantedBytes: number; readonly freeBytes: number }

@@ -4,7 +4,7 @@
 //
 //   tags   1-9    answers that any request may get
 //   tags  10-39, 90-99 with the monitor
-//   tags  40-59, 80-86, 88 between OSDs
+//   tags  40-59, 80-86, 88, 89 between OSDs
 //   tags  60-79   from clients to a primary
 
 import {
@@ -51,7 +51,7 @@ export const wireVersions = [
   { version: 3, since: '0.1.0', change: 'memory' },
   { version: 4, since: '0.1.0', change: 'directory, put-directory' },
   { version: 5, since: '0.1.0', change: 'report-notifications' },
-  { version: 6, since: '0.1.0', change: 'scrub-ended' },
+  { version: 6, since: '0.1.0', change: 'scrub-ended, blob-lost' },
 ] as const;
 export const wireVersionMin = 1;
 export const wireVersionMax = 6;
@@ -59,6 +59,7 @@ export const wireVersionMax = 6;
 export const directorySince = 4;
 export const notificationsSince = 5;
 export const scrubEndedSince = 6;
+export const blobLostSince = 6;
 
 /**
  * Why a request was not done.
@@ -390,6 +391,13 @@ export type Message =
   | { readonly kind: 'rows'; readonly rows: readonly BackfillRow[] }
   /** A primary that ended its tenure on purpose needs none of the promises it was given. */
   | { readonly kind: 'release'; readonly pg: PgId; readonly tenure: number }
+  /** Of a blob that the member misses too few shards are left anywhere: it is not waited for (promise P5). */
+  | {
+      readonly kind: 'blob-lost';
+      readonly pg: PgId;
+      readonly tenure: number;
+      readonly listing: BlobListing;
+    }
   /** When the PG was last scrubbed as a whole, for members: each may lead it next. */
   | {
       readonly kind: 'scrub-ended';
@@ -590,6 +598,7 @@ export const messageCodec: Codec<Message> = union({
   rows: c(84, struct({ rows: list(rowCodec) })),
   release: c(85, struct(pgTenure)),
   'left-over': c(86, struct({ pg: pgId })),
+  'blob-lost': c(89, struct({ ...pgTenure, listing: blobListingCodec })),
   'scrub-ended': c(88, struct({ ...pgTenure, lightWallMs: uint, deepWallMs: uint })),
   call: c(
     60,
