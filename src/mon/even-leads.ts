@@ -2,7 +2,7 @@
 // and nothing takes them back. While everything is well, one group after the other gets another of its disks as its
 // primary, until no move makes the disks more alike. A move costs the group some milliseconds (rule 10).
 
-import type { OsdId, Uuid } from '../base/ids.ts';
+import type { OsdId, PgId, Uuid } from '../base/ids.ts';
 import type { Instant } from '../env/clock.ts';
 import type { ClusterMap, OsdEntry } from '../map/cluster-map.ts';
 import { isClean, nextRecord, type PgRecord, slotsIn } from '../map/pg-record.ts';
@@ -17,19 +17,19 @@ const moveMs = 1000;
 
 /**
  * The record whose lead moves next, led from the other disk; undefined when none should: they are even, something is
- * not whole, or a disk is away. Every move makes two disks more alike, so that there is an end.
+ * not whole, or a disk is away. `mayLead`: the group, on that disk. Every move makes two disks more alike, so that there is an end.
  */
 export function evenLead(
   map: ClusterMap,
   records: MonState['records'],
-  isSteady: (osd: OsdEntry) => boolean,
+  mayLead: (osd: OsdEntry, pg: PgId) => boolean,
   nonce: () => string,
 ): PgRecord | undefined {
   const taking = map.osds.filter((osd) => osd.in && !osd.destroyed);
   if (taking.some((osd) => !osd.up)) return undefined;
   const leads = countLeads(map, records);
   const ledBy = (osd: OsdId): number => leads.get(osd) ?? 0;
-  const steady = new Set(taking.filter(isSteady).map(({ uuid }) => uuid));
+  const entries = new Map(taking.map((osd) => [osd.uuid, osd]));
   let best: { readonly gain: number; readonly record: PgRecord; readonly to: Uuid } | undefined;
   for (const record of records.values()) {
     const layout = layoutOf(map, record.pg);
@@ -38,7 +38,9 @@ export function evenLead(
     if (lead === undefined) return undefined;
     for (const slot of slotsIn(record, 'in-sync')) {
       const gain = ledBy(lead.osd) - ledBy(slot.osd);
-      if (gain < 2 || gain <= (best?.gain ?? 0) || !steady.has(slot.uuid)) continue;
+      const osd = entries.get(slot.uuid);
+      if (gain < 2 || gain <= (best?.gain ?? 0) || osd === undefined) continue;
+      if (!mayLead(osd, record.pg)) continue;
       best = { gain, record, to: slot.uuid };
     }
   }
@@ -55,11 +57,18 @@ export class LeadEvener {
     this.#steadyMs = steadyMs;
   }
 
-  /** To be called with each look at the disks, more often than once a second. The change to make, if there is one. */
+  /**
+   * To be called with each look at the disks, more often than once a second. The change to make, if there is one.
+   * `isStopped`: the disk says that it can't start the group. Asked to lead, it would hand it on at once, and whoever
+   * leads then would never get to the end of its patience with that disk, and let it go.
+   */
   look(
     { map, records }: MonState,
     now: Instant,
-    nonce: () => string,
+    {
+      nonce,
+      isStopped,
+    }: { readonly nonce: () => string; readonly isStopped: (disk: Uuid, pg: PgId) => boolean },
   ): ((state: MonState) => MonState) | undefined {
     for (const osd of map.osds) {
       if (!osd.up) this.#upSince.delete(osd.id);
@@ -67,9 +76,9 @@ export class LeadEvener {
     }
     if (now - this.#lookedAt < moveMs) return undefined;
     this.#lookedAt = now;
-    const isSteady = (osd: OsdEntry): boolean =>
-      now - (this.#upSince.get(osd.id) ?? now) >= this.#steadyMs;
-    const next = evenLead(map, records, isSteady, nonce);
+    const mayLead = (osd: OsdEntry, pg: PgId): boolean =>
+      now - (this.#upSince.get(osd.id) ?? now) >= this.#steadyMs && !isStopped(osd.uuid, pg);
+    const next = evenLead(map, records, mayLead, nonce);
     if (next === undefined) return undefined;
     const before = records.get(next.pg);
     // What happened to it meanwhile comes first.

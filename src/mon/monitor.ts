@@ -830,11 +830,17 @@ export class Monitor {
       const osd = findOsd(state.map, slot.osd);
       const sight = this.#sights.get(slot.uuid);
       // What it says of itself needs no second witness.
-      if (sight?.stopped.some((words) => stoppedPg(words) === proposed.pg) === true) continue;
+      if (this.#isStopped(slot.uuid, proposed.pg)) continue;
       if (osd?.up === true && sight?.session?.isOpen === true)
         return `osd.${slot.osd} is heard by the monitor and would be dropped below the write floor`;
     }
     return undefined;
+  }
+
+  /** The disk says of itself that it could not start the group. */
+  #isStopped(disk: Uuid, pg: PgId): boolean {
+    const stopped = this.#sights.get(disk)?.stopped ?? [];
+    return stopped.some((words) => stoppedPg(words) === pg);
   }
 
   // ——— older than it was: a disk, or this store ———
@@ -1108,7 +1114,10 @@ export class Monitor {
 
   #evenLeads(now: Instant): void {
     if (!this.#isSettled() || this.#isRoundDue) return;
-    const step = this.#leads.look(this.#state, now, () => this.#nonce());
+    const step = this.#leads.look(this.#state, now, {
+      nonce: () => this.#nonce(),
+      isStopped: (disk, pg) => this.#isStopped(disk, pg),
+    });
     if (step !== undefined) this.#spawn('even leads', () => this.#change(step));
   }
 

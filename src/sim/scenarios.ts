@@ -11,6 +11,7 @@ import { answerLostByCatchingUp } from './regressions/answer-lost-by-catching-up
 import { deletedHalfWay, givenUpHalfWay } from './regressions/given-up-half-way.ts';
 import { judgeLostHalfWay } from './regressions/judge-lost-half-way.ts';
 import { layoutCalledEmpty } from './regressions/layout-called-empty.ts';
+import { leadOfWhoCannot } from './regressions/lead-of-who-cannot.ts';
 import { putLostAtATakeover } from './regressions/put-lost-at-a-takeover.ts';
 import { shardsOfAnOldPlace } from './regressions/shards-of-an-old-place.ts';
 import { takeoverWaitsForEver } from './regressions/takeover-waits-for-ever.ts';
@@ -638,4 +639,5 @@ export const scenarios: ReadonlyMap<string, () => Promise<void>> = new Map([
   ['layout-called-empty', layoutCalledEmpty],
   ['shards-of-an-old-place', shardsOfAnOldPlace],
   ['takeover-waits-for-ever', takeoverWaitsForEver],
+  ['lead-of-who-cannot', leadOfWhoCannot],
 ]);

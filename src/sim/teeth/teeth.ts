@@ -441,6 +441,18 @@ export const teeth: readonly Tooth[] = [
     scenario: 'frozen-osd',
   },
   {
+    name: 'who says that it can not start a group is asked to lead it',
+    breaks: 'convergence',
+    patches: [
+      {
+        file: 'src/mon/even-leads.ts',
+        find: ' && !isStopped(osd.uuid, pg);',
+        replace: ' && isStopped !== undefined;',
+      },
+    ],
+    scenario: 'lead-of-who-cannot',
+  },
+  {
     name: 'a takeover waits for a connection that has ended',
     breaks: 'convergence',
     patches: [
