@@ -221,7 +221,7 @@ export const knownDifferences: readonly KnownDifference[] = [
     right: 'Holdfast',
     page: api('Object'),
     quote:
-      'Objects created by the PUT Object, POST Object, or Copy operation, or through the AWS Management Console, and are encrypted by SSE-S3 or plaintext, have ETags that are an MD5 digest of their object data.',
+      'Objects created by the PUT Object, POST Object, or Copy operation, … and are encrypted by SSE-S3 or plaintext, have ETags that are an MD5 digest of their object data.',
     why: 'radosgw keeps the source’s.',
   },
   {
@@ -390,7 +390,7 @@ export const knownDifferences: readonly KnownDifference[] = [
     page: api('DeleteBucketPolicy'),
     quote:
       'If the action is successful, the service sends back an HTTP 204 response with an empty HTTP body.',
-    why: 'Read for this action; of the others the same is taken to hold.',
+    why: 'DeleteBucketTagging’s page has the same sentence, and Amazon’s model of the API, from which its SDKs are made, 204 for all of them.',
   },
   {
     title: 'The objects of DeleteObjects are answered in the order of the request',
@@ -419,7 +419,7 @@ export const knownDifferences: readonly KnownDifference[] = [
     right: 'Holdfast',
     page: guide('AddingObjectstoVersionSuspendedBuckets'),
     quote:
-      'Once you suspend versioning on a bucket, Amazon S3 automatically adds a null version ID to every subsequent object stored thereafter (using PUT, POST, or CopyObject) in that bucket.',
+      'Once you suspend versioning on a bucket, Amazon S3 automatically adds a null version ID to every subsequent object stored thereafter',
     why: 'GetObject has x-amz-version-id as the “Version ID of the object”, and makes no exception of that one.',
   },
   {
