@@ -128,8 +128,10 @@ class KeyStream {
     if (skip > 0) this.#cipher.update(new Uint8Array(skip));
   }
 
+  /** Without Node's Buffer, whose `slice` does not copy: whoever keeps a copy would keep the bytes themselves. */
   apply(bytes: Uint8Array): Uint8Array {
-    return this.#cipher.update(bytes);
+    const { buffer, byteOffset, length } = this.#cipher.update(bytes);
+    return new Uint8Array(buffer, byteOffset, length);
   }
 }
 

@@ -203,7 +203,7 @@ class End implements Connection {
 
   send(views: readonly Uint8Array[], sent?: () => void): void {
     // A copy: the real network would have taken the bytes, whatever the sender does to them later.
-    const copies = views.map((view) => view.slice());
+    const copies = views.map((view) => new Uint8Array(view));
     sent?.();
     if (this.#isOver || !this.owner.isAlive) return;
     let bytes = 0;
