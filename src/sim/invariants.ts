@@ -89,15 +89,24 @@ export class Invariants {
   }
 
   #checkPrimaries(pg: PgId, watched: Watched): void {
-    let serving: SimulatedOsd | undefined;
+    let leads = 0;
     for (const osd of this.#cluster.osds) {
       const primary = osd.osd?.primaryOf(pg);
       if (primary === undefined) continue;
-      if (primary.committed > watched.committed) {
-        this.#checkFloor(primary);
-        watched.committed = primary.committed;
-      }
-      if (!primary.isServing) continue;
+      leads++;
+      if (primary.committed <= watched.committed) continue;
+      this.#checkFloor(primary);
+      watched.committed = primary.committed;
+    }
+    // Whether one serves costs more to ask than all the rest.
+    if (leads > 1) this.#checkServers(pg);
+  }
+
+  #checkServers(pg: PgId): void {
+    let serving: SimulatedOsd | undefined;
+    for (const osd of this.#cluster.osds) {
+      const primary = osd.osd?.primaryOf(pg);
+      if (primary?.isServing !== true) continue;
       if (serving !== undefined)
         this.#problem(
           `${pg} is served by osd.${serving.id} (${serving.osd?.primaryOf(pg)?.describe()}) and osd.${osd.id} (${primary.describe()})`,
