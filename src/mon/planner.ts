@@ -167,7 +167,11 @@ export function plan(
     if (layout === undefined) continue;
     const isAwaited = options.awaitsFirst === true && record.tenure === 0;
     const primary = isAwaited ? record.primary : elect(record, layout, isUp, leads);
-    const slots = withJoining(map, record, isUp);
+    const slots = withJoining(
+      map,
+      { slots: withoutStrangers(record, layout), target: record.target },
+      isUp,
+    );
     if (primary === record.primary && slots === record.slots) continue;
     changed.push(nextRecord(record, { primary, slots }, nonce()));
   }
@@ -208,21 +212,33 @@ function choose(slots: readonly Slot[], leads: Map<OsdId, number>): Uuid {
   return chosen.uuid;
 }
 
+/**
+ * A map that was edited by hand, and back, leaves slots that its geometry has no shard for. Nobody takes a record that
+ * names one (map-fault.ts), and so nobody but the monitor can drop it; what joins was never counted on.
+ */
+function withoutStrangers(record: PgRecord, layout: Layout): readonly Slot[] {
+  const size = slotCount(layout.geometry);
+  const isStranger = (slot: Slot): boolean => slot.state === 'joining' && slot.index >= size;
+  return record.slots.some(isStranger)
+    ? record.slots.filter((slot) => !isStranger(slot))
+    : record.slots;
+}
+
 /** Slots with what should join: targets that are up, as joining; returned members likewise (rule 17). */
 function withJoining(
   map: ClusterMap,
-  record: PgRecord,
+  { slots: there, target }: Pick<PgRecord, 'slots' | 'target'>,
   isUp: (uuid: Uuid | undefined) => boolean,
 ): readonly Slot[] {
-  let slots = record.slots;
-  for (const [index, id] of record.target.entries()) {
+  let slots = there;
+  for (const [index, id] of target.entries()) {
     const osd = findOsd(map, id);
     if (osd === undefined || osd.destroyed || !osd.up || !isUp(osd.uuid)) continue;
-    const there = slots.find((slot) => slot.uuid === osd.uuid);
-    if (there === undefined)
+    const known = slots.find((slot) => slot.uuid === osd.uuid);
+    if (known === undefined)
       slots = [...slots, { osd: id, uuid: osd.uuid, index, state: 'joining', asOf: 0 }];
-    else if (there.index === index && (there.state === 'stale' || there.state === 'eligible'))
-      slots = slots.map((slot) => (slot === there ? { ...slot, state: 'joining' } : slot));
+    else if (known.index === index && (known.state === 'stale' || known.state === 'eligible'))
+      slots = slots.map((slot) => (slot === known ? { ...slot, state: 'joining' } : slot));
   }
   return slots;
 }

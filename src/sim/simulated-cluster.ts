@@ -23,6 +23,7 @@ import { Scheduler } from '../testing/scheduler.ts';
 import { SeededRandom } from '../testing/seeded-random.ts';
 import { SimulatedFiles } from '../testing/simulated-files.ts';
 import { SimulatedNetwork } from '../testing/simulated-network.ts';
+import type { Medium } from '../testing/simulated-operations.ts';
 import { type LogLine, SimulatedProcess } from '../testing/simulated-process.ts';
 import { SimulatedWeb } from '../testing/simulated-web.ts';
 import { wireVersionMax } from '../wire/messages.ts';
@@ -43,6 +44,10 @@ export interface ClusterShape {
   readonly writerGraceMs?: number;
   /** How long a disk has to be up before it is asked to lead again. */
   readonly steadyMs?: number;
+  /** How fast each disk is; default: any operation takes up to a millisecond, whatever else is asked. */
+  readonly mediumOf?: (id: OsdId) => Medium;
+  /** Of an OSD's store; default: the store's. */
+  readonly cacheBytes?: number;
 }
 
 export interface SimulatedGateway {
@@ -87,6 +92,8 @@ export class SimulatedCluster {
   onLog: ((line: LogLine) => void) | undefined;
   /** Told the end of each scrub of a PG. */
   onScrub: ((pg: PgId, errors: number) => void) | undefined;
+  /** Told that a daemon stopped on a defect; without it the run fails with that. */
+  onCrash: ((process: SimulatedProcess, reason: string) => void) | undefined;
   readonly #rates = new Map<string, number>();
   readonly #wallOffsets = new Map<string, number>();
   readonly #shape: ClusterShape;
@@ -127,7 +134,10 @@ export class SimulatedCluster {
   }
 
   /** `user`: the process that waits for the disk now; while it is paused it learns nothing. */
-  #newFiles(user: () => SimulatedProcess | undefined = () => undefined): SimulatedFiles {
+  #newFiles(
+    user: () => SimulatedProcess | undefined = () => undefined,
+    medium?: Medium,
+  ): SimulatedFiles {
     const random = new SeededRandom(this.random.below(2 ** 32));
     const { scheduler } = this;
     // The disk's own clock: it goes on whatever daemon uses it.
@@ -140,7 +150,7 @@ export class SimulatedCluster {
           else daemon.run(callback);
         }),
     };
-    return new SimulatedFiles({ random, clock });
+    return new SimulatedFiles({ random, clock, ...(medium === undefined ? {} : { medium }) });
   }
 
   /** The same daemon has the same crystal for life. */
@@ -182,10 +192,14 @@ export class SimulatedCluster {
           this.killOsd(osd.id);
           return;
         }
+        daemon.kill();
+        if (this.onCrash !== undefined) {
+          this.onCrash(daemon, `${task}: ${String(error)}`);
+          return;
+        }
         this.failures.push(
           `${daemon.name}: ${task}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
         );
-        daemon.kill();
       },
     });
   }
@@ -235,21 +249,26 @@ export class SimulatedCluster {
   async startMonitor(
     options: { readonly writerGraceMs?: number; readonly steadyMs?: number } = {},
   ): Promise<void> {
+    await this.settle(this.monitorOnceReady(options), 'the monitor to start', 10_000);
+  }
+
+  /** The same, for who runs the time meanwhile. */
+  async monitorOnceReady(
+    options: { readonly writerGraceMs?: number; readonly steadyMs?: number } = {},
+  ): Promise<void> {
     const daemon = this.#newProcess('mon', this.#monFiles);
     this.#monProcess = daemon;
-    const start = async (): Promise<Monitor> =>
-      Monitor.start(daemon.env, {
-        identity: { fsid: this.#fsid, role: 'mon', uuid: this.#monUuid },
-        masterKey: this.#masterKey,
-        listen: 'mon:6789',
-        store: await EmbeddedMapStore.open(daemon.files, 'store'),
-        ...(this.#shape.writerGraceMs === undefined
-          ? {}
-          : { writerGraceMs: this.#shape.writerGraceMs }),
-        ...(this.#shape.steadyMs === undefined ? {} : { steadyMs: this.#shape.steadyMs }),
-        ...options,
-      });
-    this.#monitor = await this.settle(start(), 'the monitor to start', 10_000);
+    this.#monitor = await Monitor.start(daemon.env, {
+      identity: { fsid: this.#fsid, role: 'mon', uuid: this.#monUuid },
+      masterKey: this.#masterKey,
+      listen: 'mon:6789',
+      store: await EmbeddedMapStore.open(daemon.files, 'store'),
+      ...(this.#shape.writerGraceMs === undefined
+        ? {}
+        : { writerGraceMs: this.#shape.writerGraceMs }),
+      ...(this.#shape.steadyMs === undefined ? {} : { steadyMs: this.#shape.steadyMs }),
+      ...options,
+    });
   }
 
   /** Writes and syncs of the map store so far, on this disk of the monitor. */
@@ -276,13 +295,18 @@ export class SimulatedCluster {
     this.#monitor = undefined;
   }
 
-  async startOsd(id: number): Promise<void> {
+  startOsd(id: number): Promise<void> {
+    return this.settle(this.osdOnceReady(id), `osd.${id} to start`, 20_000);
+  }
+
+  /** The same, for who runs the time meanwhile. */
+  async osdOnceReady(id: number): Promise<void> {
     const osd = this.#osd(id);
     const daemon = this.#newProcess(`osd.${id}`, osd.files);
     osd.process = daemon;
     const { env } = daemon;
     const network = osd.wrapNetwork?.(env.network) ?? env.network;
-    const start = startOsd(
+    const started = await startOsd(
       { ...env, network },
       {
         identity: { fsid: this.#fsid, role: 'osd', uuid: osd.uuid, versionMax: osd.versionMax },
@@ -291,11 +315,13 @@ export class SimulatedCluster {
         mon: { address: 'mon:6789', uuid: this.#monUuid },
         listen: `osd-${id}:0`,
         leftOut: osd.leftOut,
-        store: { capacityBytes: this.#shape.capacityBytes ?? 1024 ** 3 },
+        store: {
+          capacityBytes: this.#shape.capacityBytes ?? 1024 ** 3,
+          ...(this.#shape.cacheBytes === undefined ? {} : { cacheBytes: this.#shape.cacheBytes }),
+        },
         methods: this.#shape.methods,
       },
     );
-    const started = await this.settle(start, `osd.${id} to start`, 20_000);
     // It may have been killed, or its disk may have failed, just when it had started.
     if (osd.process === daemon && daemon.isAlive) osd.osd = started;
   }
@@ -318,7 +344,7 @@ export class SimulatedCluster {
   async replaceDisk(id: number): Promise<void> {
     const osd = this.#osd(id);
     if (osd.process !== undefined) throw new Error('stop it first');
-    osd.files = this.#newFiles(() => osd.process);
+    osd.files = this.#newFiles(() => osd.process, this.#shape.mediumOf?.(osd.id));
     osd.uuid = this.#newUuid();
     await this.settle(this.#formatOsd(osd), 'formatting', 10_000);
     await this.settle(this.monitor.replaceDisk(osd.id, osd.uuid), 'replacing the disk', 10_000);
@@ -341,7 +367,7 @@ export class SimulatedCluster {
     return {
       id,
       uuid,
-      files: this.#newFiles(() => this.osds[id]?.process),
+      files: this.#newFiles(() => this.osds[id]?.process, this.#shape.mediumOf?.(id)),
       process: undefined,
       osd: undefined,
       mayFail: false,

@@ -164,7 +164,7 @@ export class SimulatedBlockDevice implements BlockDevice {
 
   read(offsetBytes: number, lengthBytes: number): Promise<Uint8Array> {
     assert(this.#open, 'the device is open');
-    const operation = { kind: 'block-read', path: this.#path, offsetBytes } as const;
+    const operation = { kind: 'block-read', path: this.#path, offsetBytes, lengthBytes } as const;
     return this.#operations.run(operation, () => this.#blocks.read(offsetBytes, lengthBytes));
   }
 
@@ -173,7 +173,8 @@ export class SimulatedBlockDevice implements BlockDevice {
     // After the power is cut nothing reaches the medium.
     if (this.#operations.isCut) return new Promise(() => undefined);
     const write = this.#blocks.begin(offsetBytes, views);
-    const operation = { kind: 'block-write', path: this.#path, offsetBytes } as const;
+    const lengthBytes = write.bytes.length;
+    const operation = { kind: 'block-write', path: this.#path, offsetBytes, lengthBytes } as const;
     try {
       await this.#operations.run(operation, (fate) => {
         if (fate === 'stored') this.#blocks.resolve(write);

@@ -13,6 +13,7 @@ import { SimulatedBlockDevice, SimulatedBlocks } from './simulated-block-device.
 import { SimulatedKeyValue, SimulatedRows } from './simulated-key-value.ts';
 import {
   type ChangeMoment,
+  type Medium,
   type SimulatedFault,
   type SimulatedOperation,
   SimulatedOperations,
@@ -24,6 +25,8 @@ export interface SimulatedFilesOptions {
   readonly clock?: Clock;
   /** Bounds of an operation's duration, with a clock. Default 0 to 1. */
   readonly delayMs?: { readonly min: number; readonly max: number };
+  /** With a clock, instead of `delayMs`: one operation after the other, as fast as this. */
+  readonly medium?: Medium;
   readonly totalBytes?: number;
 }
 

@@ -23,6 +23,13 @@ export interface SimulatedOperation {
   readonly path: string;
   /** For block reads and writes. */
   readonly offsetBytes?: number;
+  readonly lengthBytes?: number;
+}
+
+/** A disk that does one operation after the other, each as long as it takes to get there and to pass the bytes. */
+export interface Medium {
+  readonly seekMs: number;
+  readonly bytesPerMs: number;
 }
 
 /**
@@ -50,6 +57,8 @@ export interface OperationOptions {
   readonly clock?: Clock;
   /** Bounds of an operation's duration, with a clock. */
   readonly delayMs?: { readonly min: number; readonly max: number };
+  /** With a clock, instead of `delayMs`: operations wait for each other. */
+  readonly medium?: Medium;
 }
 
 /**
@@ -81,6 +90,8 @@ export class SimulatedOperations {
   changeCount = 0;
   /** Every operation that began. */
   beganCount = 0;
+  /** When the medium has done all that was asked of it. */
+  #idleAt = 0;
   /** Every operation takes so many times as long, with a clock. */
   slowness = 1;
   /** Asked as each operation begins; undefined: no fault. */
@@ -117,7 +128,7 @@ export class SimulatedOperations {
     const fault = this.#isCut ? 'hang' : this.fault(operation);
     return new Promise((resolve, reject) => {
       if (fault === 'hang') return;
-      this.#later(() => {
+      this.#later(operation, () => {
         if (this.#isCut) return;
         const fate = fault === 'lost' || fault === 'misdirected' ? fault : 'stored';
         if (fault !== undefined && fate === 'stored') {
@@ -146,8 +157,16 @@ export class SimulatedOperations {
     if (this.#changesLeft[moment] === 0) this.cut();
   }
 
-  #later(end: () => void): void {
-    const { random, clock, delayMs } = this.#options;
+  #later(operation: SimulatedOperation, end: () => void): void {
+    const { random, clock, delayMs, medium } = this.#options;
+    if (clock !== undefined && medium !== undefined) {
+      const { seekMs, bytesPerMs } = medium;
+      const now = clock.now();
+      const tookMs = (seekMs + (operation.lengthBytes ?? 0) / bytesPerMs) * this.slowness;
+      this.#idleAt = Math.max(now, this.#idleAt) + tookMs;
+      clock.after(this.#idleAt - now, 'simulated disk', end);
+      return;
+    }
     if (clock !== undefined) {
       const { min, max } = delayMs ?? { min: 0, max: 1 };
       clock.after((min + random.below(max - min + 1)) * this.slowness, 'simulated disk', end);

@@ -1,0 +1,221 @@
+// Who uses the cluster while the story goes on: VMs that read and write pieces of their disks, S3 clients that put and
+// get objects, and the copy of a large disk. Each remembers what was acknowledged to it, and compares every byte read.
+
+import { equalBytes } from '../../base/bytes.ts';
+import type { BlobId } from '../../base/ids.ts';
+import type { LayoutRef } from '../../client/cluster.ts';
+import type { ClusterClient } from '../../client/cluster-client.ts';
+import type { Scheduler } from '../../testing/scheduler.ts';
+import { signedRequest } from '../s3-request.ts';
+import type { SimulatedGateway } from '../simulated-cluster.ts';
+import { pieceBytes } from './scale.ts';
+
+/** What clients saw since the counts were taken last. */
+export interface ClientCounts {
+  readonly served: number;
+  readonly failed: number;
+  /** Of those that were answered, and of those still waited for. */
+  readonly waitedMsMost: number;
+  readonly p99Ms: number;
+}
+
+/** So long somebody waits before calling it failed. */
+const patienceMs = 30_000;
+
+export class Answers {
+  readonly #scheduler: Scheduler;
+  readonly #waiting = new Map<number, number>();
+  #waitsMs: number[] = [];
+  #failed = 0;
+  #next = 0;
+  servedInAll = 0;
+  failedInAll = 0;
+  waitedMsMostOfAll = 0;
+
+  constructor(scheduler: Scheduler) {
+    this.#scheduler = scheduler;
+  }
+
+  /** The answer, or undefined when there was none in time or it was an error; the work goes on by itself then. */
+  async of<T>(work: Promise<T>): Promise<T | undefined> {
+    const id = this.#next++;
+    const begunAt = this.#scheduler.now();
+    this.#waiting.set(id, begunAt);
+    const late = new Promise<undefined>((resolve) => {
+      this.#scheduler.after(patienceMs, 'patience', () => resolve(undefined));
+    });
+    const answer = await Promise.race([work.catch(() => undefined), late]);
+    this.#waiting.delete(id);
+    const waitedMs = this.#scheduler.now() - begunAt;
+    this.waitedMsMostOfAll = Math.max(this.waitedMsMostOfAll, waitedMs);
+    this.#waitsMs.push(waitedMs);
+    if (answer === undefined) {
+      this.#failed++;
+      this.failedInAll++;
+    } else this.servedInAll++;
+    return answer;
+  }
+
+  take(): ClientCounts {
+    const waits = this.#waitsMs.sort((a, b) => a - b);
+    const counts = {
+      served: waits.length - this.#failed,
+      failed: this.#failed,
+      waitedMsMost: Math.max(waits.at(-1) ?? 0, this.waitingMs),
+      p99Ms: waits[Math.floor(waits.length * 0.99)] ?? 0,
+    };
+    this.#waitsMs = [];
+    this.#failed = 0;
+    return counts;
+  }
+
+  /** How long whoever waits longest has waited by now. */
+  get waitingMs(): number {
+    const now = this.#scheduler.now();
+    return Math.max(0, ...[...this.#waiting.values()].map((begunAt) => now - begunAt));
+  }
+
+  pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#scheduler.after(ms, 'client pause', resolve);
+    });
+  }
+}
+
+/** 251 bytes repeated, so that a shifted read shows. */
+function pattern(seed: number, bytes: number): Uint8Array {
+  const body = new Uint8Array(bytes);
+  for (let at = 0; at < 251; at++) body[at] = (at * 31 + seed * 17 + (seed >> 8)) & 0xff;
+  for (let length = 251; length < bytes; length *= 2) body.copyWithin(length, 0, length);
+  return body;
+}
+
+interface Piece {
+  readonly layout: LayoutRef;
+  readonly blob: BlobId;
+  readonly seed: number;
+}
+
+/** A disk of a VM, in the pool of three copies: pieces written once and read again. */
+export class VmDisk {
+  readonly #client: ClusterClient;
+  readonly #answers: Answers;
+  readonly #pool: string;
+  readonly pieces: Piece[] = [];
+  readonly problems: string[] = [];
+  #seeds: number;
+  #reads = 0;
+
+  constructor(parts: {
+    client: ClusterClient;
+    answers: Answers;
+    pool: string;
+    seed: number;
+  }) {
+    this.#client = parts.client;
+    this.#answers = parts.answers;
+    this.#pool = parts.pool;
+    this.#seeds = parts.seed;
+  }
+
+  async write(): Promise<boolean> {
+    const seed = this.#seeds++;
+    const work = async (): Promise<Piece> => {
+      const layout = this.#client.activeLayout(this.#pool);
+      const blob = await this.#client.allocateBlobs(1);
+      await this.#client.putBlob(layout, blob, [pattern(seed, pieceBytes)]);
+      return { layout, blob, seed };
+    };
+    const piece = await this.#answers.of(work());
+    if (piece !== undefined) this.pieces.push(piece);
+    return piece !== undefined;
+  }
+
+  async read(at = (this.#reads++ * 7919) % this.pieces.length): Promise<boolean> {
+    const { layout, blob, seed } = this.pieces[at] as Piece;
+    const range = { offsetBytes: 0, lengthBytes: pieceBytes };
+    const bytes = await this.#answers.of(this.#client.readBlob(layout, blob, range));
+    if (bytes === undefined) return false;
+    if (equalBytes(bytes, pattern(seed, pieceBytes))) return true;
+    this.problems.push(`piece ${at} of a disk reads wrong`);
+    return false;
+  }
+
+  /** A VM at work. */
+  async use(isOver: () => boolean): Promise<void> {
+    for (let step = 0; !isOver(); step++) {
+      await (step % 8 === 0 ? this.write() : this.read());
+      await this.#answers.pause(400);
+    }
+  }
+}
+
+/** One bucket's client; nobody else writes its keys. */
+export class S3Client {
+  readonly #gateway: SimulatedGateway;
+  readonly #answers: Answers;
+  readonly #prefix: string;
+  /** What each key may hold: what was acknowledged last, and what was tried since. */
+  readonly keys = new Map<string, number[]>();
+  readonly problems: string[] = [];
+  #seeds: number;
+
+  constructor(parts: {
+    gateway: SimulatedGateway;
+    answers: Answers;
+    prefix: string;
+    seed: number;
+  }) {
+    this.#gateway = parts.gateway;
+    this.#answers = parts.answers;
+    this.#prefix = parts.prefix;
+    this.#seeds = parts.seed;
+  }
+
+  async #request(method: string, path: string, body?: Uint8Array): Promise<Uint8Array> {
+    const { process } = this.#gateway;
+    const call = { method, path, ...(body === undefined ? {} : { body }) };
+    const answer = await process.http.request(signedRequest(call, process.env.wall.nowMs()));
+    if (answer.status !== 200) throw new Error(`${method} ${path}: ${answer.status}`);
+    return answer.body;
+  }
+
+  async makeBucket(): Promise<void> {
+    await this.#request('PUT', '/photos');
+  }
+
+  async put(at: number): Promise<boolean> {
+    const key = `${this.#prefix}-${at}`;
+    const seed = this.#seeds++;
+    const tried = this.keys.get(key) ?? [];
+    this.keys.set(key, [...tried, seed]);
+    const body = pattern(seed, bytesOf(seed));
+    const done = await this.#answers.of(this.#request('PUT', `/photos/${key}`, body));
+    if (done !== undefined) this.keys.set(key, [seed]);
+    else if (tried.length === 0) this.keys.delete(key);
+    return done !== undefined;
+  }
+
+  async get(key: string): Promise<boolean> {
+    const allowed = this.keys.get(key) ?? [];
+    const bytes = await this.#answers.of(this.#request('GET', `/photos/${key}`));
+    if (bytes === undefined) return false;
+    if (allowed.some((seed) => equalBytes(bytes, pattern(seed, bytesOf(seed))))) return true;
+    this.problems.push(`${key} reads wrong`);
+    return false;
+  }
+
+  async use(isOver: () => boolean): Promise<void> {
+    for (let step = 0; !isOver(); step++) {
+      const names = [...this.keys.keys()];
+      if (step % 4 === 0) await this.put(step % 40);
+      else await this.get(names[(step * 31) % names.length] as string);
+      await this.#answers.pause(400);
+    }
+  }
+}
+
+/** Above what an index keeps itself. */
+function bytesOf(seed: number): number {
+  return 24_000 + (seed % 7) * 6000;
+}

@@ -1,0 +1,474 @@
+// The post-mortem that Holdfast was made to survive, step by step (docs/the-story.md): a large copy, machines that stall
+// under it, memory that runs out, two OSDs given up together, an erasure-code profile edited in place.
+//
+// What the load and the operator do is the same by either rules; what comes of it is not. By Holdfast's rules anything
+// lost, any OOM kill and any read that is wrong is a problem of the run; by Ceph's it is what the story is about.
+
+import { requireAccepted } from '../../admin/loss.ts';
+import { nameOfDestroying } from '../../admin/what-if.ts';
+import type { Epoch, OsdId, PgId } from '../../base/ids.ts';
+import { copies, erasure, type Geometry } from '../../map/geometry.ts';
+import { EmbeddedMapStore } from '../../mon/map-store.ts';
+import { loadState, putsFor } from '../../mon/state.ts';
+import { s3Methods } from '../../s3/index/methods.ts';
+import { Invariants } from '../invariants.ts';
+import { SimulatedCluster } from '../simulated-cluster.ts';
+import { Answers, S3Client, VmDisk } from './clients.ts';
+import { type MachineShape, Machines } from './machines.ts';
+import { rules } from './rules.ts';
+import {
+  cacheBytes,
+  controlPlaneBytes,
+  copyBytes,
+  hdd,
+  machineMemoryBytes,
+  memoryScale,
+  osdRestBytes,
+  otherBytes,
+  pieceBytes,
+  ssd,
+} from './scale.ts';
+import type { Row, Sample, Story } from './timeline.ts';
+
+const isCeph = rules === 'ceph';
+
+/** Five nodes: three controllers that are workers too, a hard disk each, and a solid-state disk in three. */
+const nodes: readonly MachineShape[] = [0, 1, 2, 3, 4].map((at) => ({
+  name: `node-${at + 1}`,
+  osds: (at < 3 ? [at, 5 + at] : [at]) as OsdId[],
+  memoryBytes: machineMemoryBytes,
+  otherBytes,
+  controlPlaneBytes: at < 3 ? controlPlaneBytes : 0,
+}));
+const osdCount = 8;
+const hosts = Array.from(
+  { length: osdCount },
+  (_, id) => nodes.find(({ osds }) => osds.includes(id as OsdId))?.name as string,
+);
+
+/** The one that the S3 pool was made with. */
+const firstLayout = 1;
+
+const vmPool = 'vms';
+const s3Pool = 'data';
+
+/** Between two looks of the checkers, in events: this run is long. */
+const checkEvery = 32;
+
+/** Writes of the copy under way at once. */
+const copyDepth = 8;
+
+/** While the copy runs, one machine after another answers nothing for so long. */
+const stallMs = 9000;
+const stallEveryMs = 14_000;
+const stalling = ['node-4', 'node-5', 'node-1', 'node-4', 'node-2', 'node-5', 'node-3'];
+
+export async function playPostMortem(onRow: (row: Row) => void = () => {}): Promise<Story> {
+  const play = new PostMortem(onRow);
+  return play.play();
+}
+
+class PostMortem {
+  readonly #cluster: SimulatedCluster;
+  readonly #machines: Machines;
+  readonly #answers: Answers;
+  readonly #invariants: Invariants;
+  readonly #rows: Row[] = [];
+  readonly #samples: Sample[] = [];
+  readonly #onRow: (row: Row) => void;
+  readonly #disks: VmDisk[] = [];
+  readonly #s3: S3Client[] = [];
+  #copy: VmDisk | undefined;
+  #isOver = false;
+  #pgs: readonly PgId[] = [];
+  #markedLost = 0;
+  #lost = 0;
+  #sampled = { served: 0, failed: 0 };
+
+  constructor(onRow: (row: Row) => void) {
+    this.#onRow = onRow;
+    this.#cluster = new SimulatedCluster({
+      seed: 14433,
+      osdCount,
+      hosts,
+      pools: [
+        { name: '.index', geometry: copies(3, 2), failureDomain: 'host', pgCount: 4 },
+        { name: s3Pool, geometry: erasure(2, 1), failureDomain: 'host', pgCount: 16 },
+        { name: vmPool, geometry: copies(3, 2), failureDomain: 'host', pgCount: 16 },
+      ],
+      methods: s3Methods,
+      mediumOf: (id) => (id < 5 ? hdd : ssd),
+      cacheBytes,
+    });
+    this.#machines = new Machines(this.#cluster, { shapes: nodes, memoryScale, osdRestBytes });
+    this.#answers = new Answers(this.#cluster.scheduler);
+    this.#invariants = new Invariants(this.#cluster);
+  }
+
+  async play(): Promise<Story> {
+    await this.#evening();
+    await this.#copyIn();
+    await this.#night();
+    await this.#morning();
+    await this.#giveUpTwo();
+    await this.#readEverything();
+    await this.#editProfile();
+    await this.#end();
+    return this.#story();
+  }
+
+  // ——— the story ———
+
+  async #evening(): Promise<void> {
+    const cluster = this.#cluster;
+    await cluster.start();
+    this.#pgs = [...cluster.monitor.records.keys()];
+    if (!isCeph) this.#checkNowAndThen();
+    this.#machines.start();
+    const gateway = await cluster.gateway({
+      garbageGraceMs: 10_000,
+      garbageIntervalMs: 3000,
+      migrateIntervalMs: 1000,
+    });
+    const { client } = await cluster.clientProcess();
+    const answers = this.#answers;
+    for (let at = 0; at < 3; at++) {
+      this.#disks.push(new VmDisk({ client, answers, pool: vmPool, seed: 1_000_000 * (at + 1) }));
+      this.#s3.push(
+        new S3Client({ gateway, answers, prefix: `album-${at}`, seed: 1_000_000 * (at + 5) }),
+      );
+    }
+    const [bucket] = this.#s3;
+    if (bucket !== undefined) await cluster.settle(bucket.makeBucket(), 'a bucket');
+    for (const disk of this.#disks)
+      for (let count = 0; count < 10; count++) await cluster.settle(disk.write(), 'a write');
+    for (const s3 of this.#s3)
+      for (let at = 0; at < 40; at++) await cluster.settle(s3.put(at), 'a put');
+    this.#sample();
+    for (const user of [...this.#disks, ...this.#s3]) void user.use(() => this.#isOver);
+    await cluster.scheduler.run(10_000);
+    this.#row('five nodes serve VMs (three copies) and S3 (2+1)');
+  }
+
+  /** 300 GiB come in, and machines stall under it in turn. */
+  async #copyIn(): Promise<void> {
+    const { scheduler } = this.#cluster;
+    const { client } = await this.#cluster.clientProcess();
+    const copy = new VmDisk({ client, answers: this.#answers, pool: vmPool, seed: 9_000_000 });
+    this.#copy = copy;
+    let left = Math.ceil(copyBytes / pieceBytes);
+    let failures = 0;
+    const write = async (): Promise<void> => {
+      while (left > 0 && failures < 3 * copyDepth) {
+        if (await copy.write()) left--;
+        else failures++;
+      }
+    };
+    let isDone = false;
+    const done = Promise.all(Array.from({ length: copyDepth }, write)).then(() => {
+      isDone = true;
+    });
+    await scheduler.run(8000);
+    this.#row('a disk of 300 GiB is copied in');
+    for (const name of stalling) {
+      this.#machines.stall(name, stallMs);
+      await scheduler.run(stallEveryMs);
+      this.#row(`${name} stalls under the load`);
+    }
+    if (!isDone) await this.#cluster.settle(done, 'the copy to end', 400_000);
+    this.#row('the copy ends', left > 0 ? 'given up' : 'complete');
+  }
+
+  async #night(): Promise<void> {
+    await this.#cluster.scheduler.run(45_000);
+    const out = this.#cluster.hasMonitor
+      ? this.#cluster.monitor.map.osds.filter((osd) => !osd.in).length
+      : 0;
+    this.#row('night', out > 0 ? `${out} OSDs are out` : '');
+  }
+
+  /** Somebody comes and starts what is dead. */
+  async #morning(): Promise<void> {
+    await this.#machines.restoreControl();
+    await this.#cluster.scheduler.run(45_000);
+    this.#row('morning: what is dead is started');
+  }
+
+  /** The two that look worst: killed most often or, where none was, those that together hold the most alone. */
+  #worstPair(): readonly [OsdId, OsdId] {
+    const { records } = this.#cluster.monitor;
+    const pool = this.#cluster.monitor.map.pools.find(({ name }) => name === s3Pool);
+    let best: readonly [OsdId, OsdId] = [0 as OsdId, 1 as OsdId];
+    let bestScore = -1;
+    for (let a = 0; a < osdCount; a++)
+      for (let b = a + 1; b < osdCount; b++) {
+        if (hosts[a] === hosts[b]) continue;
+        const shared = [...records.values()].filter(
+          ({ pg, slots }) =>
+            pg.startsWith(`${pool?.id}.`) &&
+            [a, b].every((id) => slots.some(({ osd, state }) => osd === id && state === 'in-sync')),
+        ).length;
+        const kills = this.#machines.oomKillsOf(a as OsdId) + this.#machines.oomKillsOf(b as OsdId);
+        const score = kills * 1000 + shared;
+        if (score <= bestScore) continue;
+        bestScore = score;
+        best = [a as OsdId, b as OsdId];
+      }
+    return best;
+  }
+
+  async #giveUpTwo(): Promise<void> {
+    const cluster = this.#cluster;
+    const pair = this.#worstPair();
+    const ids = new Set(pair);
+    const names = pair.map((id) => `osd.${id}`).join(' and ');
+    const what = 'the operator wants two OSDs destroyed and wiped';
+    const refusal = await cluster.settle(
+      cluster.monitor
+        .destroyOsds(ids, (losses) =>
+          requireAccepted(nameOfDestroying(ids), losses, undefined, ['holdfast osd drain']),
+        )
+        .then(
+          () => '',
+          (error: unknown) => String(error),
+        ),
+      'destroying two',
+    );
+    if (refusal !== '') {
+      const lost = refusal.match(/LOST/g)?.length ?? 0;
+      await cluster.scheduler.run(10_000);
+      this.#row(
+        what,
+        `refused for ${names}, ${lost} placement groups would be lost; they stay, and serve`,
+      );
+      return;
+    }
+    for (const id of pair) {
+      this.#machines.setStopped(id, true);
+      await cluster.settle(
+        cluster.monitor.wipeOsd(id, () => {}),
+        'wiping',
+      );
+      const osd = cluster.osds[id];
+      await cluster.settle(
+        cluster.monitor.undestroyOsds(new Set([id])).catch(() => {}),
+        'again',
+      );
+      if (osd !== undefined) await cluster.replaceDisk(id);
+      this.#machines.setStopped(id, false);
+    }
+    await cluster.scheduler.run(60_000);
+    this.#row(what, `done, ${names}; they come back empty, to be healed`);
+    await this.#markLost();
+  }
+
+  async #markLost(): Promise<void> {
+    const cluster = this.#cluster;
+    const { monitor } = cluster;
+    const dead = [...monitor.records.values()].filter(
+      (record) => cluster.osdOf(record.primary)?.osd?.primaryOf(record.pg)?.isServing !== true,
+    );
+    for (const { pg } of dead) {
+      const how = { kind: 'mark-lost', acceptedBy: 'the operator' } as const;
+      const done = monitor
+        .beginAgain([pg], how, () => {})
+        .then(
+          () => true,
+          () => false,
+        );
+      if (await cluster.settle(done, 'marking lost')) this.#markedLost++;
+    }
+    await cluster.scheduler.run(60_000);
+    this.#row(
+      'placement groups that nobody serves are marked lost',
+      `${this.#markedLost} of ${dead.length}`,
+    );
+  }
+
+  /** Everything that was ever acknowledged. */
+  async #readEverything(): Promise<void> {
+    const reads: (() => Promise<boolean>)[] = [];
+    for (const disk of [...this.#disks, ...(this.#copy === undefined ? [] : [this.#copy])])
+      for (let at = 0; at < disk.pieces.length; at++) reads.push(() => disk.read(at));
+    for (const s3 of this.#s3) for (const key of s3.keys.keys()) reads.push(() => s3.get(key));
+    let failed = 0;
+    const total = reads.length;
+    const work = async (): Promise<void> => {
+      for (let read = reads.shift(); read !== undefined; read = reads.shift())
+        if (!(await read())) failed++;
+    };
+    await this.#cluster.settle(
+      Promise.all(Array.from({ length: 16 }, work)),
+      'everything to be read',
+      3_000_000,
+    );
+    this.#lost = Math.max(this.#lost, failed);
+    this.#objects = total;
+    this.#row('everything is read', `${total - failed} of ${total} are there`);
+  }
+  #objects = 0;
+
+  /** 2+1 is to be 3+2, and the profile is edited as it stands in the map. */
+  async #editProfile(): Promise<void> {
+    const { scheduler, monitor } = this.#cluster;
+    for (const record of monitor.records.values()) monitor.scrub([record.pg], true);
+    await scheduler.run(20_000);
+    this.#row('a deep scrub');
+    await this.#editMap(erasure(3, 2));
+    await scheduler.run(30_000);
+    const refusing = [...this.#osdsAlive()].length;
+    this.#row(
+      'the profile is edited in place, 2+1 to 3+2',
+      isCeph ? '' : `${refusing} OSDs serve on by the map before, and say so`,
+    );
+    if (!isCeph) {
+      await this.#editMap(erasure(2, 1));
+      await scheduler.run(10_000);
+      this.#row('the edit is taken back');
+      await this.#cluster.settle(
+        this.#cluster.monitor.setPoolLayout(s3Pool, { geometry: erasure(3, 2) }),
+        'the change',
+      );
+      const pool = () => this.#cluster.monitor.map.pools.find(({ name }) => name === s3Pool);
+      await this.#cluster.until(
+        'the pool to have one layout',
+        () => pool()?.layouts.length === 1,
+        600_000,
+      );
+      this.#row('holdfast pool set data --erasure 3+2', 'moved, while clients went on');
+      return;
+    }
+    for (const id of [3, 0]) {
+      const osd = this.#cluster.osds[id];
+      if (osd?.process !== undefined) this.#cluster.killOsd(id);
+      await scheduler.run(30_000);
+      this.#row('an OSD is restarted');
+    }
+  }
+
+  #osdsAlive() {
+    return this.#cluster.osds.filter(({ process }) => process?.isAlive === true);
+  }
+
+  /** As a person with the right tool would: nothing looks at it on the way. */
+  async #editMap(geometry: Geometry): Promise<void> {
+    const cluster = this.#cluster;
+    const { fsid } = cluster.monitor.map;
+    cluster.killMonitor({ power: false });
+    const files = cluster.copyMapStore();
+    const edit = async (): Promise<void> => {
+      const store = await EmbeddedMapStore.open(files, 'store');
+      const before = await loadState(store, fsid, () => {
+        throw new Error('the store has an id');
+      });
+      if (before === undefined) throw new Error('the map store is empty');
+      const pools = before.map.pools.map((pool) =>
+        pool.name === s3Pool
+          ? {
+              ...pool,
+              layouts: pool.layouts.map((layout) =>
+                layout.id === firstLayout ? { ...layout, geometry } : layout,
+              ),
+            }
+          : pool,
+      );
+      const map = { ...before.map, epoch: (before.map.epoch + 1) as Epoch, pools };
+      await store.transact(putsFor(before, { ...before, map }));
+      await store.close();
+    };
+    await cluster.settle(edit(), 'the edit');
+    cluster.putMapStore(files);
+    await cluster.startMonitor();
+  }
+
+  async #end(): Promise<void> {
+    await this.#cluster.scheduler.run(20_000);
+    if (!isCeph) {
+      await this.#cluster.untilClean(300_000);
+      await this.#readEverything();
+    }
+    this.#isOver = true;
+    this.#row('the end');
+  }
+
+  // ——— what is kept of it ———
+
+  #checkNowAndThen(): void {
+    let events = 0;
+    this.#cluster.scheduler.afterEach = () => {
+      if (++events % checkEvery === 0) this.#invariants.check();
+    };
+  }
+
+  #pgsServing(): number {
+    const current = this.#cluster.hasMonitor ? this.#cluster.monitor.records : undefined;
+    if (current !== undefined) this.#pgs = [...current.keys()];
+    return this.#pgs.filter((pg) =>
+      this.#cluster.osds.some(
+        ({ osd, process }) => process?.isPaused !== true && osd?.primaryOf(pg)?.isServing === true,
+      ),
+    ).length;
+  }
+
+  #sight() {
+    return {
+      osdsUp: this.#osdsAlive().filter(({ osd }) => osd !== undefined).length,
+      pgsServing: this.#pgsServing(),
+      controlled: this.#machines.isControlled,
+    };
+  }
+
+  #sample(): void {
+    const { servedInAll, failedInAll } = this.#answers;
+    const { scheduler } = this.#cluster;
+    this.#samples.push({
+      atMs: Math.round(scheduler.now()),
+      ...this.#sight(),
+      served: servedInAll - this.#sampled.served,
+      failed: failedInAll - this.#sampled.failed,
+      memoryBytes: Math.round(this.#machines.usedBytesNow),
+    });
+    this.#sampled = { served: servedInAll, failed: failedInAll };
+    if (!this.#isOver) scheduler.after(1000, 'sample', () => this.#sample());
+  }
+
+  #row(what: string, outcome = ''): void {
+    const row: Row = {
+      atMs: Math.round(this.#cluster.scheduler.now()),
+      what,
+      outcome,
+      ...this.#answers.take(),
+      ...this.#sight(),
+      memoryBytesMost: Math.round(this.#machines.usedBytesMost),
+    };
+    this.#machines.usedBytesMost = 0;
+    this.#rows.push(row);
+    this.#onRow(row);
+  }
+
+  #story(): Story {
+    const machines = this.#machines;
+    const answers = this.#answers;
+    return {
+      rules,
+      osds: osdCount,
+      pgs: this.#pgs.length,
+      machineMemoryBytes,
+      rows: this.#rows,
+      samples: this.#samples,
+      verdict: {
+        objects: this.#objects,
+        objectsLost: this.#lost,
+        pgsLost: this.#markedLost,
+        oomKills: machines.oomKills,
+        controlPlanesLost: machines.controlPlanesLost,
+        crashes: machines.crashes,
+        unservedSeconds: this.#samples.filter(({ served }) => served === 0).length,
+        storageHalted: this.#pgsServing() === 0,
+        served: answers.servedInAll,
+        failed: answers.failedInAll,
+        waitedMsMost: Math.round(answers.waitedMsMostOfAll),
+      },
+    };
+  }
+}
