@@ -11,17 +11,21 @@ if (major < 20 || (major === 20 && minor < 12)) {
   );
   process.exitCode = 2;
 } else {
-  import('../cli/program.ts')
-    .then((program) => program.runCommandLine(process.argv.slice(2)))
-    .then(
-      (code) => {
-        process.exitCode = code;
-      },
-      (error) => {
-        process.stderr.write(
-          `holdfast: ${error instanceof Error && error.stack ? error.stack : String(error)}\n`,
-        );
-        process.exitCode = 1;
-      },
-    );
+  const words = process.argv.slice(2);
+  // The simulator is loaded for `sim` alone.
+  const run =
+    words[0] === 'sim'
+      ? import('./sim-command.ts').then((sim) => sim.runSimCommand(words.slice(1)))
+      : import('../cli/program.ts').then((program) => program.runCommandLine(words));
+  run.then(
+    (code) => {
+      process.exitCode = code;
+    },
+    (error) => {
+      process.stderr.write(
+        `holdfast: ${error instanceof Error && error.stack ? error.stack : String(error)}\n`,
+      );
+      process.exitCode = 1;
+    },
+  );
 }

@@ -6,13 +6,12 @@
 // `--from`: goes on with the first bug whose name has these words; `--minutes`: at most, for each bug.
 
 import { spawn, spawnSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { cpus, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { cpus } from 'node:os';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import type { RunResult } from '../sim/run.ts';
-import { type Tooth, teeth } from '../sim/teeth/teeth.ts';
+import { teeth } from '../sim/teeth/teeth.ts';
+import { ScratchBuild } from './scratch-build.ts';
 
 const { values } = parseArgs({
   options: {
@@ -26,33 +25,8 @@ const seedsMax = Number(values.seeds);
 const toothMs = Number(values.minutes) * 60_000;
 const workers = Math.max(1, cpus().length);
 
-const scratch = mkdtempSync(join(tmpdir(), 'holdfast-teeth-'));
-for (const name of ['tsconfig.json', 'package.json']) cpSync(name, join(scratch, name));
-symlinkSync(join(process.cwd(), 'node_modules'), join(scratch, 'node_modules'));
-
-/** Why it could not be planted; undefined when it was. */
-function plant(tooth: Tooth): string | undefined {
-  rmSync(join(scratch, 'src'), { recursive: true, force: true });
-  cpSync('src', join(scratch, 'src'), { recursive: true });
-  for (const { file, find, replace } of tooth.patches) {
-    const path = join(scratch, file);
-    const text = readFileSync(path, 'utf8');
-    const times = text.split(find).length - 1;
-    if (times !== 1) return `no longer applies: ${times} times in ${file}: ${find}`;
-    writeFileSync(
-      path,
-      text.replace(find, () => replace),
-    );
-  }
-  const compiler = join('node_modules', 'typescript', 'bin', 'tsc');
-  const built = spawnSync(process.execPath, [compiler, '-p', 'tsconfig.json', '--noCheck'], {
-    cwd: scratch,
-    encoding: 'utf8',
-  });
-  return built.status === 0 ? undefined : `does not compile: ${built.stdout.slice(0, 500)}`;
-}
-
-const simPath = join(scratch, 'dist', 'bin', 'sim.js');
+const scratch = new ScratchBuild('teeth');
+const simPath = scratch.pathOf('bin', 'sim.js');
 
 function runScenario(name: string): string | undefined {
   const run = spawnSync(process.execPath, [simPath, '--scenario', name], {
@@ -114,7 +88,7 @@ const begin = Math.max(
 );
 for (const tooth of teeth.slice(begin)) {
   if (!tooth.name.includes(values.only)) continue;
-  const fault = plant(tooth);
+  const fault = scratch.build(tooth.patches);
   const caught =
     fault !== undefined
       ? undefined
@@ -127,6 +101,6 @@ for (const tooth of teeth.slice(begin)) {
     `${caught === undefined ? 'BLIND ' : 'caught'} ${tooth.name} (${tooth.breaks}): ${caught ?? fault ?? 'not caught'}`,
   );
 }
-rmSync(scratch, { recursive: true, force: true });
+scratch.remove();
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed > 0 ? 1 : 0;

@@ -1,13 +1,15 @@
 // The simulator's runner: `npm run sim -- --seed N [--count C] [--step S] [--seconds S] [--trace]`, or `--scenario
 // NAME`; `--renew-recordings` keeps what the scenarios tell (sim/recording.ts). Prints a
 // line a seed that fails, with the command that repeats it, and a summary; with `--lines`, a line of JSON a
-// seed for the programs that run many (sim-fleet.ts).
+// seed for the programs that run many (sim-fleet.ts). With `--scenario NAME` one directed scenario; the one named
+// post-mortem prints its timeline, as JSON with `--json`, and can be played by other rules: `--rules ceph`.
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { difference, record } from '../sim/recording.ts';
 import { type RunResult, runSeed } from '../sim/run.ts';
 import { scenarios } from '../sim/scenarios.ts';
+import { postMortem, runPostMortem } from './sim-post-mortem.ts';
 
 const { values } = parseArgs({
   options: {
@@ -20,6 +22,8 @@ const { values } = parseArgs({
     trace: { type: 'boolean', default: false },
     lines: { type: 'boolean', default: false },
     'renew-recordings': { type: 'boolean', default: false },
+    rules: { type: 'string', default: 'holdfast' },
+    json: { type: 'boolean', default: false },
   },
 });
 
@@ -112,5 +116,6 @@ async function runSeeds(): Promise<number> {
 }
 
 if (values['renew-recordings']) await renewRecordings(values.scenario);
+else if (values.scenario === postMortem) process.exitCode = await runPostMortem(values);
 else if (values.scenario !== undefined) await runScenario(values.scenario);
 else process.exitCode = (await runSeeds()) > 0 ? 1 : 0;

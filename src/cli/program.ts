@@ -34,6 +34,7 @@ export function buildProgram(setExitCode: (code: number) => void): Command {
   const program = new Command('holdfast')
     .description('Cluster storage for a few machines: S3 on replicated and erasure-coded pools.')
     .version(productVersion())
+    .addHelpText('after', '\nThe simulator: holdfast sim --help')
     .showSuggestionAfterError(false)
     .configureOutput({ outputError: () => undefined })
     .exitOverride();

@@ -1,12 +1,12 @@
-// What the leader does about records that a map edited by hand, and back, left behind.
+// What the leader makes of records that others left behind: a map edited by hand, disks that went and came back.
 
 import { deepEqual, equal } from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Uuid } from '../base/ids.ts';
+import type { OsdId, Uuid } from '../base/ids.ts';
 import type { ClusterMap } from '../map/cluster-map.ts';
-import { erasure, type Geometry } from '../map/geometry.ts';
+import { copies, erasure, type Geometry } from '../map/geometry.ts';
 import { recordFault } from '../map/map-fault.ts';
-import { nextRecord, type PgRecord } from '../map/pg-record.ts';
+import { nextRecord, type PgRecord, type Slot, type SlotState } from '../map/pg-record.ts';
 import { initialState } from './initial.ts';
 import { plan, retarget } from './planner.ts';
 
@@ -26,25 +26,55 @@ function planned(map: ClusterMap, record: PgRecord): PgRecord {
   return plan(map, records, nonce)[0] ?? (records.get(record.pg) as PgRecord);
 }
 
-test('slots that the geometry has no shard for are dropped once the map is as it was', () => {
+function stateOf(geometry: Geometry): { readonly map: ClusterMap; readonly record: PgRecord } {
   const disks = [0, 1, 2, 3, 4].map((id) => ({
     uuid: uuidOf(id),
     host: `host-${id}`,
     capacityBytes: 2 ** 30,
   }));
-  const pools = [
-    { name: 'data', geometry: erasure(2, 1), failureDomain: 'host', pgCount: 1 },
-  ] as const;
-  const state = initialState({
-    fsid: uuidOf(99),
-    disks,
-    pools,
-    users: [],
-    nonce,
-    storeId: uuidOf(98),
+  const pools = [{ name: 'data', geometry, failureDomain: 'host', pgCount: 1 }] as const;
+  const ids = { fsid: uuidOf(99), storeId: uuidOf(98) };
+  const state = initialState({ ...ids, disks, pools, users: [], nonce });
+  const osds = state.map.osds.map((osd) => ({ ...osd, up: true }));
+  const [record] = [...state.records.values()] as [PgRecord];
+  return { map: { ...state.map, osds }, record };
+}
+
+test('who is back takes its place again from a stand-in that is not filled, where writes wait for it', () => {
+  const { map, record } = stateOf(copies(3, 2));
+  const others = map.osds.filter(({ id }) => !record.target.includes(id));
+  const at = (index: number, id: number, state: SlotState): Slot => ({
+    osd: id as OsdId,
+    uuid: uuidOf(id),
+    index,
+    state,
+    asOf: 0,
   });
-  const map = { ...state.map, osds: state.map.osds.map((osd) => ({ ...osd, up: true })) };
-  const [before] = [...state.records.values()] as [PgRecord];
+  const [first, second, third] = record.target as [OsdId, OsdId, OsdId];
+  const [fourth, fifth] = others.map(({ id }) => id) as [OsdId, OsdId];
+  const slots = [
+    at(0, first, 'in-sync'),
+    at(1, second, 'eligible'),
+    at(2, third, 'stale'),
+    at(1, fourth, 'joining'),
+    at(2, fifth, 'joining'),
+  ];
+  const away = { ...record, slots, primary: uuidOf(first), target: [first, fourth, fifth] };
+  const next = planned(map, away);
+  deepEqual(next.target, record.target);
+  deepEqual(
+    next.slots.map(({ state }) => state),
+    ['in-sync', 'joining', 'joining', 'joining', 'joining'],
+  );
+  // Not while it is down, and not where enough are in-sync: a stand-in that is being filled goes on then.
+  const down = map.osds.map((osd) => (osd.id === second ? { ...osd, up: false } : osd));
+  deepEqual(planned({ ...map, osds: down }, away).target, [first, fourth, third]);
+  const whole = slots.map((slot) => (slot.osd === fourth ? { ...slot, state: 'in-sync' } : slot));
+  deepEqual(planned(map, { ...away, slots: whole as Slot[] }).target, away.target);
+});
+
+test('slots that the geometry has no shard for are dropped once the map is as it was', () => {
+  const { map, record: before } = stateOf(erasure(2, 1));
   const during = planned(withGeometry(map, erasure(3, 2)), before);
   equal(during.slots.length, 5);
   equal(recordFault(during, map), '5 targets for erasure 2+1');

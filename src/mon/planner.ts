@@ -7,6 +7,7 @@ import { parsePgId } from '../base/ids.ts';
 import {
   activeLayout,
   type ClusterMap,
+  domainOf,
   findLayout,
   findOsd,
   type Layout,
@@ -22,6 +23,7 @@ import {
   nextRecord,
   type PgRecord,
   type Slot,
+  slotOf,
   slotsIn,
 } from '../map/pg-record.ts';
 import { computeTargets, replaceAbsent } from '../map/placement.ts';
@@ -129,7 +131,39 @@ function withStandIns(
   const up = { ...map, osds: map.osds.map((osd) => ({ ...osd, in: osd.in && osd.up })) };
   const held = (osd: OsdId): number | undefined =>
     record.slots.find((slot) => slot.osd === osd)?.index;
-  return replaceAbsent(up, layout, { pg: record.pg, target, held });
+  const back = withReturned(up, layout, record, target);
+  return replaceAbsent(up, layout, { pg: record.pg, target: back, held });
+}
+
+/**
+ * Who was away and is back lacks little, or nothing: it takes its place again from a stand-in that has yet to be
+ * filled. `map` has only those in that are up.
+ */
+function withReturned(
+  map: ClusterMap,
+  layout: Layout,
+  record: PgRecord,
+  target: readonly OsdId[],
+): readonly OsdId[] {
+  const domainOfId = (id: OsdId): string | undefined => {
+    const osd = findOsd(map, id);
+    return osd === undefined ? undefined : domainOf(osd, layout.rule.failureDomain);
+  };
+  return target.map((id, index) => {
+    if (slotOf(record, findOsd(map, id)?.uuid ?? ('' as Uuid))?.state === 'in-sync') return id;
+    const taken = new Set(target.filter((_, at) => at !== index).map(domainOfId));
+    const isBack = (slot: Slot): boolean => {
+      const osd = findOsd(map, slot.osd);
+      return (
+        slot.index === index &&
+        osd?.in === true &&
+        osd.uuid === slot.uuid &&
+        !taken.has(domainOfId(slot.osd))
+      );
+    };
+    const back = slotsIn(record, 'eligible').find(isBack) ?? slotsIn(record, 'stale').find(isBack);
+    return back?.osd ?? id;
+  });
 }
 
 /** The record with stand-ins among its targets, where it is stuck without them; itself when it is not. */

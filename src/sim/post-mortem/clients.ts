@@ -22,6 +22,13 @@ export interface ClientCounts {
 /** So long somebody waits before calling it failed. */
 const patienceMs = 30_000;
 
+/** Each client asks this often, and waits for at most so many answers at once. */
+const stepMs = 400;
+const openMax = 24;
+
+/** Of one S3 client. */
+export const keysMax = 40;
+
 export class Answers {
   readonly #scheduler: Scheduler;
   readonly #waiting = new Map<number, number>();
@@ -105,6 +112,7 @@ export class VmDisk {
   readonly problems: string[] = [];
   #seeds: number;
   #reads = 0;
+  #open = 0;
 
   constructor(parts: {
     client: ClusterClient;
@@ -141,11 +149,14 @@ export class VmDisk {
     return false;
   }
 
-  /** A VM at work. */
+  /** A VM at work: it asks on while it waits. */
   async use(isOver: () => boolean): Promise<void> {
     for (let step = 0; !isOver(); step++) {
-      await (step % 8 === 0 ? this.write() : this.read());
-      await this.#answers.pause(400);
+      if (this.#open < openMax) {
+        this.#open++;
+        void (step % 8 === 0 ? this.write() : this.read()).finally(() => this.#open--);
+      }
+      await this.#answers.pause(stepMs);
     }
   }
 }
@@ -158,6 +169,7 @@ export class S3Client {
   /** What each key may hold: what was acknowledged last, and what was tried since. */
   readonly keys = new Map<string, number[]>();
   readonly problems: string[] = [];
+  readonly #open = new Set<string>();
   #seeds: number;
 
   constructor(parts: {
@@ -205,12 +217,17 @@ export class S3Client {
     return false;
   }
 
+  /** It asks on while it waits, but one at a time of each key. */
   async use(isOver: () => boolean): Promise<void> {
     for (let step = 0; !isOver(); step++) {
-      const names = [...this.keys.keys()];
-      if (step % 4 === 0) await this.put(step % 40);
-      else await this.get(names[(step * 31) % names.length] as string);
-      await this.#answers.pause(400);
+      const at = (step * 7) % keysMax;
+      const key = `${this.#prefix}-${at}`;
+      if (!this.#open.has(key) && this.#open.size < openMax) {
+        this.#open.add(key);
+        const work = step % 4 === 0 ? this.put(at) : this.get(key);
+        void work.finally(() => this.#open.delete(key));
+      }
+      await this.#answers.pause(stepMs);
     }
   }
 }

@@ -43,6 +43,9 @@ interface Fate {
 /** Between two looks at memory, in milliseconds: what grows faster is killed a moment late, as in life. */
 const lookMs = 50;
 
+/** Of a machine on which nothing else runs. */
+const systemBytes = 2 ** 30;
+
 /** The control plane restarts after this, and twice as long each further time. */
 const restartMs = 5000;
 const restartMsMax = 40_000;
@@ -54,8 +57,11 @@ export class Machines {
   readonly #machines: readonly Machine[];
   readonly #fates = new Map<OsdId, Fate>();
   #isMonitorStarting = false;
-  /** Told what happened, in words. */
-  onEvent: (what: string) => void = () => {};
+  #othersBytes = Number.POSITIVE_INFINITY;
+  /** Since they were taken last: who was killed for want of memory, and who crashed. */
+  readonly #killed: string[] = [];
+  readonly #crashedNow = new Set<string>();
+  #monitorsWent = false;
   oomKills = 0;
   crashes = 0;
   /** Why each OSD crashed last. */
@@ -91,13 +97,22 @@ export class Machines {
     return alive.length * 2 > controllers.length;
   }
 
-  oomKillsOf(osd: OsdId): number {
-    return this.#fate(osd).oomKills;
+  /** In words; what is told is not told again. */
+  takeDeaths(): readonly string[] {
+    const killed = this.#killed.splice(0);
+    const crashed = [...this.#crashedNow].sort();
+    this.#crashedNow.clear();
+    const went = this.#monitorsWent;
+    this.#monitorsWent = false;
+    return [
+      ...(killed.length === 0 ? [] : [`out of memory, killed: ${countedNames(killed)}`]),
+      ...(went ? ['the monitors are gone with two controllers, and nobody restarts anything'] : []),
+      ...(crashed.length === 0 ? [] : [`${countedNames(crashed)} crash`]),
+    ];
   }
 
-  /** Down now, and killed often of late: what an operator calls dead. */
-  deathsOf(osd: OsdId): number {
-    return this.#fate(osd).deaths;
+  oomKillsOf(osd: OsdId): number {
+    return this.#fate(osd).oomKills;
   }
 
   /** Of the machine that uses most now. */
@@ -107,7 +122,9 @@ export class Machines {
 
   /** Of a machine now, as the story counts. */
   #usedBytes({ shape, hasControlPlane }: Machine): number {
-    let used = shape.otherBytes + (hasControlPlane ? shape.controlPlaneBytes : 0);
+    let used =
+      Math.min(shape.otherBytes, this.#othersBytes) +
+      (hasControlPlane ? shape.controlPlaneBytes : 0);
     for (const id of shape.osds) used += this.#osdBytes(this.#osd(id));
     return used;
   }
@@ -152,9 +169,7 @@ export class Machines {
     }
     if (!this.isControlled && this.#cluster.hasMonitor) {
       this.#cluster.killMonitor({ power: false });
-      this.onEvent(
-        'most controllers are gone, and with them the monitors: nobody restarts anything',
-      );
+      this.#monitorsWent = true;
     }
     if (this.isControlled) this.#restartDead();
   }
@@ -173,13 +188,13 @@ export class Machines {
       machine.hasControlPlane = false;
       this.controlPlanesLost++;
       this.oomKills++;
-      this.onEvent(`OOM on ${shape.name}: its control plane is killed`);
+      this.#killed.push(`the control plane of ${shape.name}`);
       return true;
     }
     if (largest === undefined) return false;
     this.oomKills++;
     this.#fate(largest.id).oomKills++;
-    this.onEvent(`OOM on ${shape.name}: osd.${largest.id} is killed`);
+    this.#killed.push(`osd.${largest.id}`);
     this.#died(largest);
     return true;
   }
@@ -187,7 +202,7 @@ export class Machines {
   #crashed(osd: SimulatedOsd, reason: string): void {
     this.crashes++;
     this.crashReasons.set(osd.id, reason);
-    this.onEvent(`osd.${osd.id} crashes`);
+    this.#crashedNow.add(`osd.${osd.id}`);
     this.#died(osd);
   }
 
@@ -237,6 +252,11 @@ export class Machines {
     }
   }
 
+  /** What else ran on the machines is stopped, to make room for the OSDs. */
+  stopOthers(): void {
+    this.#othersBytes = Math.min(this.#othersBytes, systemBytes);
+  }
+
   /** Somebody goes to the machines: control planes run again, and with them everything else. */
   async restoreControl(): Promise<void> {
     for (const machine of this.#machines)
@@ -261,4 +281,14 @@ export class Machines {
       this.#cluster.scheduler.after(forMs, 'stall ends', () => process.resume());
     }
   }
+}
+
+/** Each name once, with how often where that is more. */
+function countedNames(names: readonly string[]): string {
+  const counts = new Map<string, number>();
+  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
+  return [...counts]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, times]) => (times === 1 ? name : `${name} (${times} times)`))
+    .join(', ');
 }

@@ -13,7 +13,7 @@ import { loadState, putsFor } from '../../mon/state.ts';
 import { s3Methods } from '../../s3/index/methods.ts';
 import { Invariants } from '../invariants.ts';
 import { SimulatedCluster } from '../simulated-cluster.ts';
-import { Answers, S3Client, VmDisk } from './clients.ts';
+import { Answers, keysMax, S3Client, VmDisk } from './clients.ts';
 import { type MachineShape, Machines } from './machines.ts';
 import { rules } from './rules.ts';
 import {
@@ -59,9 +59,9 @@ const checkEvery = 32;
 const copyDepth = 8;
 
 /** While the copy runs, one machine after another answers nothing for so long. */
-const stallMs = 9000;
-const stallEveryMs = 14_000;
-const stalling = ['node-4', 'node-5', 'node-1', 'node-4', 'node-2', 'node-5', 'node-3'];
+const stallMs = 18_000;
+const stallEveryMs = 25_000;
+const stalling = ['node-4', 'node-5', 'node-1', 'node-4'];
 
 export async function playPostMortem(onRow: (row: Row) => void = () => {}): Promise<Story> {
   const play = new PostMortem(onRow);
@@ -92,9 +92,9 @@ class PostMortem {
       osdCount,
       hosts,
       pools: [
-        { name: '.index', geometry: copies(3, 2), failureDomain: 'host', pgCount: 4 },
-        { name: s3Pool, geometry: erasure(2, 1), failureDomain: 'host', pgCount: 16 },
-        { name: vmPool, geometry: copies(3, 2), failureDomain: 'host', pgCount: 16 },
+        { name: '.index', geometry: copies(3, 2), failureDomain: 'host', pgCount: 2 },
+        { name: s3Pool, geometry: erasure(2, 1), failureDomain: 'host', pgCount: 8 },
+        { name: vmPool, geometry: copies(3, 2), failureDomain: 'host', pgCount: 8 },
       ],
       methods: s3Methods,
       mediumOf: (id) => (id < 5 ? hdd : ssd),
@@ -143,7 +143,7 @@ class PostMortem {
     for (const disk of this.#disks)
       for (let count = 0; count < 10; count++) await cluster.settle(disk.write(), 'a write');
     for (const s3 of this.#s3)
-      for (let at = 0; at < 40; at++) await cluster.settle(s3.put(at), 'a put');
+      for (let at = 0; at < keysMax; at++) await cluster.settle(s3.put(at), 'a put');
     this.#sample();
     for (const user of [...this.#disks, ...this.#s3]) void user.use(() => this.#isOver);
     await cluster.scheduler.run(10_000);
@@ -168,7 +168,7 @@ class PostMortem {
     const done = Promise.all(Array.from({ length: copyDepth }, write)).then(() => {
       isDone = true;
     });
-    await scheduler.run(8000);
+    await scheduler.run(40_000);
     this.#row('a disk of 300 GiB is copied in');
     for (const name of stalling) {
       this.#machines.stall(name, stallMs);
@@ -180,7 +180,7 @@ class PostMortem {
   }
 
   async #night(): Promise<void> {
-    await this.#cluster.scheduler.run(45_000);
+    await this.#cluster.scheduler.run(30_000);
     const out = this.#cluster.hasMonitor
       ? this.#cluster.monitor.map.osds.filter((osd) => !osd.in).length
       : 0;
@@ -190,7 +190,7 @@ class PostMortem {
   /** Somebody comes and starts what is dead. */
   async #morning(): Promise<void> {
     await this.#machines.restoreControl();
-    await this.#cluster.scheduler.run(45_000);
+    await this.#cluster.scheduler.run(30_000);
     this.#row('morning: what is dead is started');
   }
 
@@ -257,19 +257,24 @@ class PostMortem {
       if (osd !== undefined) await cluster.replaceDisk(id);
       this.#machines.setStopped(id, false);
     }
-    await cluster.scheduler.run(60_000);
-    this.#row(what, `done, ${names}; they come back empty, to be healed`);
+    this.#machines.stopOthers();
+    await cluster.scheduler.run(40_000);
+    this.#row(
+      what,
+      `done, ${names}; they come back empty, and other pods are stopped to make room for what heals`,
+    );
     await this.#markLost();
   }
 
   async #markLost(): Promise<void> {
     const cluster = this.#cluster;
+    await this.#machines.restoreControl();
     const { monitor } = cluster;
     const dead = [...monitor.records.values()].filter(
       (record) => cluster.osdOf(record.primary)?.osd?.primaryOf(record.pg)?.isServing !== true,
     );
     for (const { pg } of dead) {
-      const how = { kind: 'mark-lost', acceptedBy: 'the operator' } as const;
+      const how = { kind: 'force-create', acceptedBy: 'the operator' } as const;
       const done = monitor
         .beginAgain([pg], how, () => {})
         .then(
@@ -278,9 +283,9 @@ class PostMortem {
         );
       if (await cluster.settle(done, 'marking lost')) this.#markedLost++;
     }
-    await cluster.scheduler.run(60_000);
+    await cluster.scheduler.run(40_000);
     this.#row(
-      'placement groups that nobody serves are marked lost',
+      'placement groups that nobody serves are given up, and begin empty',
       `${this.#markedLost} of ${dead.length}`,
     );
   }
@@ -310,9 +315,10 @@ class PostMortem {
 
   /** 2+1 is to be 3+2, and the profile is edited as it stands in the map. */
   async #editProfile(): Promise<void> {
+    await this.#machines.restoreControl();
     const { scheduler, monitor } = this.#cluster;
     for (const record of monitor.records.values()) monitor.scrub([record.pg], true);
-    await scheduler.run(20_000);
+    await scheduler.run(10_000);
     this.#row('a deep scrub');
     await this.#editMap(erasure(3, 2));
     await scheduler.run(30_000);
@@ -414,6 +420,7 @@ class PostMortem {
     return {
       osdsUp: this.#osdsAlive().filter(({ osd }) => osd !== undefined).length,
       pgsServing: this.#pgsServing(),
+      pgs: this.#pgs.length,
       controlled: this.#machines.isControlled,
     };
   }
@@ -436,7 +443,7 @@ class PostMortem {
     const row: Row = {
       atMs: Math.round(this.#cluster.scheduler.now()),
       what,
-      outcome,
+      outcome: [outcome, ...this.#machines.takeDeaths()].filter((each) => each !== '').join('; '),
       ...this.#answers.take(),
       ...this.#sight(),
       memoryBytesMost: Math.round(this.#machines.usedBytesMost),
@@ -452,7 +459,6 @@ class PostMortem {
     return {
       rules,
       osds: osdCount,
-      pgs: this.#pgs.length,
       machineMemoryBytes,
       rows: this.#rows,
       samples: this.#samples,

@@ -8,6 +8,8 @@ import { inGibibytes, scaleWords } from './scale.ts';
 export interface Sight {
   readonly osdsUp: number;
   readonly pgsServing: number;
+  /** How many there are; interim layouts bring their own. */
+  readonly pgs: number;
   /** Control planes that run. */
   readonly controlled: boolean;
 }
@@ -47,7 +49,6 @@ export interface Verdict {
 export interface Story {
   readonly rules: Rules;
   readonly osds: number;
-  readonly pgs: number;
   readonly machineMemoryBytes: number;
   readonly rows: readonly Row[];
   readonly samples: readonly Sample[];
@@ -75,7 +76,7 @@ export function cellsOf(story: Story, row: Row): readonly string[] {
     formatSeconds(row.p99Ms),
     formatSeconds(row.waitedMsMost),
     `${row.osdsUp}/${story.osds}${row.controlled ? '' : ', no control'}`,
-    `${row.pgsServing}/${story.pgs}`,
+    `${row.pgsServing}/${row.pgs}`,
     inGibibytes(row.memoryBytesMost),
   ];
 }
@@ -130,4 +131,41 @@ export function markdownOf(story: Story): string {
     line(columns.map((_, at) => (at < 2 ? '---' : '---:'))),
     ...story.rows.map((row) => line(cellsOf(story, row))),
   ].join('\n');
+}
+
+/** What did not come out as it has to by these rules; undefined: all did. */
+export function verdictFault({ rules, rows, verdict }: Story): string | undefined {
+  const wrong: string[] = [];
+  const expect = (isTrue: boolean, what: string): void => {
+    if (!isTrue) wrong.push(what);
+  };
+  if (rules === 'holdfast') {
+    expect(verdict.objectsLost === 0, `${verdict.objectsLost} objects lost`);
+    expect(verdict.pgsLost === 0, `${verdict.pgsLost} placement groups lost`);
+    expect(verdict.oomKills === 0, `${verdict.oomKills} OOM kills`);
+    expect(verdict.crashes === 0, `${verdict.crashes} crashes`);
+    expect(!verdict.storageHalted, 'storage halted');
+    expect(verdict.failed * 100 < verdict.served, `${verdict.failed} operations failed`);
+    expect(
+      rows.every(({ served }) => served > 0),
+      'a part of the story in which nobody was served',
+    );
+  } else {
+    expect(verdict.objectsLost > 0, 'no object lost');
+    expect(verdict.pgsLost > 0, 'no placement group lost');
+    expect(verdict.oomKills > 0, 'no OOM kill');
+    expect(verdict.controlPlanesLost >= 2, 'the control plane was never gone');
+    expect(verdict.storageHalted, 'storage did not halt');
+  }
+  return wrong.length === 0 ? undefined : wrong.join('; ');
+}
+
+/** Where a story is not told as it was recorded; undefined: the same steps in the same order. */
+export function stepsFault(recorded: Story, story: Story): string | undefined {
+  const before = recorded.rows.map(({ what }) => what);
+  const now = story.rows.map(({ what }) => what);
+  const at = before.findIndex((what, index) => what !== now[index]);
+  if (at < 0 && before.length === now.length) return undefined;
+  const place = at < 0 ? before.length : at;
+  return `step ${place + 1} was recorded as '${before[place]}' and is '${now[place]}': npm run sim:story -- --renew records it anew`;
 }
