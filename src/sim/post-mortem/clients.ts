@@ -185,9 +185,9 @@ export class S3Client {
   }
 
   async #request(method: string, path: string, body?: Uint8Array): Promise<Uint8Array> {
-    const { process } = this.#gateway;
+    const { env, http } = this.#gateway.process;
     const call = { method, path, ...(body === undefined ? {} : { body }) };
-    const answer = await process.http.request(signedRequest(call, process.env.wall.nowMs()));
+    const answer = await http.request(signedRequest(call, env.wall.nowMs()));
     if (answer.status !== 200) throw new Error(`${method} ${path}: ${answer.status}`);
     return answer.body;
   }

@@ -31,9 +31,10 @@ export const ssd = { seekMs: 0.2, bytesPerMs: 500_000 / rateScale };
 /** Small machines, in bytes as they are in the story. */
 export const machineMemoryBytes: number = 8 * gibibyte;
 /** API server, etcd, monitor and what else a controller runs. */
-export const controlPlaneBytes: number = 1.6 * gibibyte;
-/** The system and other people's pods. */
-export const otherBytes: number = 4.1 * gibibyte;
+export const controlPlaneBytes: number = 2 * gibibyte;
+/** The system and other people's pods: a controller has fewer of them, since it has its control plane. */
+export const otherBytes: number = 5.7 * gibibyte;
+export const otherBytesOfController: number = 3.7 * gibibyte;
 /** A daemon that holds nothing for anybody: measured, an OSD that leads as many groups as here. */
 export const osdRestBytes: number = 96 * mebibyte;
 /** Of the store's cache, 16 MiB, so that it counts as what it is. */

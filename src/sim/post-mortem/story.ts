@@ -25,6 +25,7 @@ import {
   memoryScale,
   osdRestBytes,
   otherBytes,
+  otherBytesOfController,
   pieceBytes,
   ssd,
 } from './scale.ts';
@@ -37,7 +38,7 @@ const nodes: readonly MachineShape[] = [0, 1, 2, 3, 4].map((at) => ({
   name: `node-${at + 1}`,
   osds: (at < 3 ? [at, 5 + at] : [at]) as OsdId[],
   memoryBytes: machineMemoryBytes,
-  otherBytes,
+  otherBytes: at < 3 ? otherBytesOfController : otherBytes,
   controlPlaneBytes: at < 3 ? controlPlaneBytes : 0,
 }));
 const osdCount = 8;
@@ -344,12 +345,17 @@ class PostMortem {
       this.#row('holdfast pool set data --erasure 3+2', 'moved, while clients went on');
       return;
     }
-    for (const id of [3, 0]) {
-      const osd = this.#cluster.osds[id];
-      if (osd?.process !== undefined) this.#cluster.killOsd(id);
-      await scheduler.run(30_000);
-      this.#row('an OSD is restarted');
-    }
+    const restart = async (what: string, ids: readonly number[]): Promise<void> => {
+      for (const id of ids)
+        if (this.#cluster.osds[id]?.process !== undefined) this.#cluster.killOsd(id);
+      await scheduler.run(20_000);
+      this.#row(what);
+    };
+    await restart('an OSD is restarted', [3]);
+    await restart(
+      'and those that still run',
+      this.#osdsAlive().map(({ id }) => id),
+    );
   }
 
   #osdsAlive() {
