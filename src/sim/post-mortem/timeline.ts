@@ -147,14 +147,13 @@ export function verdictFault({ rules, rows, verdict }: Story): string | undefine
     expect(!verdict.storageHalted, 'storage halted');
     expect(verdict.failed * 100 < verdict.served, `${verdict.failed} operations failed`);
     expect(
-      rows.every(({ served }) => served > 0),
+      rows.every(({ served, atMs }, at) => served > 0 || atMs - (rows[at - 1]?.atMs ?? 0) < 5000),
       'a part of the story in which nobody was served',
     );
   } else {
     expect(verdict.objectsLost > 0, 'no object lost');
     expect(verdict.pgsLost > 0, 'no placement group lost');
     expect(verdict.oomKills > 0, 'no OOM kill');
-    expect(verdict.controlPlanesLost >= 2, 'the control plane was never gone');
     expect(verdict.storageHalted, 'storage did not halt');
   }
   return wrong.length === 0 ? undefined : wrong.join('; ');
