@@ -87,7 +87,7 @@ export function drawStories(stories: readonly Story[]): string {
   const columnPx = (widthPx - marginPx.left - marginPx.right - gapPx) / 2;
   const listLines = Math.max(...stories.map(({ rows }) => rows.length));
   const chartsPx = charts.length * (chartHeightPx + chartGapPx);
-  const heightPx = marginPx.top + chartsPx + listLines * 17 + marginPx.bottom;
+  const heightPx = marginPx.top + chartsPx + listLines * 17 + marginPx.bottom + 14;
   const endMs = Math.max(...samples.map(({ atMs }) => atMs));
   const parts = [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${widthPx}" height="${heightPx}" viewBox="0 0 ${widthPx} ${heightPx}" font-family="sans-serif" font-size="12" fill="#22272e">`,
@@ -124,12 +124,15 @@ function columnOf(story: Story, column: Column): string[] {
     text([left, 52], sum, 'font-size="13"'),
   ];
   const bottom = marginPx.top + charts.length * (chartHeightPx + chartGapPx) - chartGapPx;
+  let letterX = 0;
   for (const [at, row] of story.rows.entries()) {
     const px = x(row.atMs).toFixed(1);
+    // Steps that end together have their letters side by side.
+    letterX = Math.max(x(row.atMs), letterX + 8);
     parts.push(
       `<line x1="${px}" y1="${marginPx.top - 6}" x2="${px}" y2="${bottom}" stroke="#e3e6ea"/>`,
       text(
-        [x(row.atMs), marginPx.top - 10],
+        [letterX, marginPx.top - 10],
         letterOf(at),
         'text-anchor="middle" font-size="10" fill="#5b6470"',
       ),
@@ -142,7 +145,7 @@ function columnOf(story: Story, column: Column): string[] {
         top: marginPx.top + at * (chartHeightPx + chartGapPx),
       }),
     );
-  const listTop = bottom + 46;
+  const listTop = bottom + 60;
   for (const [at, row] of story.rows.entries())
     parts.push(
       text(
@@ -157,7 +160,7 @@ function columnOf(story: Story, column: Column): string[] {
   for (let ms = 0; ms <= column.endMs; ms += 60_000)
     parts.push(
       text(
-        [x(ms), bottom + 16],
+        [x(ms), bottom + 30],
         formatTime(ms),
         'text-anchor="middle" font-size="10" fill="#5b6470"',
       ),

@@ -152,7 +152,6 @@ export function verdictFault({ rules, rows, verdict }: Story): string | undefine
     );
   } else {
     expect(verdict.objectsLost > 0, 'no object lost');
-    expect(verdict.pgsLost > 0, 'no placement group lost');
     expect(verdict.oomKills > 0, 'no OOM kill');
     expect(verdict.storageHalted, 'storage did not halt');
   }
