@@ -453,6 +453,18 @@ export const teeth: readonly Tooth[] = [
     scenario: 'lead-of-who-cannot',
   },
   {
+    name: 'an object that nobody can read keeps its group from its redundancy',
+    breaks: 'convergence (P5)',
+    patches: [
+      {
+        file: link,
+        find: 'if (!isLost || this.version < blobLostSince) throw error;',
+        replace: 'throw error;',
+      },
+    ],
+    scenario: 'lost-object',
+  },
+  {
     name: 'a takeover waits for a connection that has ended',
     breaks: 'convergence',
     patches: [
