@@ -67,6 +67,7 @@ function assessPg(knowledge: MonitorKnowledge, record: PgRecord, now: Instant): 
     draining: layout.drainingSince !== undefined,
     state: stateOf({ record, layout, live, serving, report }),
     serving,
+    handedOver: knowledge.isHandedOver(record.pg),
     writable: serving && hasWriteFloor(record, layout, map),
     clean: isClean(record, layout) && live.length === slotCount(layout.geometry),
     primary: primary?.id ?? null,

@@ -82,6 +82,8 @@ export interface MonitorKnowledge {
   readonly map: ClusterMap;
   readonly records: ReadonlyMap<PgId, PgRecord>;
   reportOf(pg: PgId): HeardPgReport | undefined;
+  /** Its lead was moved on purpose a moment ago: who leads it now may have yet to say so. */
+  isHandedOver(pg: PgId): boolean;
   sightOf(osd: OsdEntry): OsdSight | undefined;
   migrationOf(pool: Pool): MigrationWord | undefined;
   /** Of the gateways that were heard of lately. */

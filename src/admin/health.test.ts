@@ -23,6 +23,7 @@ class Cluster implements MonitorKnowledge {
   map: ClusterMap;
   readonly records: Map<PgId, PgRecord>;
   reportedAt: number = now;
+  handedOver = false;
   usedBytes = 10;
   missing = 0;
   damaged = 0;
@@ -116,6 +117,10 @@ class Cluster implements MonitorKnowledge {
     };
   }
 
+  isHandedOver(): boolean {
+    return this.handedOver;
+  }
+
   migrationOf(): undefined {
     return undefined;
   }
@@ -183,6 +188,9 @@ test('no word from a primary is no service', () => {
   cluster.reportedAt = now - 6000;
   deepEqual(cluster.codes(), ['PG_NOT_SERVING']);
   equal(cluster.health().status, 'HEALTH_ERR');
+  // Whoever was asked to lead it a moment ago has yet to say so.
+  cluster.handedOver = true;
+  deepEqual(cluster.codes(), []);
 });
 
 test('full disks, damage and failed daemons are told', () => {

@@ -105,7 +105,7 @@ function pgFindings(pgs: readonly PgView[]): Finding[] {
       severity: 'ERR',
       summary: (count) => `${countOf(count, 'placement group')} not serving`,
       lines: lines(
-        (pg) => !pg.serving,
+        (pg) => !pg.serving && !pg.handedOver,
         (pg) => `${pg.state}; waits for ${pg.waiting === '' ? 'its primary' : pg.waiting}`,
       ),
     },

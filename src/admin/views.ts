@@ -127,6 +127,8 @@ export interface PgView {
   readonly state: string;
   readonly serving: boolean;
   /** Serving, and above the write floor. */
+  /** Its lead moved on purpose a moment ago: that nobody says yet that it serves is no trouble. */
+  readonly handedOver: boolean;
   readonly writable: boolean;
   readonly clean: boolean;
   readonly primary: number | null;

@@ -47,11 +47,16 @@ export function evenLead(
   return best && nextRecord(best.record, { primary: best.to }, nonce());
 }
 
+/** Who is asked to lead says that it does within so long: a promise, and the next beacon. */
+const handOverMs = 3000;
+
 /** When to look. */
 export class LeadEvener {
   readonly #steadyMs: number;
   readonly #upSince = new Map<OsdId, Instant>();
   #lookedAt = Number.NEGATIVE_INFINITY;
+  /** Groups whose lead moved a moment ago, and when. */
+  readonly #moved = new Map<PgId, Instant>();
 
   constructor(steadyMs: number) {
     this.#steadyMs = steadyMs;
@@ -80,11 +85,17 @@ export class LeadEvener {
       now - (this.#upSince.get(osd.id) ?? now) >= this.#steadyMs && !isStopped(osd.uuid, pg);
     const next = evenLead(map, records, mayLead, nonce);
     if (next === undefined) return undefined;
+    for (const [pg, at] of this.#moved) if (now - at >= handOverMs) this.#moved.delete(pg);
+    this.#moved.set(next.pg, now);
     const before = records.get(next.pg);
     // What happened to it meanwhile comes first.
     return (state) =>
       state.records.get(next.pg) === before
         ? { ...state, records: new Map(state.records).set(next.pg, next) }
         : state;
+  }
+  /** Its lead was moved so lately that nobody may have said yet that it is served. */
+  isMoving(pg: PgId, now: Instant): boolean {
+    return now - (this.#moved.get(pg) ?? Number.NEGATIVE_INFINITY) < handOverMs;
   }
 }

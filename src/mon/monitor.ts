@@ -348,6 +348,10 @@ export class Monitor {
       .map(({ id }) => id);
   }
 
+  isHandedOver(pg: PgId): boolean {
+    return this.#leads.isMoving(pg, this.#env.clock.now());
+  }
+
   reportOf(pg: PgId): HeardPgReport | undefined {
     return this.#pgReports.get(pg);
   }
