@@ -1433,11 +1433,12 @@ export class Primary implements LinkOwner {
   /** Final only when every slot was heard: a member that is away may bring the shards that are wanting. */
   #tooFewShards(blob: BlobId): OsdError {
     const { self, peers, mon } = this.world;
+    // Where a disk that counts is gone, what that means is for the operator to say (`pg mark-lost`).
     const silent = this.#record.slots.filter(
       (slot) =>
         slot.uuid !== self.uuid &&
-        !hasNothing(mon.map, slot) &&
-        peers.openSession(slot.uuid) === undefined,
+        peers.openSession(slot.uuid) === undefined &&
+        (slot.state === 'in-sync' || !hasNothing(mon.map, slot)),
     );
     const detail = `${this.pg}: too few shards of ${formatBlobId(blob)} can be read`;
     if (silent.length > 0)
