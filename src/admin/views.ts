@@ -126,9 +126,9 @@ export interface PgView {
   /** `active+clean`, `active+degraded+recovering`, `down`… */
   readonly state: string;
   readonly serving: boolean;
-  /** Serving, and above the write floor. */
   /** Its lead moved on purpose a moment ago: that nobody says yet that it serves is no trouble. */
   readonly handedOver: boolean;
+  /** Serving, and above the write floor. */
   readonly writable: boolean;
   readonly clean: boolean;
   readonly primary: number | null;

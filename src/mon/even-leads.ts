@@ -17,7 +17,8 @@ const moveMs = 1000;
 
 /**
  * The record whose lead moves next, led from the other disk; undefined when none should: they are even, something is
- * not whole, or a disk is away. `mayLead`: the group, on that disk. Every move makes two disks more alike, so that there is an end.
+ * not whole, or a disk is away. `mayLead`: the group, on that disk. Every move makes two disks more alike, so that there is
+ * an end.
  */
 export function evenLead(
   map: ClusterMap,
@@ -94,6 +95,7 @@ export class LeadEvener {
         ? { ...state, records: new Map(state.records).set(next.pg, next) }
         : state;
   }
+
   /** Its lead was moved so lately that nobody may have said yet that it is served. */
   isMoving(pg: PgId, now: Instant): boolean {
     return now - (this.#moved.get(pg) ?? Number.NEGATIVE_INFINITY) < handOverMs;

@@ -13,7 +13,7 @@ import { Turnstile } from '../base/turnstile.ts';
 import { blobBytesMax } from '../erasure/stripes.ts';
 import type { Layout } from '../map/cluster-map.ts';
 import { findLayout } from '../map/cluster-map.ts';
-import { geometryFault } from '../map/geometry.ts';
+import { geometryFault, slotCount } from '../map/geometry.ts';
 import type { PgRecord } from '../map/pg-record.ts';
 import { slotOf } from '../map/pg-record.ts';
 import type { Incoming, Outgoing } from '../net/session.ts';
@@ -29,7 +29,7 @@ import type { World } from './world.ts';
 const damageTold = 64;
 
 /** Errors that say of a shard on this disk that it is not what was stored. */
-const shardFaults: ReadonlySet<StoreErrorCode> = new Set(['checksum-mismatch', 'too-short']);
+export const shardFaults: ReadonlySet<StoreErrorCode> = new Set(['checksum-mismatch', 'too-short']);
 
 /** What a peer says of a blob must be possible: whoever reads it later computes with it. */
 function requirePossible({ blob, geometry, blobBytes }: BlobFacts): void {
@@ -39,15 +39,17 @@ function requirePossible({ blob, geometry, blobBytes }: BlobFacts): void {
     throw new OsdError('bad-request', `${formatBlobId(blob)} is impossible: ${fault}`);
 }
 
-/** Stored with a wrong length it would be in the way of whoever reads the others. */
-function requireShard(facts: BlobFacts, index: number, bytes: Uint8Array): void {
+/** A shard, where there is one: stored with a wrong length it would be in the way of whoever reads the others. */
+function requireShard(facts: BlobFacts, shard: OwnShard): void {
   requirePossible(facts);
+  if (shard === undefined) return;
   const { geometry } = facts;
-  const count = geometry.kind === 'copies' ? Number.POSITIVE_INFINITY : geometry.k + geometry.m;
-  if (bytes.length === shardLength(facts) && index < count) return;
+  const bytes = shard.views.reduce((sum, view) => sum + view.length, 0);
+  const isIndex = geometry.kind === 'copies' || shard.index < slotCount(geometry);
+  if (bytes === shardLength(facts) && isIndex) return;
   throw new OsdError(
     'bad-request',
-    `shard ${index} of ${formatBlobId(facts.blob)} has ${bytes.length} bytes, expected ${shardLength(facts)}`,
+    `shard ${shard.index} of ${formatBlobId(facts.blob)} has ${bytes} bytes, expected ${shardLength(facts)}`,
   );
 }
 
@@ -186,11 +188,8 @@ export class Member {
   }
 
   #append(message: MessageOf<'append'>, entry: LogEntry, payload: Uint8Array): Promise<void> {
-    if (message.shard === 'beside') {
-      if (entry.effect.kind !== 'put-blob')
-        throw new OsdError('bad-request', `${this.pg}: a shard beside ${entry.effect.kind}`);
-      requireShard(factsOf(entry.effect), message.index, payload);
-    }
+    if (message.shard === 'beside' && entry.effect.kind !== 'put-blob')
+      throw new OsdError('bad-request', `${this.pg}: a shard beside ${entry.effect.kind}`);
     const shard =
       message.shard === 'beside' ? { index: message.index, views: [payload] } : undefined;
     return this.#appendNext(message.committed, entry, shard, message.entry);
@@ -203,7 +202,7 @@ export class Member {
     encoded: Uint8Array,
   ): Promise<void> {
     const { head } = this.disk;
-    if (entry.effect.kind === 'put-blob') requirePossible(entry.effect);
+    if (entry.effect.kind === 'put-blob') requireShard(factsOf(entry.effect), shard);
     this.disk.noteCommitted(committed);
     if (entry.version.sequence <= head.sequence) {
       // Already here: durable once everything before this moment is, which an empty wait of the queue shows.
@@ -335,7 +334,8 @@ export class Member {
           : (await this.#exists(blob)) || this.disk.isMissing(blob);
       // Deleted meanwhile: the delete came in the same order and wins (rule 24).
       if (!wanted) return;
-      requireShard(message.listing.facts, message.listing.index, incoming.payload);
+      const { facts, index } = message.listing;
+      requireShard(facts, { index, views: [incoming.payload] });
       await this.disk.storePushed(message.listing, [incoming.payload]);
     });
   }

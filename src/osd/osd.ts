@@ -851,9 +851,12 @@ export class Osd {
 
   #known(pg: PgId): Member {
     const member = this.#members.get(pg);
-    if (member === undefined)
-      throw new OsdError('stale', `${pg} is not on osd.${this.#options.osdId}`);
-    return member;
+    if (member !== undefined) return member;
+    // What it holds may be as it should, and `stale` would say that it holds nothing.
+    const stopped = this.#stopped.get(pg);
+    if (stopped?.kind === 'left-out')
+      throw new OsdError('failed', `${pg} is stopped here: ${stopped.reason}`);
+    throw new OsdError('stale', `${pg} is not on osd.${this.#options.osdId}`);
   }
 
   #leading(pg: PgId): Primary {
@@ -864,8 +867,10 @@ export class Osd {
   }
 }
 
-/** Entries are ordered for clients; whatever a gateway asks is for one. */
-/** Not the monitor's words and signs of life: an OSD that only has those has nobody to make way for. */
+/**
+ * Entries are ordered for clients; whatever a gateway asks is for one. Not the monitor's words and signs of life: an OSD
+ * that only has those has nobody to make way for.
+ */
 function isForClients(session: Session, { kind }: Message): boolean {
   const { role } = session.peer;
   if (role === 'osd') return kind === 'append' || kind === 'append-batch';

@@ -4,12 +4,14 @@
 // given up by name.
 
 import { buffers } from '../base/buffer-pool.ts';
-import type { BlobId, PgId } from '../base/ids.ts';
+import { type BlobId, formatBlobId, type PgId } from '../base/ids.ts';
 import type { ClusterMap } from '../map/cluster-map.ts';
 import type { PgRecord, Slot } from '../map/pg-record.ts';
+import { StoreError } from '../store/errors.ts';
 import type { BlobFacts } from '../wire/entry.ts';
 import type { BlobListing, FailureCode } from '../wire/messages.ts';
 import { OsdError } from './errors.ts';
+import { shardFaults } from './member.ts';
 import { isSameBlob, type PgDisk } from './pg-disk.ts';
 import { shardLength, shardsNeeded } from './shards.ts';
 import type { World } from './world.ts';
@@ -130,8 +132,15 @@ async function hasMine(
   try {
     buffers.release(await disk.readShard(facts.blob, 0, lengthBytes));
     return true;
-  } catch {
-    return false;
+  } catch (error) {
+    const isAbsent =
+      error instanceof StoreError &&
+      (error.code === 'no-such-object' || shardFaults.has(error.code));
+    if (isAbsent) return false;
+    // A disk that fails to read says nothing about what is on it, this one no more than others.
+    throw new OsdError('failed', `this disk can't say what it has of ${formatBlobId(facts.blob)}`, {
+      cause: error,
+    });
   }
 }
 

@@ -7,6 +7,7 @@ import type { ClusterClient } from '../client/cluster-client.ts';
 import { ClientError } from '../client/errors.ts';
 import { copies, erasure } from '../map/geometry.ts';
 import type { InitialPool } from '../mon/initial.ts';
+import { pattern } from './pattern.ts';
 import { SimulatedCluster } from './simulated-cluster.ts';
 import { workloadMethods } from './workload.ts';
 
@@ -25,10 +26,6 @@ async function started(
 
 async function row(client: ClusterClient, object: string, argument: string): Promise<string> {
   return decodeUtf8(await client.call('.index', object, 'sim.swap', encodeUtf8(argument)));
-}
-
-function pattern(seed: number, bytes: number): Uint8Array {
-  return Uint8Array.from({ length: bytes }, (_, at) => (at * 31 + seed * 17 + (at >> 8)) & 0xff);
 }
 
 test('rows and blobs that were written are read back', async () => {

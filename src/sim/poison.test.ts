@@ -7,16 +7,13 @@ import { encodeUtf8, equalBytes } from '../base/bytes.ts';
 import type { PgId } from '../base/ids.ts';
 import { copies, erasure } from '../map/geometry.ts';
 import { SeededRandom } from '../testing/seeded-random.ts';
+import { pattern } from './pattern.ts';
 import { Poison } from './poison.ts';
 import { SimulatedCluster, type SimulatedOsd } from './simulated-cluster.ts';
 import { workloadMethods } from './workload.ts';
 
 /** More by hand: POISON_SEEDS=100. */
 const seeds = Number(process.env.POISON_SEEDS ?? 6);
-
-function pattern(seed: number, bytes: number): Uint8Array {
-  return Uint8Array.from({ length: bytes }, (_, at) => (at * 31 + seed * 17 + (at >> 8)) & 0xff);
-}
 
 async function play(t: TestContext, seed: number): Promise<void> {
   const cluster = new SimulatedCluster({
