@@ -12,7 +12,6 @@ import { elementOf, oneOf, S3Bucket, type S3Load } from './s3-bucket.ts';
 import { md5Base64, md5Hex, type S3Call } from './s3-request.ts';
 import { bytesOf, etagOf, headerOf, lengthOf, S3Asker, S3Values } from './s3-values.ts';
 import type { SimulatedGateway } from './simulated-cluster.ts';
-import type { Excuses } from './workload.ts';
 
 /** `A` and `B` are customers' keys. */
 export type Way = 'plain' | 's3' | 'kms' | 'A' | 'B';
@@ -108,9 +107,9 @@ export class EncryptionWorkload implements S3Load {
   readonly #random: Random;
   readonly #now: () => number;
   readonly #values: S3Values;
-  readonly #asker: S3Asker;
+  readonly asker: S3Asker;
   readonly #bucket: S3Bucket;
-  readonly #histories: KeyHistories<EncryptionCall>;
+  readonly histories: KeyHistories<EncryptionCall>;
   /** What a client that remembers the key of its object would show. */
   readonly #newest = new Map<string, Way>();
   /** A copy to it is under way, or ended without saying how. */
@@ -120,25 +119,9 @@ export class EncryptionWorkload implements S3Load {
     this.#random = random;
     this.#now = now;
     this.#values = new S3Values(random);
-    this.#asker = new S3Asker(this.problems);
-    this.#bucket = new S3Bucket(bucketName, this.#asker, this.problems);
-    this.#histories = new KeyHistories(now, encryptionModel);
-  }
-
-  get refused(): number {
-    return this.#asker.refused;
-  }
-
-  get undecided(): number {
-    return this.#histories.undecided;
-  }
-
-  get excuses(): Excuses | undefined {
-    return this.#asker.excuses;
-  }
-
-  set excuses(excuses: Excuses | undefined) {
-    this.#asker.excuses = excuses;
+    this.asker = new S3Asker(this.problems);
+    this.#bucket = new S3Bucket(bucketName, this.asker, this.problems);
+    this.histories = new KeyHistories(now, encryptionModel);
   }
 
   async prepare(gateway: SimulatedGateway): Promise<void> {
@@ -180,7 +163,7 @@ export class EncryptionWorkload implements S3Load {
   }
 
   checkHistories(): string[] {
-    return this.#histories.check('encrypted key');
+    return this.histories.check('encrypted key');
   }
 
   /** What was heard of last in most cases, else anything. */
@@ -197,11 +180,11 @@ export class EncryptionWorkload implements S3Load {
   async #put(gateway: SimulatedGateway, key: string): Promise<void> {
     const { body, etag } = this.#values.makeUnique();
     const way = oneOf(this.#random, ways);
-    const operation = this.#histories.begin(key, { kind: 'put', way, etag });
+    const operation = this.histories.begin(key, { kind: 'put', way, etag });
     const call = this.#call(key, { method: 'PUT', headers: wayHeaders(way), body });
-    const answer = await this.#asker.ask(gateway, call);
+    const answer = await this.asker.ask(gateway, call);
     if (answer?.status !== 200) return;
-    this.#histories.end(operation);
+    this.histories.end(operation);
     this.#newest.set(key, way);
     this.#checkTold(key, answer, way);
   }
@@ -220,19 +203,19 @@ export class EncryptionWorkload implements S3Load {
     const calledAt = this.#now();
     const method = mode === 'may fail' && this.#random.below(4) === 0 ? 'HEAD' : 'GET';
     const call = this.#call(key, { method, headers: shownHeaders(shown) });
-    const answer = await this.#asker.ask(gateway, call);
+    const answer = await this.asker.ask(gateway, call);
     switch (answer?.status) {
       case 404:
-        return this.#histories.noteRead(key, { kind: 'read-absent' }, calledAt);
+        return this.histories.noteRead(key, { kind: 'read-absent' }, calledAt);
       case 400:
-        return this.#histories.noteRead(key, { kind: 'refused', shown }, calledAt);
+        return this.histories.noteRead(key, { kind: 'refused', shown }, calledAt);
       case 200: {
         const etag = etagOf(answer);
         if (method === 'GET') this.#checkBytes(key, etag, answer.body, 0);
         const way = wayOf(answer, shown);
         const call: EncryptionCall = { kind: 'read', way, etag: this.#nameOf(etag) };
         this.#newest.set(key, way);
-        return this.#histories.noteRead(key, call, calledAt);
+        return this.histories.noteRead(key, call, calledAt);
       }
       default:
         if (mode === 'must answer')
@@ -246,7 +229,7 @@ export class EncryptionWorkload implements S3Load {
     const shown = this.#drawShown(key);
     const headers = { ...shownHeaders(shown), range: `bytes=${from}-${to}` };
     const calledAt = this.#now();
-    const answer = await this.#asker.ask(gateway, this.#call(key, { method: 'GET', headers }));
+    const answer = await this.asker.ask(gateway, this.#call(key, { method: 'GET', headers }));
     if (answer?.status !== 206) return;
     const etag = etagOf(answer);
     const value = this.#values.get(etag);
@@ -259,7 +242,7 @@ export class EncryptionWorkload implements S3Load {
       way: wayOf(answer, shown),
       etag: this.#nameOf(etag),
     };
-    this.#histories.noteRead(key, call, calledAt);
+    this.histories.noteRead(key, call, calledAt);
   }
 
   #checkBytes(key: string, etag: string, body: Uint8Array, from: number): void {
@@ -274,17 +257,17 @@ export class EncryptionWorkload implements S3Load {
   }
 
   async #remove(gateway: SimulatedGateway, key: string): Promise<void> {
-    const operation = this.#histories.begin(key, { kind: 'remove' });
-    const answer = await this.#asker.ask(gateway, this.#call(key, { method: 'DELETE' }));
+    const operation = this.histories.begin(key, { kind: 'remove' });
+    const answer = await this.asker.ask(gateway, this.#call(key, { method: 'DELETE' }));
     if (answer?.status !== 204) return;
-    this.#histories.end(operation);
+    this.histories.end(operation);
     this.#newest.delete(key);
   }
 
   /** One or two parts, each through any gateway; who shows another key than it was begun with is refused. */
   async #multipart(gateway: SimulatedGateway, key: string): Promise<void> {
     const way = oneOf(this.#random, ways);
-    const begun = await this.#asker.ask(
+    const begun = await this.asker.ask(
       gateway,
       this.#call(key, { method: 'POST', query: { uploads: '' }, headers: wayHeaders(way) }),
     );
@@ -297,7 +280,7 @@ export class EncryptionWorkload implements S3Load {
     const wrong = shownHeaders(way === 'A' ? 'B' : 'A');
     const stored = await Promise.all(
       parts.map(({ body }, index) =>
-        this.#asker.ask(
+        this.asker.ask(
           this.#anyGateway(gateway),
           this.#call(key, {
             method: 'PUT',
@@ -317,11 +300,11 @@ export class EncryptionWorkload implements S3Load {
     const name = md5Hex(bytesOf(value));
     this.#values.know(whole, value);
     this.#values.know(name, value);
-    const operation = this.#histories.begin(key, { kind: 'put', way, etag: name });
+    const operation = this.histories.begin(key, { kind: 'put', way, etag: name });
     const list = parts
       .map(({ etag }, at) => `<Part><PartNumber>${at + 1}</PartNumber><ETag>${etag}</ETag></Part>`)
       .join('');
-    const completed = await this.#asker.ask(
+    const completed = await this.asker.ask(
       this.#anyGateway(gateway),
       this.#call(key, {
         method: 'POST',
@@ -333,7 +316,7 @@ export class EncryptionWorkload implements S3Load {
     const isDone =
       completed?.status === 200 && elementOf(completed, 'ETag')?.includes(whole) === true;
     if (!isDone) return;
-    this.#histories.end(operation);
+    this.histories.end(operation);
     this.#newest.set(key, way);
   }
 
@@ -358,12 +341,12 @@ export class EncryptionWorkload implements S3Load {
     };
     const calledAt = this.#now();
     this.#busyTargets.add(target);
-    const answer = await this.#asker.ask(gateway, this.#call(target, { method: 'PUT', headers }));
+    const answer = await this.asker.ask(gateway, this.#call(target, { method: 'PUT', headers }));
     const answeredAt = this.#now();
     if (answer?.status === 404 || answer?.status === 400) {
       const call: EncryptionCall =
         answer.status === 404 ? { kind: 'read-absent' } : { kind: 'refused', shown };
-      this.#histories.noteRead(source, call, calledAt, answeredAt);
+      this.histories.noteRead(source, call, calledAt, answeredAt);
       this.#busyTargets.delete(target);
       return;
     }
@@ -371,7 +354,7 @@ export class EncryptionWorkload implements S3Load {
     const etag = /<ETag>(?:&quot;|"|&#34;)([^&"]*)/.exec(words)?.[1];
     if (answer?.status !== 200 || etag === undefined) return;
     const read: EncryptionCall = { kind: 'read-with', shown, etag };
-    this.#histories.noteRead(source, read, calledAt, answeredAt);
+    this.histories.noteRead(source, read, calledAt, answeredAt);
     await this.#checkCopy(gateway, target, { way, etag });
     this.#busyTargets.delete(target);
   }
@@ -389,7 +372,7 @@ export class EncryptionWorkload implements S3Load {
     );
     for (const shown of [right, wrong] as const) {
       const call = this.#call(target, { method: 'GET', headers: shownHeaders(shown) });
-      const answer = await this.#asker.ask(gateway, call);
+      const answer = await this.asker.ask(gateway, call);
       if (answer === undefined || answer.status >= 500) continue;
       if (answer.status !== (shown === right ? 200 : 400))
         this.problems.push(`${target}, copied as ${way}, read with ${shown}: ${answer.status}`);

@@ -1,5 +1,5 @@
-// What workloads write: bytes that depend on their place and on a seed, so that no two pieces look alike and
-// each is known again without being kept.
+// What workloads write: bytes that depend on their place and on a seed, so that pieces look alike only where their seeds
+// end in the same byte, and each is known again without being kept.
 
 /** After so many bytes a pattern begins again. */
 const periodBytes = 65_536;

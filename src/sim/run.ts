@@ -188,13 +188,13 @@ class Run {
     });
     this.#workload.pools = this.#nemesis;
     this.#workload.excuses = this.#nemesis;
-    this.#s3.excuses = this.#nemesis;
-    this.#versions.excuses = this.#nemesis;
+    this.#s3.asker.excuses = this.#nemesis;
+    this.#versions.asker.excuses = this.#nemesis;
     this.#s3.gateways = () => this.#gateways;
     // Of their own, so that what else a seed draws stays what it was.
     this.#turns = new SeededRandom(options.seed ^ 0x70617373);
     this.#loads = this.#drawLoads(new SeededRandom(this.#turns.below(2 ** 32)));
-    for (const load of this.#loads) load.excuses = this.#nemesis;
+    for (const load of this.#loads) load.asker.excuses = this.#nemesis;
     this.#invariants = new Invariants(this.#cluster);
     this.#cluster.scheduler.afterEach = () => this.#invariants.check();
   }
@@ -241,8 +241,12 @@ class Run {
       problems,
       events: cluster.scheduler.events,
       operations: this.#workload.operations + sumOf(s3Loads, (s3) => s3.operations),
-      refused: this.#workload.refused + sumOf(s3Loads, (s3) => s3.refused),
-      undecided: this.#undecided + sumOf(s3Loads, (s3) => s3.undecided),
+      refused: this.#workload.refused + sumOf(s3Loads, (s3) => s3.asker.refused),
+      undecided:
+        this.#undecided +
+        this.#s3.undecided +
+        this.#versions.undecided +
+        sumOf(this.#loads, ({ histories }) => histories.undecided),
       faults: this.#nemesis.counts,
       logged: Object.fromEntries(cluster.logged),
       virtualMs: cluster.scheduler.now(),
@@ -298,11 +302,11 @@ class Run {
     const cluster = this.#cluster;
     const [gateway] = this.#gateways;
     if (gateway === undefined) return;
-    this.#s3.excuses = undefined;
-    this.#versions.excuses = undefined;
+    this.#s3.asker.excuses = undefined;
+    this.#versions.asker.excuses = undefined;
     await cluster.settle(this.#s3.readAll(gateway), 'the last S3 reads', answersMs);
     for (const load of this.#loads) {
-      load.excuses = undefined;
+      load.asker.excuses = undefined;
       await cluster.settle(load.readAll(gateway), 'the last reads of the others', answersMs);
     }
     for (const each of this.#gateways) each.process.kill();

@@ -6,17 +6,13 @@ import type { WholeResponse } from '../testing/simulated-http.ts';
 import type { S3Call } from './s3-request.ts';
 import type { S3Asker } from './s3-values.ts';
 import type { SimulatedGateway } from './simulated-cluster.ts';
-import type { Excuses } from './workload.ts';
 
 /** One kind of S3 requests in a run, and what is remembered of them. */
 export interface S3Load {
   readonly problems: string[];
   readonly operations: number;
-  /** Requests without an answer, or answered that it could not be done now. */
-  readonly refused: number;
-  /** Histories too tangled to be checked to the end. */
-  readonly undecided: number;
-  excuses: Excuses | undefined;
+  readonly asker: S3Asker;
+  readonly histories: { readonly undecided: number };
   /** Makes its buckets. */
   prepare(gateway: SimulatedGateway): Promise<void>;
   /** One request, or a few that belong together; resolves when they are answered or broken. */

@@ -11,7 +11,6 @@ import { isLinearizable, type Model, type Operation } from './linearizability.ts
 import { md5Hex, type S3Call } from './s3-request.ts';
 import { bytesOf, etagOf, lengthOf, S3Asker, S3Values } from './s3-values.ts';
 import type { SimulatedGateway } from './simulated-cluster.ts';
-import type { Excuses } from './workload.ts';
 
 /** States are ETags; empty text: there is no such key. */
 export type KeyCall =
@@ -55,7 +54,7 @@ export class S3Workload {
   readonly #now: () => number;
   readonly #histories = new Map<string, OpenOperation[]>();
   readonly #values: S3Values;
-  readonly #asker: S3Asker;
+  readonly asker: S3Asker;
   readonly #uploads: Upload[] = [];
   /** A copy to it is under way, or ended without saying how. */
   readonly #busyTargets = new Set<string>();
@@ -65,17 +64,9 @@ export class S3Workload {
     this.#random = random;
     this.#now = now;
     this.#values = new S3Values(random);
-    this.#asker = new S3Asker(this.problems);
+    this.asker = new S3Asker(this.problems);
     const all = ['a', 'b/1', 'b/2', 'b/c/3', 'ä', 'z z', 'b', 'b/d', 'm', 'y'];
     this.#keys = all.slice(0, 2 + random.below(all.length - 1));
-  }
-
-  get refused(): number {
-    return this.#asker.refused;
-  }
-
-  set excuses(excuses: Excuses | undefined) {
-    this.#asker.excuses = excuses;
   }
 
   /** Creates the bucket. */
@@ -187,7 +178,7 @@ export class S3Workload {
   }
 
   #ask(gateway: SimulatedGateway, call: S3Call): Promise<WholeResponse | undefined> {
-    return this.#asker.ask(gateway, call);
+    return this.asker.ask(gateway, call);
   }
 
   async #put(gateway: SimulatedGateway, key: string): Promise<void> {

@@ -11,7 +11,6 @@ import { oneOf, S3Bucket, type S3Load } from './s3-bucket.ts';
 import { md5Base64, type S3Call } from './s3-request.ts';
 import { etagOf, headerOf, S3Asker, S3Values } from './s3-values.ts';
 import type { SimulatedGateway } from './simulated-cluster.ts';
-import type { Excuses } from './workload.ts';
 
 /** A key's state: `ETAG NAME=VALUE&NAME=VALUE`, names sorted; empty: there is no such key. */
 export type TagsCall =
@@ -77,9 +76,9 @@ export class TagsWorkload implements S3Load {
   readonly #random: Random;
   readonly #now: () => number;
   readonly #values: S3Values;
-  readonly #asker: S3Asker;
+  readonly asker: S3Asker;
   readonly #bucket: S3Bucket;
-  readonly #histories: KeyHistories<TagsCall>;
+  readonly histories: KeyHistories<TagsCall>;
   /** Of each key, what was there when somebody last heard of it. */
   readonly #newest = new Map<string, string>();
   /** A copy to it is under way, or ended without saying how. */
@@ -90,25 +89,9 @@ export class TagsWorkload implements S3Load {
     this.#random = random;
     this.#now = now;
     this.#values = new S3Values(random);
-    this.#asker = new S3Asker(this.problems);
-    this.#bucket = new S3Bucket(bucketName, this.#asker, this.problems);
-    this.#histories = new KeyHistories(now, tagsModel);
-  }
-
-  get refused(): number {
-    return this.#asker.refused;
-  }
-
-  get undecided(): number {
-    return this.#histories.undecided;
-  }
-
-  get excuses(): Excuses | undefined {
-    return this.#asker.excuses;
-  }
-
-  set excuses(excuses: Excuses | undefined) {
-    this.#asker.excuses = excuses;
+    this.asker = new S3Asker(this.problems);
+    this.#bucket = new S3Bucket(bucketName, this.asker, this.problems);
+    this.histories = new KeyHistories(now, tagsModel);
   }
 
   async prepare(gateway: SimulatedGateway): Promise<void> {
@@ -153,7 +136,7 @@ export class TagsWorkload implements S3Load {
   }
 
   checkHistories(): string[] {
-    return this.#histories.check('tagged key');
+    return this.histories.check('tagged key');
   }
 
   /** None to four; each set has a name or a value of its own. */
@@ -178,10 +161,10 @@ export class TagsWorkload implements S3Load {
   async #put(gateway: SimulatedGateway, key: string): Promise<void> {
     const made = this.#values.makeUnique();
     const tags = this.#drawTags();
-    const operation = this.#histories.begin(key, { kind: 'put', etag: made.etag, tags });
-    const answer = await this.#asker.ask(gateway, this.#putCall(key, made, tags));
+    const operation = this.histories.begin(key, { kind: 'put', etag: made.etag, tags });
+    const answer = await this.asker.ask(gateway, this.#putCall(key, made, tags));
     if (answer?.status !== 200) return;
-    this.#histories.end(operation);
+    this.histories.end(operation);
     this.#newest.set(key, made.etag);
   }
 
@@ -190,11 +173,11 @@ export class TagsWorkload implements S3Load {
     const tags = this.#drawTags();
     const expected = this.#newest.get(key) ?? '';
     const call: TagsCall = { kind: 'put-if', expected, etag: made.etag, tags, refused: undefined };
-    const operation = this.#histories.begin(key, call);
+    const operation = this.histories.begin(key, call);
     const { headers, ...rest } = this.#putCall(key, made, tags);
     const condition: Record<string, string> =
       expected === '' ? { 'if-none-match': '*' } : { 'if-match': `"${expected}"` };
-    const answer = await this.#asker.ask(gateway, {
+    const answer = await this.asker.ask(gateway, {
       ...rest,
       headers: { ...headers, ...condition },
     });
@@ -202,7 +185,7 @@ export class TagsWorkload implements S3Load {
     const refused = answer?.status === 412 || (expected !== '' && answer?.status === 404);
     if (answer?.status !== 200 && !refused) return;
     call.refused = refused;
-    this.#histories.end(operation);
+    this.histories.end(operation);
     if (!refused) this.#newest.set(key, made.etag);
   }
 
@@ -210,9 +193,9 @@ export class TagsWorkload implements S3Load {
   async #tag(gateway: SimulatedGateway, key: string): Promise<void> {
     const tags = this.#random.below(4) === 0 ? '' : this.#drawTags();
     const call: TagsCall = { kind: 'tag', tags, absent: undefined };
-    const operation = this.#histories.begin(key, call);
+    const operation = this.histories.begin(key, call);
     const isDelete = tags === '' && this.#random.below(2) === 0;
-    const answer = await this.#asker.ask(
+    const answer = await this.asker.ask(
       gateway,
       isDelete
         ? this.#call(key, { method: 'DELETE', query: { tagging: '' } })
@@ -220,14 +203,14 @@ export class TagsWorkload implements S3Load {
     );
     if (answer?.status !== (isDelete ? 204 : 200) && answer?.status !== 404) return;
     call.absent = answer.status === 404;
-    this.#histories.end(operation);
+    this.histories.end(operation);
   }
 
   async #remove(gateway: SimulatedGateway, key: string): Promise<void> {
-    const operation = this.#histories.begin(key, { kind: 'remove' });
-    const answer = await this.#asker.ask(gateway, this.#call(key, { method: 'DELETE' }));
+    const operation = this.histories.begin(key, { kind: 'remove' });
+    const answer = await this.asker.ask(gateway, this.#call(key, { method: 'DELETE' }));
     if (answer?.status !== 204) return;
-    this.#histories.end(operation);
+    this.histories.end(operation);
     this.#newest.delete(key);
   }
 
@@ -235,9 +218,9 @@ export class TagsWorkload implements S3Load {
   async #read(gateway: SimulatedGateway, key: string, mode = 'may fail'): Promise<void> {
     const calledAt = this.#now();
     const method = this.#random.below(3) === 0 ? 'HEAD' : 'GET';
-    const answer = await this.#asker.ask(gateway, this.#call(key, { method }));
+    const answer = await this.asker.ask(gateway, this.#call(key, { method }));
     if (answer?.status === 404)
-      return this.#histories.noteRead(key, { kind: 'read-absent' }, calledAt);
+      return this.histories.noteRead(key, { kind: 'read-absent' }, calledAt);
     if (answer?.status !== 200) {
       if (mode === 'must answer')
         this.problems.push(`${method} ${key} at the end: ${answer?.status ?? 'broken off'}`);
@@ -248,7 +231,7 @@ export class TagsWorkload implements S3Load {
     const fault = method === 'GET' ? this.#values.faultOf(etag, answer.body, 0) : undefined;
     if (fault !== undefined) this.problems.push(`${key}: ${fault}`);
     this.#newest.set(key, etag);
-    this.#histories.noteRead(key, { kind: 'read', etag, count: countOf(answer) }, calledAt);
+    this.histories.noteRead(key, { kind: 'read', etag, count: countOf(answer) }, calledAt);
   }
 
   #checkMetadata(key: string, answer: WholeResponse, expected: string): void {
@@ -259,11 +242,11 @@ export class TagsWorkload implements S3Load {
 
   async #readTags(gateway: SimulatedGateway, key: string, mode = 'may fail'): Promise<void> {
     const calledAt = this.#now();
-    const answer = await this.#asker.ask(gateway, this.#tagsOf(key));
+    const answer = await this.asker.ask(gateway, this.#tagsOf(key));
     if (answer?.status === 404)
-      return this.#histories.noteRead(key, { kind: 'read-absent' }, calledAt);
+      return this.histories.noteRead(key, { kind: 'read-absent' }, calledAt);
     if (answer?.status === 200)
-      return this.#histories.noteRead(key, { kind: 'read', tags: tagsIn(answer) }, calledAt);
+      return this.histories.noteRead(key, { kind: 'read', tags: tagsIn(answer) }, calledAt);
     if (mode === 'must answer')
       this.problems.push(`tags of ${key} at the end: ${answer?.status ?? 'broken off'}`);
   }
@@ -290,16 +273,16 @@ export class TagsWorkload implements S3Load {
     }
     const calledAt = this.#now();
     this.#busyTargets.add(target);
-    const answer = await this.#asker.ask(gateway, this.#call(target, { method: 'PUT', headers }));
+    const answer = await this.asker.ask(gateway, this.#call(target, { method: 'PUT', headers }));
     const answeredAt = this.#now();
     if (answer?.status === 404) {
-      this.#histories.noteRead(source, { kind: 'read-absent' }, calledAt);
+      this.histories.noteRead(source, { kind: 'read-absent' }, calledAt);
       this.#busyTargets.delete(target);
       return;
     }
     if (answer?.status !== 200 || decodeUtf8(answer.body).includes('<Error>')) return;
-    const read = await this.#asker.ask(gateway, this.#call(target, { method: 'GET' }));
-    const tagged = await this.#asker.ask(gateway, this.#tagsOf(target));
+    const read = await this.asker.ask(gateway, this.#call(target, { method: 'GET' }));
+    const tagged = await this.asker.ask(gateway, this.#tagsOf(target));
     if (read?.status === 404 || tagged?.status === 404)
       this.problems.push(`${target} is not there though its copy was acknowledged`);
     this.#busyTargets.delete(target);
@@ -312,7 +295,7 @@ export class TagsWorkload implements S3Load {
     if (newTags !== undefined && tags !== newTags)
       this.problems.push(`${target} was copied with tags ${newTags} and has ${tags}`);
     const seen = newTags === undefined ? { etag, tags } : { etag };
-    this.#histories.noteRead(source, { kind: 'read', ...seen }, calledAt, answeredAt);
+    this.histories.noteRead(source, { kind: 'read', ...seen }, calledAt, answeredAt);
   }
 }
 

@@ -20,7 +20,6 @@ import type { FormCall, S3Call, Signer } from './s3-request.ts';
 import { S3Asker, S3Values } from './s3-values.ts';
 import type { SimulatedGateway } from './simulated-cluster.ts';
 import { type Acknowledged, type ToldChange, ToldValue } from './told-value.ts';
-import type { Excuses } from './workload.ts';
 
 /** States are ETags; empty: there is no such key. */
 type KeyCall =
@@ -115,8 +114,8 @@ export class UsersWorkload implements S3Load {
   readonly #random: Random;
   readonly #now: () => number;
   readonly #values: S3Values;
-  readonly #asker: S3Asker;
-  readonly #histories: KeyHistories<KeyCall>;
+  readonly asker: S3Asker;
+  readonly histories: KeyHistories<KeyCall>;
   readonly #users: SimulatedUser[] = [];
   readonly #buckets: SharedBucket[] = [];
   #isMakingBucket = false;
@@ -130,24 +129,8 @@ export class UsersWorkload implements S3Load {
     this.#random = random;
     this.#now = now;
     this.#values = new S3Values(random);
-    this.#asker = new S3Asker(this.problems);
-    this.#histories = new KeyHistories(now, keyModel);
-  }
-
-  get refused(): number {
-    return this.#asker.refused;
-  }
-
-  get undecided(): number {
-    return this.#histories.undecided;
-  }
-
-  get excuses(): Excuses | undefined {
-    return this.#asker.excuses;
-  }
-
-  set excuses(excuses: Excuses | undefined) {
-    this.#asker.excuses = excuses;
+    this.asker = new S3Asker(this.problems);
+    this.histories = new KeyHistories(now, keyModel);
   }
 
   async prepare(gateway: SimulatedGateway): Promise<void> {
@@ -227,7 +210,7 @@ export class UsersWorkload implements S3Load {
   }
 
   checkHistories(): string[] {
-    return this.#histories.check('key of users');
+    return this.histories.check('key of users');
   }
 
   // ——— asking ———
@@ -240,7 +223,7 @@ export class UsersWorkload implements S3Load {
   ): Promise<WholeResponse | undefined> {
     const service: FormCall['service'] = action === 'GetSessionToken' ? 'sts' : 'iam';
     const call = { service, action, parameters, ...(signer === undefined ? {} : { signer }) };
-    return this.#asker.askForm(gateway, call);
+    return this.asker.askForm(gateway, call);
   }
 
   #asked(gateway: SimulatedGateway): Asked {
@@ -365,7 +348,7 @@ export class UsersWorkload implements S3Load {
   ): Promise<void> {
     if (!told.isCertain) return Promise.resolve();
     return this.#change(gateway, told, names, async () => {
-      const answer = await this.#asker.ask(gateway, call);
+      const answer = await this.asker.ask(gateway, call);
       if (answer !== undefined && answer.status < 300) return true;
       if (answer !== undefined && answer.status < 500)
         this.problems.push(`${call.method} ${call.path} was answered ${wordsOf(answer)}`);
@@ -424,11 +407,11 @@ export class UsersWorkload implements S3Load {
 
   async #makeBucket(gateway: SimulatedGateway): Promise<void> {
     const name = `shared-${this.#buckets.length}`;
-    const bucket = new S3Bucket(name, this.#asker, this.problems);
-    const made = await this.#asker.ask(gateway, { method: 'PUT', path: `/${name}` });
+    const bucket = new S3Bucket(name, this.asker, this.problems);
+    const made = await this.asker.ask(gateway, { method: 'PUT', path: `/${name}` });
     if (made?.status !== 200 && made?.status !== 409) return;
     const call = { method: 'PUT', path: bucket.pathOf(fixedKey), body: encodeUtf8(fixedKey) };
-    const put = await this.#asker.ask(gateway, call);
+    const put = await this.asker.ask(gateway, call);
     if (put?.status !== 200) return;
     this.#buckets.push({
       bucket,
@@ -479,13 +462,13 @@ export class UsersWorkload implements S3Load {
         break;
       case 'get': {
         const call = { method: 'GET', path: bucket.pathOf(fixedKey), signer };
-        answer = await this.#asker.ask(gateway, call);
+        answer = await this.asker.ask(gateway, call);
         if (answer?.status === 200 && decodeUtf8(answer.body) !== fixedKey)
           this.problems.push(`${bucket.name}/${fixedKey} is ${decodeUtf8(answer.body)}`);
         break;
       }
       case 'list':
-        answer = await this.#asker.ask(gateway, { ...listOf(bucket), signer });
+        answer = await this.asker.ask(gateway, { ...listOf(bucket), signer });
         if (answer?.status === 200) this.#noteListed(bucket, answer, asked.calledAt);
         break;
     }
@@ -507,11 +490,11 @@ export class UsersWorkload implements S3Load {
     etag: string,
   ): Promise<WholeResponse | undefined> {
     const change: KeyCall = { kind: 'put', etag };
-    const operation = this.#histories.begin(name, change);
-    const answer = await this.#asker.ask(gateway, call);
+    const operation = this.histories.begin(name, change);
+    const answer = await this.asker.ask(gateway, call);
     if (answer === undefined || answer.status >= 500) return answer;
     if (answer.status >= 300) change.etag = undefined;
-    this.#histories.end(operation);
+    this.histories.end(operation);
     return answer;
   }
 
@@ -595,8 +578,8 @@ export class UsersWorkload implements S3Load {
     const PolicyDocument = policyText([{ Effect: 'Allow', Action: 's3:*', Resource: '*' }]);
     const own = { UserName: user.name, PolicyName: 'own', PolicyDocument };
     const tries = [
-      () => this.#asker.ask(gateway, { method: 'PUT', path, query: { policy: '' }, body, signer }),
-      () => this.#asker.ask(gateway, { method: 'DELETE', path, query: { policy: '' }, signer }),
+      () => this.asker.ask(gateway, { method: 'PUT', path, query: { policy: '' }, body, signer }),
+      () => this.asker.ask(gateway, { method: 'DELETE', path, query: { policy: '' }, signer }),
       () => this.#form(gateway, 'PutUserPolicy', own, signer),
       () => this.#form(gateway, 'CreateAccessKey', { UserName: user.name }, signer),
     ];
@@ -608,7 +591,7 @@ export class UsersWorkload implements S3Load {
   /** By the owner. */
   async #list(gateway: SimulatedGateway, { bucket }: SharedBucket): Promise<void> {
     const calledAt = this.#now();
-    const answer = await this.#asker.ask(gateway, listOf(bucket));
+    const answer = await this.asker.ask(gateway, listOf(bucket));
     if (answer?.status === 200) this.#noteListed(bucket, answer, calledAt);
   }
 
@@ -618,7 +601,7 @@ export class UsersWorkload implements S3Load {
     const found = new Map([...text.matchAll(entries)].map(([, key, etag]) => [key, etag ?? '']));
     for (const key of objectKeys) {
       const call = { kind: 'read', etag: found.get(key) ?? '' } as const;
-      this.#histories.noteRead(`${bucket.name}/${key}`, call, calledAt);
+      this.histories.noteRead(`${bucket.name}/${key}`, call, calledAt);
     }
     if (!found.has(fixedKey)) this.problems.push(`LIST of ${bucket.name} lacks ${fixedKey}`);
   }

@@ -9,7 +9,6 @@ import { isLinearizable, type Model, type Operation } from './linearizability.ts
 import { md5Base64, type S3Call } from './s3-request.ts';
 import { etagOf, headerOf, S3Asker, S3Values } from './s3-values.ts';
 import type { SimulatedGateway } from './simulated-cluster.ts';
-import type { Excuses } from './workload.ts';
 
 /**
  * A key's state: its versions, the newest first, joined by `|`. A version is its ETag, with a `+` when it is held; a
@@ -117,7 +116,7 @@ export class VersionsWorkload {
   readonly #random: Random;
   readonly #now: () => number;
   readonly #values: S3Values;
-  readonly #asker: S3Asker;
+  readonly asker: S3Asker;
   readonly #histories = new Map<string, OpenOperation[]>();
   readonly #known: KnownVersion[] = [];
   #markers = 0;
@@ -126,15 +125,7 @@ export class VersionsWorkload {
     this.#random = random;
     this.#now = now;
     this.#values = new S3Values(random);
-    this.#asker = new S3Asker(this.problems);
-  }
-
-  get refused(): number {
-    return this.#asker.refused;
-  }
-
-  set excuses(excuses: Excuses | undefined) {
-    this.#asker.excuses = excuses;
+    this.asker = new S3Asker(this.problems);
   }
 
   /** Creates the bucket and its rules. */
@@ -239,7 +230,7 @@ export class VersionsWorkload {
   }
 
   #ask(gateway: SimulatedGateway, call: S3Call): Promise<WholeResponse | undefined> {
-    return this.#asker.ask(gateway, call);
+    return this.asker.ask(gateway, call);
   }
 
   #begin(key: string, call: VersionsCall): OpenOperation {
