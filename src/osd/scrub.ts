@@ -21,18 +21,21 @@ export interface ScrubResult {
 const sliceItems = 32;
 const sliceBytes = 256 * 1024;
 
+/** Of each member, shards that could not be repaired: what was known of it before holds until the scrub has ended. */
+type Damaged = Map<Link, number>;
+
 /** Scrubs the whole PG; ends early, without a result, when the tenure does. */
 export async function scrubPg(primary: Primary, deep: boolean): Promise<ScrubResult | undefined> {
   const { world, pg } = primary;
   await world.scrubs.acquire();
   primary.isScrubbing = true;
   let result: ScrubResult = { rows: 0, blobs: 0, errors: 0, repaired: 0 };
-  for (const link of primary.links.values()) link.damaged = 0;
+  const damaged: Damaged = new Map();
   try {
     let begin: Uint8Array | undefined = firstPosition;
     while (begin !== undefined && primary.isServing) {
       const turn = world.scrubShare.begin();
-      const step = await scrubSlice(primary, begin, deep);
+      const step = await scrubSlice(primary, begin, { deep, damaged });
       result = {
         rows: result.rows + step.rows,
         blobs: result.blobs + step.blobs,
@@ -43,6 +46,7 @@ export async function scrubPg(primary: Primary, deep: boolean): Promise<ScrubRes
       await turn.rest();
     }
     if (begin !== undefined) return undefined;
+    for (const link of primary.links.values()) link.damaged = damaged.get(link) ?? 0;
     await primary.noteScrubbed(deep);
     const level = result.errors > 0 ? 'warn' : 'info';
     world.env.log.write(level, 'scrub ended', { pg, deep, ...result });
@@ -56,7 +60,7 @@ export async function scrubPg(primary: Primary, deep: boolean): Promise<ScrubRes
 async function scrubSlice(
   primary: Primary,
   begin: Uint8Array,
-  deep: boolean,
+  { deep, damaged }: { readonly deep: boolean; readonly damaged: Damaged },
 ): Promise<ScrubResult & { end: Uint8Array | undefined }> {
   const { pg, tenure, member, disk } = primary;
   const links = [...primary.links.values()].filter(
@@ -94,7 +98,9 @@ async function scrubSlice(
   for (const { link, answer } of theirs) {
     const bad = wrongBlobs(mine, answer, link.slot.index);
     errors += bad.length + answer.badRows;
-    repaired += await repairBlobs(primary, link, bad);
+    const mended = await repairBlobs(primary, link, bad);
+    repaired += mended;
+    damaged.set(link, (damaged.get(link) ?? 0) + bad.length - mended);
     if (mine.badRows > 0) continue;
     if (
       answer.badRows === 0 &&
@@ -157,7 +163,6 @@ async function repairBlobs(
       });
     }
   }
-  link.damaged += blobs.length - repaired;
   return repaired;
 }
 

@@ -20,6 +20,11 @@ test('a story that ends otherwise, or takes other steps, is told', () => {
   const [ceph, holdfast] = stories as [(typeof stories)[0], (typeof stories)[0]];
   const lost = { ...holdfast, verdict: { ...holdfast.verdict, objectsLost: 1 } };
   equal(verdictFault(lost), '1 objects lost');
+  const wrong = {
+    ...holdfast,
+    verdict: { ...holdfast.verdict, problems: ['piece 3 reads wrong'] },
+  };
+  equal(verdictFault(wrong), 'piece 3 reads wrong');
   const spared = { ...ceph, verdict: { ...ceph.verdict, storageHalted: false } };
   equal(verdictFault(spared), 'storage did not halt');
   equal(stepsFault(ceph, ceph), undefined);

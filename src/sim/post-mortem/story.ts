@@ -83,7 +83,9 @@ class PostMortem {
   #isOver = false;
   #pgs: readonly PgId[] = [];
   #markedLost = 0;
+  #objects = 0;
   #lost = 0;
+  readonly #problems: string[] = [];
   #sampled = { served: 0, failed: 0 };
 
   constructor(onRow: (row: Row) => void) {
@@ -312,7 +314,6 @@ class PostMortem {
     this.#objects = total;
     this.#row('everything is read', `${total - failed} of ${total} are there`);
   }
-  #objects = 0;
 
   /** 2+1 is to be 3+2, and the profile is edited as it stands in the map. */
   async #editProfile(): Promise<void> {
@@ -323,7 +324,9 @@ class PostMortem {
     this.#row('a deep scrub');
     await this.#editMap(erasure(3, 2));
     await scheduler.run(30_000);
-    const refusing = [...this.#osdsAlive()].length;
+    const refusing = this.#osdsRefusing();
+    if (!isCeph && refusing < osdCount)
+      this.#problems.push(`${osdCount - refusing} OSDs did not refuse the edited map`);
     this.#row(
       'the profile is edited in place, 2+1 to 3+2',
       isCeph ? '' : `${refusing} OSDs serve on by the map before, and say so`,
@@ -356,6 +359,12 @@ class PostMortem {
       'and those that still run',
       this.#osdsAlive().map(({ id }) => id),
     );
+  }
+
+  /** Those that say to the monitor that they don't act on its map. */
+  #osdsRefusing(): number {
+    const { monitor } = this.#cluster;
+    return monitor.map.osds.filter((osd) => (monitor.sightOf(osd)?.refusedMap ?? '') !== '').length;
   }
 
   #osdsAlive() {
@@ -480,6 +489,16 @@ class PostMortem {
         served: answers.servedInAll,
         failed: answers.failedInAll,
         waitedMsMost: Math.round(answers.waitedMsMostOfAll),
+        problems: [
+          ...this.#problems,
+          ...this.#cluster.failures,
+          ...this.#invariants.problems,
+          ...[
+            ...this.#disks,
+            ...this.#s3,
+            ...(this.#copy === undefined ? [] : [this.#copy]),
+          ].flatMap(({ problems }) => problems),
+        ],
       },
     };
   }

@@ -44,6 +44,8 @@ export interface Verdict {
   readonly served: number;
   readonly failed: number;
   readonly waitedMsMost: number;
+  /** What the checkers found: wrong bytes, a broken invariant, a map that was believed. */
+  readonly problems: readonly string[];
 }
 
 export interface Story {
@@ -139,6 +141,7 @@ export function verdictFault({ rules, rows, verdict }: Story): string | undefine
   const expect = (isTrue: boolean, what: string): void => {
     if (!isTrue) wrong.push(what);
   };
+  expect(verdict.problems.length === 0, verdict.problems.slice(0, 10).join('; '));
   if (rules === 'holdfast') {
     expect(verdict.objectsLost === 0, `${verdict.objectsLost} objects lost`);
     expect(verdict.pgsLost === 0, `${verdict.pgsLost} placement groups lost`);
