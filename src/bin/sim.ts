@@ -1,8 +1,8 @@
-// The simulator's runner: `npm run sim -- --seed N [--count C] [--step S] [--seconds S] [--trace]`, or `--scenario
-// NAME`; `--renew-recordings` keeps what the scenarios tell (sim/recording.ts). Prints a
-// line a seed that fails, with the command that repeats it, and a summary; with `--lines`, a line of JSON a
-// seed for the programs that run many (sim-fleet.ts). With `--scenario NAME` one directed scenario; the one named
-// post-mortem prints its timeline, as JSON with `--json`, and can be played by other rules: `--rules ceph`.
+// The simulator's runner: `npm run sim -- --seed N [--count C] [--step S] [--seconds S] [--trace]`. Prints a line a
+// seed that fails, with the command that repeats it, and a summary; with `--lines`, a line of JSON a seed for the
+// programs that run many (sim-fleet.ts). With `--scenario NAME` one directed scenario; the one named post-mortem
+// prints its timeline, as JSON with `--json`, and can be played by other rules: `--rules ceph`.
+// `--renew-recordings` keeps what the scenarios tell (sim/recording.ts).
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';

@@ -64,8 +64,6 @@ export class Machines {
   #monitorsWent = false;
   oomKills = 0;
   crashes = 0;
-  /** Why each OSD crashed last. */
-  readonly crashReasons = new Map<OsdId, string>();
   /** The most that any machine used since it was set to 0. */
   usedBytesMost = 0;
   /** Controllers whose control plane was killed. */
@@ -80,7 +78,7 @@ export class Machines {
     }));
     cluster.onCrash = (process, reason) => {
       const osd = cluster.osds.find((each) => each.process === process);
-      if (osd !== undefined) this.#crashed(osd, reason);
+      if (osd !== undefined) this.#crashed(osd);
       else cluster.failures.push(`${process.name}: ${reason}`);
     };
   }
@@ -199,9 +197,8 @@ export class Machines {
     return true;
   }
 
-  #crashed(osd: SimulatedOsd, reason: string): void {
+  #crashed(osd: SimulatedOsd): void {
     this.crashes++;
-    this.crashReasons.set(osd.id, reason);
     this.#crashedNow.add(`osd.${osd.id}`);
     this.#died(osd);
   }
@@ -234,8 +231,8 @@ export class Machines {
       () => {
         if (osd.process === process) fate.isStarting = false;
       },
-      (error: unknown) => {
-        if (osd.process === process) this.#crashed(osd, String(error));
+      () => {
+        if (osd.process === process) this.#crashed(osd);
       },
     );
   }
