@@ -21,6 +21,7 @@ import { askedInVain, writtenInVain } from './stories/asked-in-vain.ts';
 import { droppedYesterday } from './stories/dropped-yesterday.ts';
 import { firstToBoot } from './stories/first-to-boot.ts';
 import { frozenOsd } from './stories/frozen-osd.ts';
+import { fullDiskGivesBack } from './stories/full-disk-gives-back.ts';
 import { joiningDoesNotCount } from './stories/joining-does-not-count.ts';
 import { leadsEvenOut } from './stories/leads-even-out.ts';
 import { logTooOldToLead } from './stories/log-too-old-to-lead.ts';
@@ -622,6 +623,7 @@ export const scenarios: ReadonlyMap<string, () => Promise<void>> = new Map([
   ['request-held-back', requestHeldBack],
   ['suspended-machine', suspendedMachine],
   ['frozen-osd', frozenOsd],
+  ['full-disk-gives-back', fullDiskGivesBack],
   ['trash-comes-back', trashComesBack],
   ['dropped-yesterday', droppedYesterday],
   ['rotten-primary', rottenPrimary],

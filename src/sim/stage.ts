@@ -3,6 +3,7 @@
 
 import { decodeUtf8, encodeUtf8 } from '../base/bytes.ts';
 import type { PgId } from '../base/ids.ts';
+import type { Methods } from '../base/method.ts';
 import type { ClusterClient } from '../client/cluster-client.ts';
 import type { Geometry } from '../map/geometry.ts';
 import { slotsIn } from '../map/pg-record.ts';
@@ -27,6 +28,7 @@ export class Stage {
     clocksDiffer = false,
     data?: Geometry,
     pgCount = 1,
+    methods: Methods = workloadMethods,
   ) {
     this.cluster = new SimulatedCluster({
       seed: 7,
@@ -37,7 +39,7 @@ export class Stage {
           ? []
           : [{ name: 'data', geometry: data, failureDomain: 'host', pgCount } as const]),
       ],
-      methods: workloadMethods,
+      methods,
       clocksDiffer,
     });
     this.cluster.onLog = ({ event }) => {

@@ -604,6 +604,7 @@ export const teeth: readonly Tooth[] = [
   {
     name: 'a full disk takes no garbage',
     breaks: 'rule 26: deletes and recovery work on a full disk',
+    scenario: 'full-disk-gives-back',
     patches: [
       {
         file: primary,
