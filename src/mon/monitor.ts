@@ -127,6 +127,8 @@ export interface MonOptions {
 /** What the monitor remembers of one OSD since it started; nothing here is needed after a restart. */
 interface OsdSight {
   session: Session | undefined;
+  /** Of the session on which it booted last. */
+  challenge: number;
   /** Its last sign of life: a boot, a beacon, a ping. */
   heardAt: Instant;
   /** How far its disk's transactions are durable. */
@@ -686,6 +688,12 @@ export class Monitor {
   async #boot(session: Session, message: MessageOf<'boot'>): Promise<void> {
     const osd = this.#osdOf(session);
     if (osd === undefined) return;
+    // Its words were on their way when it died, and its next life was faster: they say nothing of the disk as it is.
+    if (session.challenge < (this.#sights.get(osd.uuid)?.challenge ?? 0)) {
+      this.#env.log.write('info', 'boot of an earlier life', { osd: osd.id });
+      session.close('a later life of this disk has booted');
+      return;
+    }
     this.#witness.hear({ uuid: osd.uuid, name: `osd.${osd.id}` }, message.seen, this.#mark);
     // What it said as it was last heard; longer ago, what was made durable of it.
     const reached = Math.max(
@@ -694,6 +702,7 @@ export class Monitor {
     );
     const sight: OsdSight = {
       session,
+      challenge: session.challenge,
       heardAt: this.#env.clock.now(),
       // Not less than before, until what it lost was acted on.
       sequence: Math.max(reached, message.sequence),
@@ -1254,6 +1263,7 @@ export class Monitor {
     else
       this.#sights.set(osd.uuid, {
         session: undefined,
+        challenge: 0,
         heardAt: this.#startedAt,
         sequence: 0,
         address: '',

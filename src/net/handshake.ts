@@ -150,7 +150,8 @@ export async function connectSession(
       proof: proof(options.key, 'client', mine, greeting.hello),
     });
     const peer = peerOf(greeting.hello, identity);
-    return new Session(env.clock, env.log, { peer, connection, reader, handle: options.handle });
+    const { handle } = options;
+    return new Session(env.clock, env.log, { peer, challenge: 0, connection, reader, handle });
   });
   sendGreeting(connection, { kind: 'hello', hello: mine });
   return done;
@@ -177,9 +178,11 @@ export async function serveSessions(
   },
 ): Promise<SessionServer> {
   const sessions = new Set<Session>();
+  let challenges = 0;
   const accept = (connection: Connection): void => {
     let theirs: Hello | undefined;
     let mine: Hello | undefined;
+    let challenge = 0;
     const refuse = (reason: string): never => {
       sendGreeting(connection, { kind: 'refused', reason });
       throw new NetError('refused', reason);
@@ -192,6 +195,7 @@ export async function serveSessions(
         if (typeof key === 'string') return refuse(key);
         theirs = greeting.hello;
         mine = helloOf(env, identity, theirs.uuid);
+        challenge = ++challenges;
         sendGreeting(connection, {
           kind: 'welcome',
           hello: mine,
@@ -208,6 +212,7 @@ export async function serveSessions(
       const peer = peerOf(theirs, identity);
       const session = new Session(env.clock, env.log, {
         peer,
+        challenge,
         connection,
         reader,
         handle: options.handle,

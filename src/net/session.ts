@@ -77,6 +77,12 @@ const sweepMs = 250;
 
 export class Session {
   readonly peer: Peer;
+  /**
+   * Where this daemon accepted it: which of its challenges, counted from 1, the peer has answered. Of two sessions of one
+   * disk the one with the higher number is of the later life, in whatever order their messages come. 0: the peer
+   * accepted it.
+   */
+  readonly challenge: number;
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #connection: Connection;
@@ -94,11 +100,18 @@ export class Session {
   constructor(
     clock: Clock,
     log: Log,
-    parts: { peer: Peer; connection: Connection; reader: FrameReader; handle: SessionHandler },
+    parts: {
+      peer: Peer;
+      challenge: number;
+      connection: Connection;
+      reader: FrameReader;
+      handle: SessionHandler;
+    },
   ) {
     this.#clock = clock;
     this.#log = log;
     this.peer = parts.peer;
+    this.challenge = parts.challenge;
     this.#connection = parts.connection;
     this.#reader = parts.reader;
     this.#handle = parts.handle;

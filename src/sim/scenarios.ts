@@ -8,6 +8,7 @@ import { copies, erasure, slotCount } from '../map/geometry.ts';
 import { headKeysBegin, headKeysEnd, headSlots } from '../store/format.ts';
 import { compareMembers } from './end-state.ts';
 import { answerLostByCatchingUp } from './regressions/answer-lost-by-catching-up.ts';
+import { bootOfAnEarlierLife } from './regressions/boot-of-an-earlier-life.ts';
 import { deletedHalfWay, givenUpHalfWay } from './regressions/given-up-half-way.ts';
 import { judgeLostHalfWay } from './regressions/judge-lost-half-way.ts';
 import { layoutCalledEmpty } from './regressions/layout-called-empty.ts';
@@ -642,4 +643,5 @@ export const scenarios: ReadonlyMap<string, () => Promise<void>> = new Map([
   ['shards-of-an-old-place', shardsOfAnOldPlace],
   ['takeover-waits-for-ever', takeoverWaitsForEver],
   ['lead-of-who-cannot', leadOfWhoCannot],
+  ['boot-of-an-earlier-life', bootOfAnEarlierLife],
 ]);

@@ -403,6 +403,18 @@ export const teeth: readonly Tooth[] = [
     scenario: 'rotten-primary',
   },
   {
+    name: 'what a disk said in an earlier life is taken for news',
+    breaks: 'rule 21: whose disk is older than it was is out of date everywhere, and nobody else',
+    patches: [
+      {
+        file: 'src/mon/monitor.ts',
+        find: 'if (session.challenge < (this.#sights.get(osd.uuid)?.challenge ?? 0)) {',
+        replace: 'if (session.challenge < 0) {',
+      },
+    ],
+    scenario: 'boot-of-an-earlier-life',
+  },
+  {
     name: 'a primary whose log is too old stays',
     breaks: 'convergence',
     patches: [
