@@ -119,14 +119,9 @@ async function usedBytes(cluster: ClusterProcess, id: number): Promise<number> {
   return (await cluster.osds()).find((osd) => osd.id === id)?.usedBytes ?? 0;
 }
 
-async function recovery(cluster: ClusterProcess): Promise<void> {
+async function recovery(cluster: ClusterProcess): Promise<undefined> {
   const wantedBytes = Number(values.gib) * 2 ** 30;
-  await fill(
-    cluster,
-    body,
-    2,
-    async () => (await usedBytes(cluster, 2)) >= wantedBytes,
-  );
+  await fill(cluster, body, 2, async () => (await usedBytes(cluster, 2)) >= wantedBytes);
   await cluster.kill('osd.2');
   const dir = cluster.ready.osds[2]?.dir ?? '';
   for (const name of readdirSync(dir)) rmSync(join(dir, name), { recursive: true });
@@ -143,7 +138,7 @@ async function recovery(cluster: ClusterProcess): Promise<void> {
 }
 
 /** All but one: somebody must have the queues. */
-async function slow(cluster: ClusterProcess): Promise<void> {
+async function slow(cluster: ClusterProcess): Promise<undefined> {
   const watch = await MemoryWatch.begin(cluster);
   const pushers = new Pushers(cluster);
   const daemons = (await cluster.daemons()).filter(({ name }) => name.startsWith('osd.'));
@@ -185,7 +180,7 @@ async function groups(cluster: ClusterProcess): Promise<ClusterProcess> {
 async function play(
   name: string,
   osdCount: number,
-  run: (cluster: ClusterProcess) => Promise<ClusterProcess | void>,
+  run: (cluster: ClusterProcess) => Promise<ClusterProcess | undefined>,
 ): Promise<void> {
   if (!name.includes(values.case)) return;
   const folder = mkdtempSync(join(values.data ?? tmpdir(), 'holdfast-memory-'));
