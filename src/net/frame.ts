@@ -29,6 +29,21 @@ export interface Frame {
   readonly payloadCrc: number;
 }
 
+// Byte by byte: a view for four numbers costs more than they do, and every message has them.
+
+function putU32(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value;
+  bytes[at + 1] = value >>> 8;
+  bytes[at + 2] = value >>> 16;
+  bytes[at + 3] = value >>> 24;
+}
+
+function u32At(bytes: Uint8Array, at: number): number {
+  const low = (bytes[at] as number) | ((bytes[at + 1] as number) << 8);
+  const high = (bytes[at + 2] as number) | ((bytes[at + 3] as number) << 8);
+  return (low | (high << 16)) >>> 0;
+}
+
 /** Header and body in one piece, then the payload's views as they are. */
 export function encodeFrame(
   body: Uint8Array,
@@ -40,15 +55,14 @@ export function encodeFrame(
   if (body.length > bodyBytesMax || payloadBytes > payloadBytesMax)
     throw new RangeError(`frame of ${body.length} + ${payloadBytes} bytes`);
   const head = new Uint8Array(headerBytes + body.length);
-  const view = new DataView(head.buffer);
-  view.setUint32(0, body.length, true);
-  view.setUint32(4, payloadBytes, true);
+  putU32(head, 0, body.length);
+  putU32(head, 4, payloadBytes);
   head.set(body, headerBytes);
-  view.setUint32(8, crc32c(body, crc32c(head.subarray(0, 8))), true);
+  putU32(head, 8, crc32c(body, crc32c(head.subarray(0, 8))));
   let payloadCrc = knownPayloadCrc ?? 0;
   if (knownPayloadCrc === undefined)
     for (const each of payload) payloadCrc = crc32c(each, payloadCrc);
-  view.setUint32(12, payloadCrc, true);
+  putU32(head, 12, payloadCrc);
   return payloadBytes === 0 ? [head] : [head, ...payload];
 }
 
@@ -85,7 +99,9 @@ interface Header {
  * pieces are the caller's again when `push` returns.
  */
 export class FrameReader {
-  #state: State = { kind: 'header', bytes: new Uint8Array(headerBytes), at: 0 };
+  /** Where headers are collected that don't come with all of a small frame. */
+  readonly #header = new Uint8Array(headerBytes);
+  #state: State = { kind: 'header', bytes: this.#header, at: 0 };
   #limitBytes: number;
   #poolsPayload: (body: Uint8Array) => boolean = () => false;
 
@@ -135,7 +151,7 @@ export class FrameReader {
   /** The header of a small frame that is there from head to end. */
   #wholeFrameAt(bytes: Uint8Array, at: number): Header | undefined {
     if (bytes.length - at < headerBytes) return undefined;
-    const header = this.#readHeader(bytes.subarray(at, at + headerBytes));
+    const header = this.#readHeader(bytes, at);
     const size = headerBytes + header.bodyBytes + header.payloadBytes;
     return size <= smallFrameBytes && size <= bytes.length - at ? header : undefined;
   }
@@ -151,10 +167,9 @@ export class FrameReader {
     );
   }
 
-  #readHeader(bytes: Uint8Array): Header {
-    const view = new DataView(bytes.buffer, bytes.byteOffset, headerBytes);
-    const bodyBytes = view.getUint32(0, true);
-    const payloadBytes = view.getUint32(4, true);
+  #readHeader(bytes: Uint8Array, at: number): Header {
+    const bodyBytes = u32At(bytes, at);
+    const payloadBytes = u32At(bytes, at + 4);
     if (
       bodyBytes === 0 ||
       bodyBytes > bodyBytesMax ||
@@ -165,15 +180,15 @@ export class FrameReader {
     return {
       bodyBytes,
       payloadBytes,
-      bodyCrc: view.getUint32(8, true),
-      payloadCrc: view.getUint32(12, true),
-      lengthsCrc: crc32c(bytes.subarray(0, 8)),
+      bodyCrc: u32At(bytes, at + 8),
+      payloadCrc: u32At(bytes, at + 12),
+      lengthsCrc: crc32c(bytes.subarray(at, at + 8)),
     };
   }
 
   #complete(state: State, deliver: (frame: Frame) => void): void {
     if (state.kind === 'header') {
-      const header = this.#readHeader(state.bytes);
+      const header = this.#readHeader(state.bytes, 0);
       this.#state = { kind: 'body', header, bytes: new Uint8Array(header.bodyBytes), at: 0 };
       return;
     }
@@ -197,7 +212,7 @@ export class FrameReader {
   }
 
   #begin(): void {
-    this.#state = { kind: 'header', bytes: new Uint8Array(headerBytes), at: 0 };
+    this.#state = { kind: 'header', bytes: this.#header, at: 0 };
   }
 }
 

@@ -152,9 +152,16 @@ const endedCodec: Codec<number> = {
 const forgottenTogether = 16;
 
 function be64(target: Uint8Array, at: number, value: number): void {
-  const view = new DataView(target.buffer, target.byteOffset);
-  view.setUint32(at, Math.floor(value / 2 ** 32), false);
-  view.setUint32(at + 4, value % 2 ** 32, false);
+  be32(target, at, Math.floor(value / 2 ** 32));
+  be32(target, at + 4, value);
+}
+
+/** The lower 32 bits, byte by byte: a view for each would cost more. */
+function be32(target: Uint8Array, at: number, value: number): void {
+  target[at] = value >>> 24;
+  target[at + 1] = value >>> 16;
+  target[at + 2] = value >>> 8;
+  target[at + 3] = value;
 }
 
 function logKey(sequence: number): Uint8Array {
