@@ -209,6 +209,11 @@ export class Osd {
     return this.#primaries.get(pg);
   }
 
+  /** Of all PGs that it leads now; for the simulator's checkers. */
+  get primaries(): Iterable<Primary> {
+    return this.#primaries.values();
+  }
+
   /** PGs that this disk has something of. */
   get pgs(): readonly PgId[] {
     return [...this.#members.keys()];

@@ -32,6 +32,10 @@ interface Watched {
   record: PgRecord;
   /** The highest sequence that any primary of the PG called committed. */
   committed: number;
+  /** The step at which a primary of it was last seen: another one at the same step makes two. */
+  ledAtStep: number;
+  /** Its record is another than at the step before: its heads are looked at now. */
+  hasChanged: boolean;
 }
 
 /** A daemon's budget of 256 MiB without what the engine itself takes. */
@@ -48,6 +52,8 @@ export class Invariants {
   readonly #cluster: SimulatedCluster;
   readonly #watched = new Map<PgId, Watched>();
   #records: ReadonlyMap<PgId, PgRecord> | undefined;
+  /** Some record is another than at the step before. */
+  #haveChanged = false;
   #steps = 0;
   /** The most that any daemon held at once. */
   heldBytesMost = 0;
@@ -67,9 +73,12 @@ export class Invariants {
     this.#steps++;
     if (this.#steps % memoryEvery === 0) this.#checkMemory();
     const looksAtHeads = this.#steps % headsEvery === 0;
+    this.#checkPrimaries();
+    if (!looksAtHeads && !this.#haveChanged) return;
+    this.#haveChanged = false;
     for (const [pg, watched] of this.#watched) {
-      this.#checkPrimaries(pg, watched);
-      if (looksAtHeads) this.#checkHeads(pg, watched);
+      if (looksAtHeads || watched.hasChanged) this.#checkHeads(pg, watched);
+      watched.hasChanged = false;
     }
   }
 
@@ -88,18 +97,21 @@ export class Invariants {
     this.problems.push(`at ${this.#cluster.scheduler.now().toFixed(1)} ms: ${what}`);
   }
 
-  #checkPrimaries(pg: PgId, watched: Watched): void {
-    let leads = 0;
-    for (const osd of this.#cluster.osds) {
-      const primary = osd.osd?.primaryOf(pg);
-      if (primary === undefined) continue;
-      leads++;
-      if (primary.committed <= watched.committed) continue;
-      this.#checkFloor(primary);
-      watched.committed = primary.committed;
+  /** Those that there are, instead of asking each OSD for each PG: this is done after every event. */
+  #checkPrimaries(): void {
+    for (const { osd } of this.#cluster.osds) {
+      if (osd === undefined) continue;
+      for (const primary of osd.primaries) {
+        const watched = this.#watched.get(primary.pg);
+        if (watched === undefined) continue;
+        // Whether one serves costs more to ask than all the rest.
+        if (watched.ledAtStep === this.#steps) this.#checkServers(primary.pg);
+        watched.ledAtStep = this.#steps;
+        if (primary.committed <= watched.committed) continue;
+        this.#checkFloor(primary);
+        watched.committed = primary.committed;
+      }
     }
-    // Whether one serves costs more to ask than all the rest.
-    if (leads > 1) this.#checkServers(pg);
   }
 
   #checkServers(pg: PgId): void {
@@ -137,15 +149,15 @@ export class Invariants {
     for (const [pg, record] of records) {
       const watched = this.#watched.get(pg);
       if (watched === undefined) {
-        this.#watched.set(pg, { record, committed: 0 });
+        this.#watched.set(pg, { record, committed: 0, ledAtStep: 0, hasChanged: false });
         continue;
       }
       if (watched.record === record) continue;
       this.#checkChange(watched.record, record);
       if (beginnerOf(record) !== undefined) watched.committed = 0;
       watched.record = record;
-      this.#checkPrimaries(pg, watched);
-      this.#checkHeads(pg, watched);
+      watched.hasChanged = true;
+      this.#haveChanged = true;
     }
   }
 

@@ -328,7 +328,8 @@ export class SimulatedCluster {
 
   /** Every slot that the monitor's map names has its daemon. */
   osdOf(uuid: Uuid | undefined): SimulatedOsd | undefined {
-    return this.osds.find((each) => each.uuid === uuid);
+    for (const each of this.osds) if (each.uuid === uuid) return each;
+    return undefined;
   }
 
   killOsd(id: number, options: { readonly power: boolean } = { power: false }): void {
@@ -468,7 +469,7 @@ export class SimulatedCluster {
   /** Every PG is led by an OSD that serves it. */
   isServing(): boolean {
     for (const record of this.monitor.records.values()) {
-      const lead = this.osds.find((osd) => osd.uuid === record.primary)?.osd;
+      const lead = this.osdOf(record.primary)?.osd;
       if (lead?.primaryOf(record.pg)?.isServing !== true) return false;
     }
     return true;

@@ -3,18 +3,29 @@
 
 import { assert } from '../base/assert.ts';
 import type { Instant } from '../env/clock.ts';
-import { turn } from './turn.ts';
+import { everyTurn } from './turn.ts';
 
-interface Scheduled {
+export interface Cancellable {
+  cancel(): void;
+}
+
+class Scheduled implements Cancellable {
   readonly at: number;
   readonly order: number;
   readonly name: string;
   readonly action: () => void;
-  cancelled: boolean;
-}
+  isCancelled = false;
 
-export interface Cancellable {
-  cancel(): void;
+  constructor(at: number, order: number, name: string, action: () => void) {
+    this.at = at;
+    this.order = order;
+    this.name = name;
+    this.action = action;
+  }
+
+  cancel(): void {
+    this.isCancelled = true;
+  }
 }
 
 export class Scheduler {
@@ -45,23 +56,22 @@ export class Scheduler {
 
   after(delayMs: number, name: string, action: () => void): Cancellable {
     assert(delayMs >= 0, 'time does not run backwards');
-    const event = { at: this.#now + delayMs, order: this.#order++, name, action, cancelled: false };
+    const event = new Scheduled(this.#now + delayMs, this.#order++, name, action);
     this.#push(event);
-    return {
-      cancel: () => {
-        event.cancelled = true;
-      },
-    };
+    return event;
   }
 
   /**
    * Runs until the condition holds, looked at after each event. Throws when `limitMs` of virtual time
    * pass first, or nothing is left to happen.
    */
-  async runUntil(what: string, condition: () => boolean, limitMs: number): Promise<void> {
+  runUntil(what: string, condition: () => boolean, limitMs: number): Promise<void> {
     const deadline = this.#now + limitMs;
-    await turn();
-    while (!condition()) {
+    let hasBegun = false;
+    return everyTurn(() => {
+      if (hasBegun) this.afterEach();
+      hasBegun = true;
+      if (condition()) return false;
       const event = this.#pop();
       if (event === undefined) throw new Error(`nothing left to happen while waiting for: ${what}`);
       if (event.at > deadline) {
@@ -74,9 +84,8 @@ export class Scheduler {
       this.#trace = Math.imul(this.#trace ^ Math.floor(event.at * 1000), 0x01000193);
       this.onEvent?.(event.at, event.name);
       event.action();
-      await turn();
-      this.afterEach();
-    }
+      return true;
+    });
   }
 
   /** Runs for a time. */
@@ -116,7 +125,7 @@ export class Scheduler {
       const top = this.#heap[0];
       if (top === undefined) return undefined;
       this.#removeTop();
-      if (!top.cancelled) return top;
+      if (!top.isCancelled) return top;
     }
   }
 

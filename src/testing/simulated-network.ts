@@ -92,7 +92,7 @@ export class SimulatedNetwork {
   }
 
   isCut(from: string, to: string): boolean {
-    return this.#cuts.has(`${from}→${to}`);
+    return this.#cuts.size > 0 && this.#cuts.has(`${from}→${to}`);
   }
 
   /** Ends what a process had open; its peers notice shortly after. */
@@ -185,7 +185,8 @@ class End implements Connection {
   #isOver = false;
   #isPaused = false;
   /** What arrived and was not delivered: before `start`, or while paused. */
-  readonly #inbox: (() => void)[] = [];
+  readonly #inbox: Uint8Array[] = [];
+  readonly #deliver = (): void => this.#drain();
   /** What a cut holds back. */
   readonly #held: (() => void)[] = [];
 
@@ -214,12 +215,7 @@ class End implements Connection {
       this.unsentBytes -= bytes;
       if (wasFull && this.unsentBytes === 0 && !this.#isOver && this.owner.isAlive)
         this.owner.run(() => this.#events?.drained());
-      for (const copy of copies)
-        this.peer?.arrive((events) => {
-          events.received(copy);
-          // The view was valid during the call only.
-          copy.fill(0xdd);
-        });
+      for (const copy of copies) this.peer?.arrive(copy);
     });
   }
 
@@ -249,12 +245,10 @@ class End implements Connection {
     if (isHeard) this.#towardsPeer(() => this.peer?.over('reset'));
   }
 
-  arrive(deliver: (events: ConnectionEvents) => void): void {
+  arrive(bytes: Uint8Array): void {
     if (this.#isOver || !this.owner.isAlive) return;
-    this.#inbox.push(() => {
-      if (this.#events !== undefined) deliver(this.#events);
-    });
-    this.owner.run(() => this.#drain());
+    this.#inbox.push(bytes);
+    this.owner.run(this.#deliver);
   }
 
   over(reason: string): void {
@@ -281,7 +275,9 @@ class End implements Connection {
     while (this.#events !== undefined && !this.#isPaused && !this.#isOver) {
       const next = this.#inbox.shift();
       if (next === undefined) return;
-      next();
+      this.#events.received(next);
+      // The view was valid during the call only.
+      next.fill(0xdd);
     }
   }
 }

@@ -17,8 +17,9 @@ export class SortedRows {
   }
 
   put(key: string, value: Uint8Array): void {
-    if (!this.#values.has(key)) this.#insert(key);
+    const { size } = this.#values;
     this.#values.set(key, value);
+    if (this.#values.size > size) this.#insert(key);
   }
 
   delete(key: string): void {

@@ -7,23 +7,40 @@ declare const setImmediate: (callback: () => void) => unknown;
  */
 const turnsAtOnce = 64;
 
-const waiting: (() => void)[] = [];
+/** Answers whether it wants another turn; throws nothing. */
+type Step = () => boolean;
+
+const waiting: Step[] = [];
 let turnsLeft = 0;
 
 function take(): void {
   turnsLeft--;
-  waiting.shift()?.();
+  const step = waiting.shift();
+  if (step?.() === true) ask(step);
+}
+
+function ask(step: Step): void {
+  waiting.push(step);
+  if (turnsLeft >= waiting.length) return;
+  for (let count = 0; count < turnsAtOnce; count++) setImmediate(take);
+  turnsLeft += turnsAtOnce;
 }
 
 /**
- * Lets every promise continuation that is ready run, and all that they make ready. The only real timer of
- * the simulated world.
+ * Calls `step` from the next turn on, once a turn, until it answers false; before each call every promise continuation
+ * that is ready has run, and all that they make ready. Rejects with what `step` throws. The only real timer of the
+ * simulated world.
  */
-export function turn(): Promise<void> {
-  return new Promise((resolve) => {
-    waiting.push(resolve);
-    if (turnsLeft >= waiting.length) return;
-    for (let count = 0; count < turnsAtOnce; count++) setImmediate(take);
-    turnsLeft += turnsAtOnce;
+export function everyTurn(step: () => boolean): Promise<void> {
+  return new Promise((resolve, reject) => {
+    ask(() => {
+      try {
+        if (step()) return true;
+        resolve();
+      } catch (error) {
+        reject(error);
+      }
+      return false;
+    });
   });
 }
