@@ -1,6 +1,7 @@
 // An ordered map in memory whose last unsynced batches a crash may take back.
 
 import { assert } from '../base/assert.ts';
+import { copySmall } from '../base/small-copies.ts';
 import type { BatchOperation, KeyValue, Range, Row } from '../env/key-value.ts';
 import type { Random } from '../env/random.ts';
 import type { SimulatedOperations } from './simulated-operations.ts';
@@ -16,7 +17,8 @@ export class SimulatedRows {
   #underWay: readonly BatchOperation[] | undefined;
 
   get(key: Uint8Array): Uint8Array | undefined {
-    return this.#rows.get(textOfKey(key))?.slice();
+    const value = this.#rows.get(textOfKey(key));
+    return value && copySmall(value);
   }
 
   copy(): SimulatedRows {
@@ -31,7 +33,7 @@ export class SimulatedRows {
     const found: Row[] = [];
     if (limit <= 0) return found;
     for (const key of reverse ? this.#rows.keysReverse(...bounds) : this.#rows.keys(...bounds)) {
-      found.push([keyOfText(key), (this.#rows.get(key) as Uint8Array).slice()]);
+      found.push([keyOfText(key), copySmall(this.#rows.get(key) as Uint8Array)]);
       if (found.length === limit) break;
     }
     return found;
@@ -80,7 +82,7 @@ export class SimulatedRows {
   #put(batch: readonly BatchOperation[]): void {
     for (const operation of batch)
       if (operation.kind === 'put')
-        this.#rows.put(textOfKey(operation.key), operation.value.slice());
+        this.#rows.put(textOfKey(operation.key), copySmall(operation.value));
       else this.#rows.delete(textOfKey(operation.key));
   }
 
@@ -90,7 +92,7 @@ export class SimulatedRows {
     for (const operation of batch) {
       const key = textOfKey(operation.key);
       undo.push([key, this.#rows.get(key)]);
-      if (operation.kind === 'put') this.#rows.put(key, operation.value.slice());
+      if (operation.kind === 'put') this.#rows.put(key, copySmall(operation.value));
       else this.#rows.delete(key);
     }
     this.#undo.push(undo);

@@ -4,6 +4,7 @@
 // holds back arrives once it heals, as a retransmission would. Bytes are neither lost nor doubled within a
 // connection, because the network's contract (TCP) rules that out; requests are doubled by those who retry.
 
+import { copySmall } from '../base/small-copies.ts';
 import { EnvError } from '../env/errors.ts';
 import type { Address, Connection, ConnectionEvents, Listener, Network } from '../env/network.ts';
 import type { Random } from '../env/random.ts';
@@ -204,7 +205,7 @@ class End implements Connection {
 
   send(views: readonly Uint8Array[], sent?: () => void): void {
     // A copy: the real network would have taken the bytes, whatever the sender does to them later.
-    const copies = views.map((view) => new Uint8Array(view));
+    const copies = views.map(copySmall);
     sent?.();
     if (this.#isOver || !this.owner.isAlive) return;
     let bytes = 0;
