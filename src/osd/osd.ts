@@ -28,7 +28,7 @@ import { CommitStarter } from './commit-starter.ts';
 import { OsdError } from './errors.ts';
 import { removeLeftOver } from './leftovers.ts';
 import { Member } from './member.ts';
-import { MemoryGuard } from './memory-guard.ts';
+import { MemoryGuard, type MemoryReport } from './memory-guard.ts';
 import { Peers } from './peers.ts';
 import { PgDisk } from './pg-disk.ts';
 import { Primary, reconcileMs } from './primary.ts';
@@ -192,6 +192,11 @@ export class Osd {
 
   get store(): ObjectStore {
     return this.#store;
+  }
+
+  /** How it stands with its budget, as it last looked. */
+  get memory(): MemoryReport {
+    return this.#world.memory.report;
   }
 
   /** What is held in memory for others: by the store, for requests under way, and as shards not yet stable. */

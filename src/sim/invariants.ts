@@ -16,6 +16,7 @@
 // The checker sees all daemons at once, which no daemon does.
 
 import type { PgId } from '../base/ids.ts';
+import { memoryBudgetBytesDefault } from '../base/memory-budget.ts';
 import {
   beginnerOf,
   hasRecordFloor,
@@ -38,8 +39,8 @@ interface Watched {
   hasChanged: boolean;
 }
 
-/** A daemon's budget of 256 MiB without what the engine itself takes. */
-const heldBytesMax = 192 * 1024 * 1024;
+/** Of a daemon's budget the engine itself takes so much. */
+const engineBytes = 64 * 1024 * 1024;
 
 /** Between two looks at memory, in events. */
 const memoryEvery = 256;
@@ -58,8 +59,11 @@ export class Invariants {
   /** The most that any daemon held at once. */
   heldBytesMost = 0;
 
-  constructor(cluster: SimulatedCluster) {
+  readonly #heldBytesMax: number;
+
+  constructor(cluster: SimulatedCluster, memoryBudgetBytes: number = memoryBudgetBytesDefault) {
     this.#cluster = cluster;
+    this.#heldBytesMax = memoryBudgetBytes - engineBytes;
   }
 
   /** Call after each event. */
@@ -88,7 +92,7 @@ export class Invariants {
       const { store, requests, shards } = osd.heldBytes;
       const held = store + requests + shards;
       this.heldBytesMost = Math.max(this.heldBytesMost, held);
-      if (held > heldBytesMax)
+      if (held > this.#heldBytesMax)
         this.#problem(`osd.${id} holds ${held} bytes: ${JSON.stringify(osd.heldBytes)}`);
     }
   }

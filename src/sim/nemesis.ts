@@ -14,8 +14,11 @@ import { domainOf, findOsd, findPool } from '../map/cluster-map.ts';
 import { copies, erasure, slotCount } from '../map/geometry.ts';
 import { MonError } from '../mon/errors.ts';
 import { poolOf } from '../mon/initial.ts';
+import { StoreError } from '../store/errors.ts';
 import { parseStoreKey } from '../store/keys.ts';
 import { wireVersionMax } from '../wire/messages.ts';
+import { type MemoryPressure, pressures } from './memory-pressure.ts';
+import { Operator } from './operator.ts';
 import type { SimulatedCluster, SimulatedGateway, SimulatedOsd } from './simulated-cluster.ts';
 
 /** A fault, what it weighs where a run has it, and what it does; false when it does not apply now. */
@@ -28,6 +31,7 @@ interface Fault {
 export interface NemesisOptions {
   readonly random: Random;
   readonly cluster: SimulatedCluster;
+  readonly memory: MemoryPressure;
   /** Every pool survives the loss of one disk. */
   readonly toleratesLoss: boolean;
   /** Ends a gateway in the middle of what it does and starts another. */
@@ -69,7 +73,7 @@ const repairMs = 90_000;
 export class Nemesis {
   readonly counts: Record<string, number> = {};
   /** What was seen to be wrong while something was broken. */
-  readonly problems: string[] = [];
+  readonly #problems: string[] = [];
   /** Some disk has failed a read without having lost anything. */
   hasFailedReads = false;
   /** Some disk was full. */
@@ -81,6 +85,7 @@ export class Nemesis {
   readonly #pauseMsMax: number;
   readonly #toleratesLoss: boolean;
   readonly #options: NemesisOptions;
+  readonly #operator: Operator;
   /** Pools made here that are not in the trash. */
   readonly #extraPools = new Map<string, PoolId>();
   #extraPoolsEver = 0;
@@ -97,6 +102,11 @@ export class Nemesis {
     this.#cluster = options.cluster;
     this.#toleratesLoss = options.toleratesLoss;
     this.#options = options;
+    this.#operator = new Operator({
+      random: this.#random,
+      cluster: this.#cluster,
+      command: (work, what) => this.#command(work, what),
+    });
     const chosen = this.#all()
       // A third of the faults is unknown to a run: what only shows without the others shows, too.
       .filter(() => this.#random.below(3) > 0)
@@ -104,6 +114,10 @@ export class Nemesis {
     this.#faults = chosen;
     this.#weights = chosen.reduce((sum, each) => sum + each.weight, 0);
     this.#pauseMsMax = [300, 800, 2000, 5000][this.#random.below(4)] as number;
+  }
+
+  get problems(): readonly string[] {
+    return [...this.#problems, ...this.#operator.problems, ...this.#options.memory.problems];
   }
 
   /** Disturbs for a time; `isOver` ends it early. */
@@ -138,6 +152,7 @@ export class Nemesis {
     const cluster = this.#cluster;
     for (const { undo } of this.#undo) undo();
     this.#undo = [];
+    this.#operator.forget();
     cluster.network.heal();
     for (const osd of cluster.osds) cluster.setWallOffset(`osd.${osd.id}`, 0);
     if (!cluster.hasMonitor) await cluster.startMonitor();
@@ -284,6 +299,11 @@ export class Nemesis {
       { name: 'full disk', weight: 3, apply: (osd) => this.#fill(osd) },
       { name: 'suspended machine', weight: 4, apply: (osd) => this.#suspend(osd) },
       { name: 'other version', weight: 4, apply: (osd) => this.#changeVersion(osd) },
+      { name: 'newer disk format', weight: 2, apply: (osd) => this.#upgradeDisk(osd) },
+      { name: 'little memory', weight: 4, apply: (osd) => this.#press(osd) },
+      { name: 'disk drained', weight: 3, apply: (osd) => this.#operator.drain(osd) },
+      { name: 'end of a drain', weight: 6, apply: () => this.#operator.endDrain() },
+      { name: 'marked lost in vain', weight: 4, apply: () => this.#operator.markLost() },
     ];
   }
 
@@ -335,9 +355,49 @@ export class Nemesis {
 
   /** Comes back as a build of the version before or after, with the same disk. */
   async #changeVersion(osd: SimulatedOsd): Promise<boolean> {
+    // Only the build after this one can have it then.
+    if (osd.hasNewerFormat) return false;
     this.#kill(osd, false);
     osd.versionMax = 1 + this.#random.below(wireVersionMax + 1);
     return this.#restart(osd);
+  }
+
+  /** The build after this one takes the disk over; the older one, tried again, is kept off it. */
+  async #upgradeDisk(osd: SimulatedOsd): Promise<boolean> {
+    this.#kill(osd, false);
+    osd.versionMax = wireVersionMax + 1;
+    osd.hasNewerFormat = true;
+    await this.#restart(osd);
+    await this.#cluster.scheduler.run(this.#random.below(3000));
+    this.#kill(osd, this.#random.below(2) === 0);
+    await this.#startOlderBuild(osd);
+    return this.#restart(osd);
+  }
+
+  /** On a disk of a newer format: it says so, and leaves everything as it is. */
+  async #startOlderBuild(osd: SimulatedOsd): Promise<void> {
+    const { files } = osd;
+    const changes = files.changeCount;
+    osd.hasNewerFormat = false;
+    const answer = await this.#cluster.startOsd(osd.id).then(
+      () => 'it started',
+      (error: unknown) => (isNewerFormat(error) ? '' : String(error)),
+    );
+    osd.hasNewerFormat = true;
+    if (answer !== '')
+      this.#problems.push(`an older build on the disk of osd.${osd.id}: ${answer}`);
+    if (files.changeCount !== changes)
+      this.#problems.push(`an older build wrote to the disk of osd.${osd.id}`);
+    this.#cluster.killOsd(osd.id);
+  }
+
+  /** Near its budget, or above it, for a time. */
+  #press(osd: SimulatedOsd): boolean {
+    const { memory } = this.#options;
+    const permille = pressures[this.#random.below(pressures.length)] as number;
+    if (!memory.press(osd, permille)) return false;
+    this.#later(2000, 15_000, () => memory.ease(osd));
+    return true;
   }
 
   #slowDisk(osd: SimulatedOsd): boolean {
@@ -507,7 +567,7 @@ export class Nemesis {
     this.#gonePools.add(id);
     const lost = this.#options.acknowledgedIn(id, calledAt);
     if (!isNamed && lost > 0)
-      this.problems.push(`pool ${name} was called empty and removed with ${lost} blobs`);
+      this.#problems.push(`pool ${name} was called empty and removed with ${lost} blobs`);
     return true;
   }
 
@@ -593,7 +653,7 @@ export class Nemesis {
     const end = scheduler.now() + servesWithinMs;
     while (scheduler.now() < end) await scheduler.run(200);
     if (!cluster.isServing())
-      this.problems.push(
+      this.#problems.push(
         `not everything serves ${servesWithinMs} ms after osd.${osd.id} froze:\n${cluster.describe()}`,
       );
     this.#later(0, 40_000, () => process.resume());
@@ -754,6 +814,12 @@ export class Nemesis {
 }
 
 type Spoiling = 'data' | 'rows' | 'groups' | 'lost' | 'misdirected';
+
+/** Whatever waited for it says so in words of its own. */
+function isNewerFormat(error: unknown): boolean {
+  if (error instanceof StoreError) return error.code === 'newer-format';
+  return error instanceof Error && isNewerFormat(error.cause);
+}
 
 /** What a group itself goes by: its record, its log, what it misses. */
 function isOfGroup(key: Uint8Array): boolean {

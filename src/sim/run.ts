@@ -17,6 +17,7 @@ import { EncryptionWorkload, kmsKey } from './encryption-workload.ts';
 import { compareMembers, leftInMemory, leftOnDisks } from './end-state.ts';
 import { Invariants } from './invariants.ts';
 import { isLinearizable } from './linearizability.ts';
+import { drawMemoryBudget, MemoryPressure } from './memory-pressure.ts';
 import { Nemesis } from './nemesis.ts';
 import type { S3Load } from './s3-bucket.ts';
 import { S3Workload } from './s3-workload.ts';
@@ -98,6 +99,9 @@ const answersMs = 120_000;
 /** In which what a process had under way when it was killed has ended. */
 const restMs = 3000;
 
+/** Between two looks at what daemons do about their memory. */
+const memoryLookMs = 500;
+
 /** Longer than a GET may take, and several rounds of collection beyond. */
 const collectMs = 25_000;
 
@@ -129,6 +133,7 @@ class Run {
   readonly #workload: Workload;
   readonly #nemesis: Nemesis;
   readonly #invariants: Invariants;
+  readonly #memory: MemoryPressure;
   readonly #s3: S3Workload;
   readonly #versions: VersionsWorkload;
   /** What else gateways are asked in this run. */
@@ -154,7 +159,10 @@ class Run {
     const osdCount = drawOsdCount(this.#random);
     const hosts = drawHosts(osdCount, this.#random);
     const pools = drawPools(hosts, this.#random);
+    // Of its own, so that what else a seed draws stays what it was.
+    const memoryBudgetBytes = drawMemoryBudget(new SeededRandom(options.seed ^ 0x6d656d));
     this.#cluster = new SimulatedCluster({
+      memoryBudgetBytes,
       seed: options.seed,
       osdCount,
       hosts,
@@ -174,7 +182,9 @@ class Run {
     this.#versions = new VersionsWorkload(new SeededRandom(this.#random.below(2 ** 32)), () =>
       this.#cluster.scheduler.now(),
     );
+    this.#memory = new MemoryPressure(this.#cluster, memoryBudgetBytes);
     this.#nemesis = new Nemesis({
+      memory: this.#memory,
       random: new SeededRandom(this.#random.below(2 ** 32)),
       cluster: this.#cluster,
       toleratesLoss: pools.every(({ geometry }) =>
@@ -195,8 +205,9 @@ class Run {
     this.#turns = new SeededRandom(options.seed ^ 0x70617373);
     this.#loads = this.#drawLoads(new SeededRandom(this.#turns.below(2 ** 32)));
     for (const load of this.#loads) load.asker.excuses = this.#nemesis;
-    this.#invariants = new Invariants(this.#cluster);
+    this.#invariants = new Invariants(this.#cluster, memoryBudgetBytes);
     this.#cluster.scheduler.afterEach = () => this.#invariants.check();
+    this.#lookAtMemory();
   }
 
   /** Two of three in each run: each has a bucket, which costs something. */
@@ -215,6 +226,12 @@ class Run {
     };
     const absent = random.below(3);
     return [tags, encryption, users].filter((_, index) => index !== absent);
+  }
+
+  #lookAtMemory(): void {
+    if (this.#isOver) return;
+    this.#memory.check();
+    this.#cluster.scheduler.after(memoryLookMs, 'a look at memory', () => this.#lookAtMemory());
   }
 
   get #isBroken(): boolean {
@@ -281,6 +298,7 @@ class Run {
     await cluster.settle(Promise.all(this.#starting), 'gateways to start', answersMs);
     await cluster.settle(Promise.all(work), 'the clients to end', answersMs);
     await cluster.untilClean(convergeMs);
+    await this.#memory.checkHealth();
     this.#workload.excuses = undefined;
     await cluster.settle(
       this.#workload.verify(await cluster.client()),

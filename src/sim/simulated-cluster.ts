@@ -27,6 +27,7 @@ import type { Medium } from '../testing/simulated-operations.ts';
 import { type LogLine, SimulatedProcess } from '../testing/simulated-process.ts';
 import { SimulatedWeb } from '../testing/simulated-web.ts';
 import { wireVersionMax } from '../wire/messages.ts';
+import { migrateDisk, newerBuildsFiles } from './newer-build.ts';
 
 export interface ClusterShape {
   readonly seed: number;
@@ -48,6 +49,8 @@ export interface ClusterShape {
   readonly mediumOf?: (id: OsdId) => Medium;
   /** Of an OSD's store; default: the store's. */
   readonly cacheBytes?: number;
+  /** Of each OSD; default: the daemon's. */
+  readonly memoryBudgetBytes?: number;
 }
 
 export interface SimulatedGateway {
@@ -65,6 +68,8 @@ export interface SimulatedOsd {
   mayFail: boolean;
   /** The highest version of the messages that its build speaks. */
   versionMax: number;
+  /** Its build knows a newer format of the disk, and writes it (newer-build.ts). */
+  hasNewerFormat: boolean;
   /** Not to be started with the daemon, and why. */
   leftOut: ReadonlyMap<PgId, string>;
   /** Comes between the daemon and its network. */
@@ -306,8 +311,10 @@ export class SimulatedCluster {
     osd.process = daemon;
     const { env } = daemon;
     const network = osd.wrapNetwork?.(env.network) ?? env.network;
+    if (osd.hasNewerFormat) await migrateDisk(env.files);
+    const files = osd.hasNewerFormat ? newerBuildsFiles(env.files) : env.files;
     const started = await startOsd(
-      { ...env, network },
+      { ...env, network, files },
       {
         identity: { fsid: this.#fsid, role: 'osd', uuid: osd.uuid, versionMax: osd.versionMax },
         osdId: osd.id,
@@ -320,6 +327,9 @@ export class SimulatedCluster {
           ...(this.#shape.cacheBytes === undefined ? {} : { cacheBytes: this.#shape.cacheBytes }),
         },
         methods: this.#shape.methods,
+        ...(this.#shape.memoryBudgetBytes === undefined
+          ? {}
+          : { memoryBudgetBytes: this.#shape.memoryBudgetBytes }),
       },
     );
     // It may have been killed, or its disk may have failed, just when it had started.
@@ -373,6 +383,7 @@ export class SimulatedCluster {
       osd: undefined,
       mayFail: false,
       versionMax: this.#shape.versionMax ?? wireVersionMax,
+      hasNewerFormat: false,
       leftOut: new Map(),
       wrapNetwork: undefined,
     };

@@ -874,4 +874,42 @@ export const teeth: readonly Tooth[] = [
     ],
     scenario: 'lost-and-begun-again',
   },
+  {
+    name: 'recovery does not go on after a want of memory',
+    breaks: 'promise P6',
+    patches: [
+      {
+        file: 'src/osd/memory-guard.ts',
+        find: 'this.#isStopped && permille < recoveryGoesOnPermille',
+        replace: 'this.#isStopped && permille < -recoveryGoesOnPermille',
+      },
+    ],
+  },
+  {
+    name: 'a disk of a newer format is opened all the same',
+    breaks: 'design 16: newer than known is refused, untouched',
+    patches: [
+      {
+        file: 'src/store/format.ts',
+        find: 'if (version > formatVersion) return',
+        replace: 'if (version > formatVersion + 1) return',
+      },
+    ],
+  },
+  {
+    name: 'a group that has lost nothing may be marked lost',
+    breaks: 'promise P3',
+    patches: [
+      {
+        file: 'src/map/lost-pg.ts',
+        find: "if (fate === 'less-redundancy')",
+        replace: "if (fate === 'less-redundancy' && record.slots.length === 0)",
+      },
+      {
+        file: 'src/mon/monitor.ts',
+        find: 'if (this.#emptinessOf(pg)?.serving === true)\n        throw',
+        replace: 'if (this.#emptinessOf(pg)?.serving === true && pgs.length > 1)\n        throw',
+      },
+    ],
+  },
 ];
