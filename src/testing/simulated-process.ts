@@ -20,6 +20,12 @@ export interface LogLine {
   readonly fields: LogFields | undefined;
 }
 
+/**
+ * The shortest that a timer takes, unless it is for now, in virtual milliseconds. What is left of a wait can be less than
+ * the rounding of instants, and whoever waited for that would do so for ever.
+ */
+const tickMs = 0.001;
+
 export interface ProcessParts {
   readonly scheduler: Scheduler;
   readonly network: SimulatedNetwork;
@@ -156,10 +162,10 @@ export class SimulatedProcess {
     const rate = this.#parts.rate ?? 1;
     return {
       now: () => (((this.#suspendedAt ?? scheduler.now()) - this.#uncountedMs) * rate) as Instant,
-      after: (delayMs, name, callback) =>
-        scheduler.after(Math.max(0, delayMs) / rate, this.#eventName(name), () => {
-          this.run(callback);
-        }),
+      after: (delayMs, name, callback) => {
+        const virtualMs = delayMs > 0 ? Math.max(tickMs, delayMs / rate) : 0;
+        return scheduler.after(virtualMs, this.#eventName(name), () => this.run(callback));
+      },
     };
   }
 }
