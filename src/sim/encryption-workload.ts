@@ -93,7 +93,7 @@ function wayHeaders(way: Way): Record<string, string> {
 }
 
 /** As an answer tells it to who has named the right key, or none. */
-function wayOf(answer: WholeResponse, shown: Shown): Way {
+export function wayOf(answer: WholeResponse, shown: Shown): Way {
   if (headerOf(answer, `${writePrefix}algorithm`) !== '') return shown === 'none' ? 'A' : shown;
   const told = headerOf(answer, 'x-amz-server-side-encryption');
   return told === 'AES256' ? 's3' : told === 'aws:kms' ? 'kms' : 'plain';

@@ -13,12 +13,14 @@ import { listShards } from '../s3/index/messages.ts';
 import { s3Methods } from '../s3/index/methods.ts';
 import { SeededRandom } from '../testing/seeded-random.ts';
 import type { LogLine } from '../testing/simulated-process.ts';
+import { DefaultEncryptionWorkload } from './default-encryption-workload.ts';
 import { EncryptionWorkload, kmsKey } from './encryption-workload.ts';
 import { compareMembers, leftInMemory, leftOnDisks } from './end-state.ts';
 import { Invariants } from './invariants.ts';
 import { isLinearizable } from './linearizability.ts';
 import { drawMemoryBudget, MemoryPressure } from './memory-pressure.ts';
 import { Nemesis } from './nemesis.ts';
+import { RolesWorkload } from './roles-workload.ts';
 import type { S3Load } from './s3-bucket.ts';
 import { S3Workload } from './s3-workload.ts';
 import { SimulatedCluster, type SimulatedGateway } from './simulated-cluster.ts';
@@ -127,6 +129,8 @@ function drawSplits(seed: number): {
 const writerGraceMs = 5000;
 const sweepingOptions = { orphansIntervalMs: 5000 } as const;
 
+const loadsPerRun = 3;
+
 class Run {
   readonly #random: SeededRandom;
   readonly #cluster: SimulatedCluster;
@@ -210,7 +214,7 @@ class Run {
     this.#lookAtMemory();
   }
 
-  /** Two of three in each run: each has a bucket, which costs something. */
+  /** Three of five in each run: each has a bucket, which costs something. */
   #drawLoads(random: SeededRandom): readonly S3Load[] {
     const now = (): number => this.#cluster.scheduler.now();
     const newRandom = (): SeededRandom => new SeededRandom(random.below(2 ** 32));
@@ -224,8 +228,14 @@ class Run {
       const { monitor } = this.#cluster;
       return { identity: monitor, revision: monitor.directory.revision };
     };
-    const absent = random.below(3);
-    return [tags, encryption, users].filter((_, index) => index !== absent);
+    const defaults = new DefaultEncryptionWorkload(newRandom(), now);
+    defaults.gateways = () => this.#gateways;
+    const roles = new RolesWorkload(newRandom(), now);
+    roles.gateways = () => this.#gateways;
+    roles.monitor = () => (this.#cluster.hasMonitor ? this.#cluster.monitor : undefined);
+    const all: S3Load[] = [tags, encryption, users, defaults, roles];
+    while (all.length > loadsPerRun) all.splice(random.below(all.length), 1);
+    return all;
   }
 
   #lookAtMemory(): void {

@@ -3,7 +3,7 @@
 import { decodeUtf8 } from '../base/bytes.ts';
 import type { Random } from '../env/random.ts';
 import type { WholeResponse } from '../testing/simulated-http.ts';
-import type { S3Call } from './s3-request.ts';
+import type { S3Call, Signer } from './s3-request.ts';
 import type { S3Asker } from './s3-values.ts';
 import type { SimulatedGateway } from './simulated-cluster.ts';
 
@@ -40,9 +40,12 @@ export class S3Bucket {
   readonly name: string;
   readonly #asker: S3Asker;
   readonly #problems: string[];
+  readonly #owner: Signer | undefined;
 
-  constructor(name: string, asker: S3Asker, problems: string[]) {
+  /** `owner`: who makes and removes it; default: the cluster's first user. */
+  constructor(name: string, asker: S3Asker, problems: string[], owner?: Signer) {
     this.name = name;
+    this.#owner = owner;
     this.#asker = asker;
     this.#problems = problems;
   }
@@ -53,9 +56,10 @@ export class S3Bucket {
 
   /** Asks until it is done; a problem when it never is. */
   async insist(gateway: SimulatedGateway, call: S3Call): Promise<WholeResponse | undefined> {
+    const signed = this.#owner === undefined ? call : { ...call, signer: this.#owner };
     let last: WholeResponse | undefined;
     for (let attempt = 0; attempt < attemptsMax; attempt++) {
-      last = await this.#asker.ask(gateway, call);
+      last = await this.#asker.ask(gateway, signed);
       if (last !== undefined && last.status < 300) return last;
     }
     const words = last === undefined ? 'broken off' : decodeUtf8(last.body);

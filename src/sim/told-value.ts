@@ -1,6 +1,27 @@
 // Something that is changed at one gateway and acted on at all, each of which hears of it by and by: what a gateway may
 // go by at a moment. A change whose outcome is unknown may be in force or not, until a later one is acknowledged.
 
+import { rememberedMsMax } from '../s3/index/index-client.ts';
+
+/** Clocks differ by half a percent; what is remembered counts from before the look. */
+export const heardMsMax = rememberedMsMax * 1.01 + 1;
+
+/**
+ * Whether a gateway that was asked then must act on a change of a bucket: at once where it was acknowledged, by any
+ * other once what it remembers of the bucket is too old.
+ */
+export function heardOfBucket(
+  gateway: string,
+  calledAt: number,
+): (acknowledged: Acknowledged) => boolean {
+  return (made) => calledAt >= (made.gateway === gateway ? made.at : made.at + heardMsMax);
+}
+
+/** The same of a change of the directory, by the revision that the gateway had. */
+export function heardOfDirectory(revision: number): (acknowledged: Acknowledged) => boolean {
+  return (made) => revision >= made.revision;
+}
+
 export interface ToldChange<T> {
   readonly value: T;
   readonly calledAt: number;

@@ -11,7 +11,6 @@
 
 import { decodeUtf8, encodeUtf8 } from '../base/bytes.ts';
 import type { Random } from '../env/random.ts';
-import { rememberedMsMax } from '../s3/index/index-client.ts';
 import type { WholeResponse } from '../testing/simulated-http.ts';
 import { KeyHistories } from './key-histories.ts';
 import type { Model } from './linearizability.ts';
@@ -19,15 +18,22 @@ import { elementOf, oneOf, S3Bucket, type S3Load } from './s3-bucket.ts';
 import type { FormCall, S3Call, Signer } from './s3-request.ts';
 import { S3Asker, S3Values } from './s3-values.ts';
 import type { SimulatedGateway } from './simulated-cluster.ts';
-import { type Acknowledged, type ToldChange, ToldValue } from './told-value.ts';
+import {
+  type Acknowledged,
+  heardMsMax,
+  heardOfBucket,
+  heardOfDirectory,
+  type ToldChange,
+  ToldValue,
+} from './told-value.ts';
 
 /** States are ETags; empty: there is no such key. */
-type KeyCall =
+export type KeyCall =
   /** Undefined: it was refused. */
   | { readonly kind: 'put'; etag: string | undefined }
   | { readonly kind: 'read'; readonly etag: string };
 
-const keyModel: Model<string, KeyCall> = (state, call) => {
+export const keyModel: Model<string, KeyCall> = (state, call) => {
   if (call.kind === 'read') return state === call.etag ? state : undefined;
   return call.etag ?? state;
 };
@@ -68,7 +74,7 @@ interface Asked {
   readonly revision: number;
 }
 
-interface Verdict {
+export interface Verdict {
   readonly key: 'known' | 'unknown';
   readonly access: 'allowed' | 'denied' | undefined;
 }
@@ -92,9 +98,6 @@ const userNames = ['ann', 'bob'];
 const objectKeys = ['o', 'p'];
 /** Put once, by the bucket's owner: whoever may read it, finds it. */
 const fixedKey = 'fixed';
-
-/** Clocks differ by half a percent; what is remembered counts from before the look. */
-const heardMsMax = rememberedMsMax * 1.01 + 1;
 
 /** How long a gateway that has a monitor may be without its newest directory: it may have to connect anew first. */
 const directoryMsMax = 2000;
@@ -511,9 +514,8 @@ export class UsersWorkload implements S3Load {
   ): void {
     const until = this.#now();
     const { user, key } = about.actor;
-    const isHeard = ({ at, gateway }: Acknowledged): boolean =>
-      asked.calledAt >= (gateway === asked.gateway.name ? at : at + heardMsMax);
-    const isThere = ({ revision }: Acknowledged): boolean => asked.revision >= revision;
+    const isHeard = heardOfBucket(asked.gateway.name, asked.calledAt);
+    const isThere = heardOfDirectory(asked.revision);
     const statesOf = (each: UserKey): readonly KeyState[] => each.state.possible(isThere, until);
     const keys = key === undefined ? user.keys : [key];
     const mayBeKnown = keys.some((each) => statesOf(each).includes('active'));
@@ -634,7 +636,7 @@ const wishes: readonly Wish[] = ['put', 'put', 'get', 'get', 'list', 'remove'];
 
 const actions = ['s3:PutObject', 's3:GetObject', 's3:DeleteObject', 's3:ListBucket'];
 
-function policyText(statements: readonly object[]): string {
+export function policyText(statements: readonly object[]): string {
   return JSON.stringify({ Version: '2012-10-17', Statement: statements });
 }
 
@@ -655,12 +657,12 @@ function listOf(bucket: S3Bucket): S3Call {
   return { method: 'GET', path: `/${bucket.name}`, query: { 'list-type': '2' } };
 }
 
-function wordsOf(answer: WholeResponse | undefined): string {
+export function wordsOf(answer: WholeResponse | undefined): string {
   return answer === undefined ? 'nothing' : `${answer.status} ${decodeUtf8(answer.body)}`;
 }
 
 /** What an answer says of key and policies; undefined: neither. */
-function verdictOf(answer: WholeResponse | undefined): Verdict | undefined {
+export function verdictOf(answer: WholeResponse | undefined): Verdict | undefined {
   if (answer === undefined) return undefined;
   if (answer.status < 300) return { key: 'known', access: 'allowed' };
   switch (elementOf(answer, 'Code')) {

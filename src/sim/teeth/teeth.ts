@@ -840,6 +840,30 @@ export const teeth: readonly Tooth[] = [
     ],
   },
   {
+    name: "a bucket's default encryption is passed over",
+    breaks: 'S3 encryption: what names nothing is encrypted as its bucket says',
+    patches: [
+      {
+        file: 'src/s3/new-object.ts',
+        find: '?? defaultEncryptionOf(access.configuration);',
+        replace:
+          '?? (access.name.length > 0 ? undefined : defaultEncryptionOf(access.configuration));',
+      },
+    ],
+  },
+  {
+    name: 'a session goes on as another role when its own is gone',
+    breaks: 'decision 15: a role that is gone takes its sessions with it',
+    patches: [
+      {
+        file: 'src/s3/iam/identities.ts',
+        find: 'const role = directory.roles.find(({ id }) => id === session.entityId);',
+        replace:
+          'const role =\n        directory.roles.find(({ id }) => id === session.entityId) ?? directory.roles[0];',
+      },
+    ],
+  },
+  {
     name: 'a lost group that begins empty keeps what was there',
     breaks: 'rule 24',
     patches: [{ file: osd, find: "if (state === 'founding') await this.#erase(pg);", replace: '' }],
