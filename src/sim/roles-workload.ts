@@ -205,11 +205,13 @@ export class RolesWorkload implements S3Load {
     const change = told.begin(value, this.#now());
     const isBehind = gateway.client.directory().revision < this.#newestRevision;
     const answer = await this.#asRoot(gateway, action, parameters);
-    // What it was about is gone by an earlier change that was not answered, or not there yet as far as this one knows.
-    const isGone = answer?.status === 404 && action.startsWith('Delete') && !isBehind;
+    // The role is gone by an earlier delete that was not answered. Of its policy a gateway that has not heard of an
+    // unanswered put says the same.
+    const isGone = answer?.status === 404 && action === 'DeleteRole' && !isBehind;
     if (answer?.status === 200 || isGone) change.acknowledged = this.#acknowledged(gateway);
-    else if (answer !== undefined && answer.status < 500 && answer.status !== 409 && !isBehind)
-      this.problems.push(`${action} was answered ${wordsOf(answer)}`);
+    else if (answer !== undefined && answer.status < 500 && !isBehind)
+      if (answer.status !== 404 && answer.status !== 409)
+        this.problems.push(`${action} was answered ${wordsOf(answer)}`);
   }
 
   #acknowledged(gateway: SimulatedGateway): Acknowledged {
