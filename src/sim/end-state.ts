@@ -110,6 +110,8 @@ export async function leftOnDisks(cluster: SimulatedCluster): Promise<string[]> 
     if (osd === undefined) continue;
     // The first transaction after an opening frees what was found to belong to nobody.
     await cluster.scheduler.run(3000);
+    // Meanwhile it may have found groups that left while it was away.
+    await cluster.settle(osd.emptyTrash(), `emptying the trash of osd.${each.id} again`);
     let expected = 0;
     // Also those of removed pools: what is not empty stays for a day (osd/leftovers.ts).
     for (const pg of osd.pgs) {
