@@ -41,7 +41,7 @@ async function start(t: TestContext) {
   };
   equal(await code('PUT', '/one'), 200);
   equal(await code('PUT', '/two'), 200);
-  return { send, code, setQuotas, clock };
+  return { gateway, send, code, setQuotas, clock };
 }
 
 test('a bucket takes no more bytes than its quota, and more again once something is deleted', async (t) => {
@@ -60,6 +60,21 @@ test('a bucket takes no more bytes than its quota, and more again once something
   equal(await code('PUT', '/one/d', { body: '1' }), 'QuotaExceeded');
   await setQuotas();
   equal(await code('PUT', '/one/d', { body: '1' }), 200);
+});
+
+test('what another gateway has just moved to a shard of its own counts, too', async (t) => {
+  const { gateway, code, setQuotas, clock } = await start(t);
+  for (const key of ['a', 'b', 'c', 'd'])
+    equal(await code('PUT', `/one/${key}`, { body: 'x' }), 200);
+  const splits = { shardEntriesMax: 3, splitIntervalMs: 100 };
+  const other = await startTestGateway({ time: 'manual', sharing: gateway, ...splits });
+  t.after(() => other.gateway.close());
+  for (let waits = 0; waits < 40; waits++) await clock.advance(10);
+  const shards = gateway.cluster.objectNames().filter((name) => name.includes('index/index/'));
+  equal(shards.length, 3, `of two buckets, one of them split: ${shards}`);
+  await setQuotas({ kind: 'bucket', name: 'one', objects: 5 });
+  equal(await code('PUT', '/one/e', { body: 'x' }), 200);
+  equal(await code('PUT', '/one/f', { body: 'x' }), 'QuotaExceeded');
 });
 
 test('requests at the same time do not all take the last of it', async (t) => {

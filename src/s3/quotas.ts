@@ -5,12 +5,14 @@
 // So a quota can be passed by what other gateways let in between two looks and by uploads under way at a look. What
 // replaces an object counts as added until the next look.
 
+import { compareBytes } from '../base/bytes.ts';
 import type { Cluster } from '../client/cluster.ts';
 import type { Clock, Instant } from '../env/clock.ts';
 import type { Directory, Quota } from '../map/directory.ts';
-import { type BucketRecord, bucketFormat, countsFormat, shardsOf } from './index/format.ts';
+import { type BucketRecord, bucketFormat, type KeyRange, shardsOf } from './index/format.ts';
 import { type BucketAccess, bucketsObject, type IndexClient } from './index/index-client.ts';
-import { describeShard, listBuckets } from './index/messages.ts';
+import { listBuckets } from './index/messages.ts';
+import { describeShard, readRecord, type ShardFacts } from './index/shard-split.ts';
 import { S3Error } from './protocol/errors.ts';
 
 export interface Amount {
@@ -24,6 +26,9 @@ const nothing: Amount = { bytes: 0, objects: 0 };
 const freshMs = { bucket: 2000, user: 10_000 } as const;
 
 const bucketsPerPage = 1000;
+
+/** Shards that were split while they were counted: how often they are looked for. */
+const recordsMax = 4;
 
 interface Usage {
   readonly seenAt: Instant;
@@ -45,6 +50,18 @@ function judge(quota: Quota, usage: Usage, wanted: Amount): void {
     (objects !== undefined && wanted.objects > 0 && after.objects > objects);
   if (isOver)
     throw new S3Error('QuotaExceeded', `The quota of ${quota.kind} ${quota.name} is exhausted`);
+}
+
+/** The shard has given keys, or is giving them, to one that the record does not name. */
+function handsOnUnseen({ state }: ShardFacts, object: string, record: BucketRecord): boolean {
+  if (state.split !== undefined && !shardsOf(record).includes(state.split.object)) return true;
+  const at = record.ranges.findIndex((range) => range.object === object);
+  return at >= 0 && isShorter(state.range, record.ranges[at + 1]?.beginKey);
+}
+
+function isShorter(range: KeyRange | undefined, end: Uint8Array | undefined): boolean {
+  if (range?.end === undefined) return false;
+  return end === undefined || compareBytes(range.end, end) < 0;
 }
 
 function nameOf({ kind, name }: Pick<Quota, 'kind' | 'name'>): string {
@@ -89,7 +106,7 @@ export class Quotas {
     const ofOwner = this.#find('user', record.owner);
     if (ofBucket === undefined && ofOwner === undefined) return;
     const owner = ofOwner && (await this.#usage(ofOwner, () => this.#countOwner(record.owner)));
-    const bucket = ofBucket && (await this.#usage(ofBucket, () => this.#countBucket(record)));
+    const bucket = ofBucket && (await this.#usage(ofBucket, () => this.#countBucket(name, record)));
     // From here on nothing waits: two requests can't both take the last of it. A newer look at the owner may have
     // taken the place of the one that was waited for.
     const judged: (readonly [Quota, Usage])[] = [];
@@ -135,16 +152,30 @@ export class Quotas {
     return usage;
   }
 
-  /** Of a bucket whose index is from before there were counts, as far as it is counted. */
-  async #countBucket(record: BucketRecord): Promise<Amount> {
-    let held = nothing;
-    for (const object of shardsOf(record)) {
-      const { counts } = await this.#index.callObject(object, describeShard, {});
-      if (counts === undefined) continue;
-      const { entries, sizeBytes } = countsFormat.decode(counts);
-      held = sum(held, { bytes: sizeBytes, objects: entries });
+  /**
+   * Of a bucket whose index is from before there were counts, as far as it is counted. Never too little: a shard is
+   * looked at before the one that it hands keys to, and where the record does not know that one yet it is read again.
+   * Keys on their way may count twice.
+   */
+  async #countBucket(name: string, remembered: BucketRecord): Promise<Amount> {
+    let record = remembered;
+    for (let reads = 0; ; reads++) {
+      let held = nothing;
+      let isComplete = true;
+      for (const object of shardsOf(record)) {
+        const facts = await describeShard(this.#index, object);
+        if (facts === undefined) continue;
+        const { entries, sizeBytes } = facts.counts;
+        held = sum(held, { bytes: sizeBytes, objects: entries });
+        isComplete &&= !handsOnUnseen(facts, object, record);
+      }
+      const newer =
+        isComplete || reads === recordsMax
+          ? undefined
+          : await readRecord(this.#index, { name, bucketId: record.bucketId });
+      if (newer === undefined) return held;
+      record = newer;
     }
-    return held;
   }
 
   async #countOwner(owner: string): Promise<Amount> {
@@ -160,8 +191,8 @@ export class Quotas {
         after,
         limit: bucketsPerPage,
       });
-      for (const { record } of page.buckets)
-        held = sum(held, await this.#countBucket(bucketFormat.decode(record)));
+      for (const { name, record } of page.buckets)
+        held = sum(held, await this.#countBucket(name, bucketFormat.decode(record)));
       after = page.next;
     }
     return held;
