@@ -97,6 +97,8 @@ export class MemoryPressure {
   async checkHealth(): Promise<void> {
     const { scheduler, osds } = this.#cluster;
     const telling = osds.filter(({ versionMax }) => versionMax >= tellsSince);
+    // What it was told before all healed may have been the last that was heard.
+    await scheduler.run(toldWithinMs);
     this.#expectTold(0, 'after all has healed');
     for (const osd of osds) this.press(osd, pressures[0]);
     await scheduler.run(toldWithinMs);
