@@ -8,10 +8,9 @@ import { requireAccepted } from '../../admin/loss.ts';
 import { nameOfDestroying } from '../../admin/what-if.ts';
 import type { Epoch, OsdId, PgId } from '../../base/ids.ts';
 import { copies, erasure, type Geometry } from '../../map/geometry.ts';
-import { EmbeddedMapStore } from '../../mon/map-store.ts';
-import { loadState, putsFor } from '../../mon/state.ts';
 import { s3Methods } from '../../s3/index/methods.ts';
 import { Invariants } from '../invariants.ts';
+import { editMapStore } from '../map-store-edit.ts';
 import { SimulatedCluster } from '../simulated-cluster.ts';
 import { Answers, keysMax, S3Client, VmDisk } from './clients.ts';
 import { type MachineShape, Machines } from './machines.ts';
@@ -371,18 +370,9 @@ class PostMortem {
     return this.#cluster.osds.filter(({ process }) => process?.isAlive === true);
   }
 
-  /** As a person with the right tool would: nothing looks at it on the way. */
   async #editMap(geometry: Geometry): Promise<void> {
     const cluster = this.#cluster;
-    const { fsid } = cluster.monitor.map;
-    cluster.killMonitor({ power: false });
-    const files = cluster.copyMapStore();
-    const edit = async (): Promise<void> => {
-      const store = await EmbeddedMapStore.open(files, 'store');
-      const before = await loadState(store, fsid, () => {
-        throw new Error('the store has an id');
-      });
-      if (before === undefined) throw new Error('the map store is empty');
+    await editMapStore(cluster, (before) => {
       const pools = before.map.pools.map((pool) =>
         pool.name === s3Pool
           ? {
@@ -393,12 +383,8 @@ class PostMortem {
             }
           : pool,
       );
-      const map = { ...before.map, epoch: (before.map.epoch + 1) as Epoch, pools };
-      await store.transact(putsFor(before, { ...before, map }));
-      await store.close();
-    };
-    await cluster.settle(edit(), 'the edit');
-    cluster.putMapStore(files);
+      return { ...before, map: { ...before.map, epoch: (before.map.epoch + 1) as Epoch, pools } };
+    });
     await cluster.startMonitor();
   }
 
