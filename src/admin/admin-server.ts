@@ -356,19 +356,19 @@ class AdminApi {
     switch (command) {
       case 'destroy': {
         const { advice } = answerWhatIf(monitor, this.#assess(), 'destroy', ids);
-        await monitor.destroyOsds(ids, (losses) =>
+        await monitor.losses.destroyOsds(ids, (losses) =>
           requireAccepted(nameOfDestroying(ids), losses, accepted, advice),
         );
         for (const id of ids) await supervisor?.stopOsd(id);
         break;
       }
       case 'undestroy':
-        await monitor.undestroyOsds(ids);
+        await monitor.losses.undestroyOsds(ids);
         for (const id of ids) await supervisor?.startOsd(id);
         break;
       case 'wipe':
         for (const id of ids) {
-          await monitor.wipeOsd(id, (losses) =>
+          await monitor.losses.wipeOsd(id, (losses) =>
             requireAccepted(`wiping osd.${id}`, losses, accepted, [
               `holdfast osd undestroy ${id} brings it back`,
             ]),
@@ -377,7 +377,7 @@ class AdminApi {
         }
         break;
       case 'purge':
-        for (const id of ids) await monitor.purgeOsd(id);
+        for (const id of ids) await monitor.losses.purgeOsd(id);
         break;
     }
     return { osds: [...ids] };
@@ -467,23 +467,23 @@ class AdminApi {
                 ? undefined
                 : deviceClass,
         };
-        await monitor.setPoolLayout(name, { ...wish, rule });
+        await monitor.pools.setPoolLayout(name, { ...wish, rule });
         return {};
       }
       case 'revert':
-        await monitor.revertPool(name);
+        await monitor.pools.revertPool(name);
         return {};
       case 'restore':
-        await monitor.restorePool(name);
+        await monitor.pools.restorePool(name);
         return {};
       case 'pause':
-        await monitor.setMigration(name, { migration: 'paused' });
+        await monitor.pools.setMigration(name, { migration: 'paused' });
         return {};
       case 'resume':
-        await monitor.setMigration(name, { migration: 'running' });
+        await monitor.pools.setMigration(name, { migration: 'running' });
         return {};
       case 'rate':
-        await monitor.setMigration(name, {
+        await monitor.pools.setMigration(name, {
           migrationBytesPerSecond: wholeField(fields, 'bytesPerSecond'),
         });
         return {};
@@ -493,20 +493,20 @@ class AdminApi {
   }
 
   async #createPool(fields: Fields): Promise<Answer> {
-    const { id, name } = await this.#options.monitor.createPool(poolField(fields));
+    const { id, name } = await this.#options.monitor.pools.createPool(poolField(fields));
     return { id, name };
   }
 
   async #removePool(rest: readonly string[], accepted: string | undefined): Promise<Answer> {
     const name = onlyPart(rest);
-    await this.#options.monitor.removePool(name, (losses) =>
+    await this.#options.monitor.pools.removePool(name, (losses) =>
       requireAccepted(`removing pool ${name}`, losses, accepted, []),
     );
     return {};
   }
 
   async #removeAccount(rest: readonly string[]): Promise<Answer> {
-    await this.#options.monitor.removeAccount(onlyPart(rest));
+    await this.#options.monitor.users.removeAccount(onlyPart(rest));
     return {};
   }
 

@@ -110,20 +110,12 @@ export interface PgLosses {
   readonly advice: readonly string[];
 }
 
-/** Commands throw errors with a `code` of `not-found`, `refused` or `invalid` and words to show. */
-export interface MonitorControl extends MonitorKnowledge {
-  readonly directory: Directory;
-  markOut(id: OsdId): Promise<void>;
-  markIn(id: OsdId): Promise<void>;
-  markDownByOperator(id: OsdId): Promise<void>;
-  setWeight(id: OsdId, weight: number): Promise<void>;
-  daemonFailed(id: OsdId, reason: string): void;
-  replaceDisk(id: OsdId, uuid: Uuid): Promise<void>;
-  createPool(pool: Omit<Pool, 'id'>): Promise<Pool>;
-  removePool(name: string, accept: (losses: readonly string[]) => void): Promise<void>;
-  restorePool(name: string): Promise<void>;
-  setSetting(name: string, value: number | undefined): Promise<void>;
+/** Of what gives something up for good, and takes it back while it can be. */
+export interface LossControl {
   destroyOsds(ids: ReadonlySet<OsdId>, accept: (losses: readonly string[]) => void): Promise<void>;
+  undestroyOsds(ids: ReadonlySet<OsdId>): Promise<void>;
+  wipeOsd(id: OsdId, accept: (losses: readonly string[]) => void): Promise<void>;
+  purgeOsd(id: OsdId): Promise<void>;
   lossesOfPgs(pgs: readonly PgId[], kind: LossKind): PgLosses;
   beginAgain(
     pgs: readonly PgId[],
@@ -131,15 +123,22 @@ export interface MonitorControl extends MonitorKnowledge {
     accept: (losses: PgLosses) => void,
   ): Promise<void>;
   forgetLosses(pgs: readonly PgId[]): Promise<void>;
-  undestroyOsds(ids: ReadonlySet<OsdId>): Promise<void>;
-  wipeOsd(id: OsdId, accept: (losses: readonly string[]) => void): Promise<void>;
-  purgeOsd(id: OsdId): Promise<void>;
+}
+
+export interface PoolControl {
+  createPool(pool: Omit<Pool, 'id'>): Promise<Pool>;
   setPoolLayout(name: string, wish: Partial<Omit<Layout, 'id'>>): Promise<void>;
   revertPool(name: string): Promise<void>;
   setMigration(
     name: string,
     edit: Partial<Pick<Pool, 'migration' | 'migrationBytesPerSecond'>>,
   ): Promise<void>;
+  removePool(name: string, accept: (losses: readonly string[]) => void): Promise<void>;
+  restorePool(name: string): Promise<void>;
+}
+
+/** Of the directory of users. */
+export interface UserControl {
   createUser(wish: UserWish): Promise<S3User>;
   createAccount(wish: Omit<UserWish, 'isAdmin'>): Promise<S3User & { readonly account: string }>;
   removeUser(name: string): Promise<void>;
@@ -149,6 +148,21 @@ export interface MonitorControl extends MonitorKnowledge {
   setAllKeys(user: string, active: boolean): Promise<void>;
   setAdmin(user: string, isAdmin: boolean): Promise<void>;
   setQuota(quota: Quota): Promise<void>;
+}
+
+/** Commands throw errors with a `code` of `not-found`, `refused` or `invalid` and words to show. */
+export interface MonitorControl extends MonitorKnowledge {
+  readonly directory: Directory;
+  readonly pools: PoolControl;
+  readonly users: UserControl;
+  readonly losses: LossControl;
+  markOut(id: OsdId): Promise<void>;
+  markIn(id: OsdId): Promise<void>;
+  markDownByOperator(id: OsdId): Promise<void>;
+  setWeight(id: OsdId, weight: number): Promise<void>;
+  daemonFailed(id: OsdId, reason: string): void;
+  replaceDisk(id: OsdId, uuid: Uuid): Promise<void>;
+  setSetting(name: string, value: number | undefined): Promise<void>;
   acceptRollback(id: OsdId): Promise<readonly PgId[]>;
   restoreStore(missing: readonly OsdId[]): Promise<void>;
   /** Returns those whose primary could be asked. */

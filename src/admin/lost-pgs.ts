@@ -40,14 +40,14 @@ export async function postPgs(
       const acceptedBy = acceptedByField(fields);
       const accepted = optionalText(fields, 'acceptLoss');
       const what = `${kind} of ${pgs.join(' ')}`;
-      await monitor.beginAgain(pgs, { kind, acceptedBy }, ({ lines, advice }) =>
+      await monitor.losses.beginAgain(pgs, { kind, acceptedBy }, ({ lines, advice }) =>
         requireAccepted(what, [...lines, ...linesOf(names)], accepted, advice),
       );
       return { pgs };
     }
     case 'forget-loss': {
       const pgs = pgsField(monitor, fields);
-      await monitor.forgetLosses(pgs);
+      await monitor.losses.forgetLosses(pgs);
       return { pgs };
     }
     default:

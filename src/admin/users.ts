@@ -66,20 +66,20 @@ export async function postUsers(
 ): Promise<Answer> {
   const [name, what, key, ...others] = rest;
   if (name === undefined)
-    return monitor.createUser({
+    return monitor.users.createUser({
       name: textField(fields, 'name'),
       email: optionalText(fields, 'email') ?? '',
       isAdmin: flagField(fields, 'isAdmin'),
     });
   if (what === undefined) {
     const { active, isAdmin } = fields;
-    if (active !== undefined) await monitor.setAllKeys(name, flagField(fields, 'active'));
-    if (isAdmin !== undefined) await monitor.setAdmin(name, flagField(fields, 'isAdmin'));
+    if (active !== undefined) await monitor.users.setAllKeys(name, flagField(fields, 'active'));
+    if (isAdmin !== undefined) await monitor.users.setAdmin(name, flagField(fields, 'isAdmin'));
     return {};
   }
-  if (what === 'keys' && key === undefined) return monitor.createKey(name);
+  if (what === 'keys' && key === undefined) return monitor.users.createKey(name);
   if (what === 'keys' && key !== undefined && others.length === 0) {
-    await monitor.setKey(name, key, flagField(fields, 'active') ? 'active' : 'inactive');
+    await monitor.users.setKey(name, key, flagField(fields, 'active') ? 'active' : 'inactive');
     return {};
   }
   throw new AdminError('not-found', `no /v1/users/${rest.join('/')}`);
@@ -90,9 +90,9 @@ export async function deleteUsers(
   rest: readonly string[],
 ): Promise<Answer> {
   const [name, what, key, ...others] = rest;
-  if (name !== undefined && what === undefined) await monitor.removeUser(name);
+  if (name !== undefined && what === undefined) await monitor.users.removeUser(name);
   else if (name !== undefined && what === 'keys' && key !== undefined && others.length === 0)
-    await monitor.setKey(name, key, 'removed');
+    await monitor.users.setKey(name, key, 'removed');
   else throw new AdminError('not-found', `no /v1/users/${rest.join('/')}`);
   return {};
 }
@@ -103,7 +103,7 @@ export function postAccounts(
   fields: Fields,
 ): Promise<S3User & { readonly account: string }> {
   if (rest.length > 0) throw new AdminError('not-found', `no /v1/accounts/${rest.join('/')}`);
-  return monitor.createAccount({
+  return monitor.users.createAccount({
     name: textField(fields, 'name'),
     email: optionalText(fields, 'email') ?? '',
   });
@@ -132,6 +132,6 @@ export async function postQuotas(
     bytes: limitField(fields, 'bytes'),
     objects: limitField(fields, 'objects'),
   };
-  await monitor.setQuota(quota);
+  await monitor.users.setQuota(quota);
   return {};
 }

@@ -13,16 +13,12 @@ import type { Instant, Timer } from '../env/clock.ts';
 import type { Env } from '../env/env.ts';
 import type { Address } from '../env/network.ts';
 import {
-  activeLayout,
   type ClusterMap,
   domainOf,
   findOsd,
   findPool,
-  type Layout,
-  type LossKind,
   type OsdEntry,
   type Pool,
-  pgIdsOf,
 } from '../map/cluster-map.ts';
 import {
   type Directory,
@@ -30,17 +26,9 @@ import {
   directoryBytesMax,
   directoryFault,
   encodeDirectory,
-  type Quota,
 } from '../map/directory.ts';
-import {
-  formatGeometry,
-  geometryFault,
-  overheadPermille,
-  slotCount,
-  writeFloor,
-} from '../map/geometry.ts';
-import { judgeLost } from '../map/lost-pg.ts';
-import { mapFault, pgCountMax } from '../map/map-fault.ts';
+import { formatGeometry, writeFloor } from '../map/geometry.ts';
+import { mapFault } from '../map/map-fault.ts';
 import {
   acceptRolledBack,
   distinctCount,
@@ -52,9 +40,7 @@ import {
   slotOf,
   slotsIn,
 } from '../map/pg-record.ts';
-import { domainCount } from '../map/placement.ts';
 import { factsOfSetting, settingFault, settingOf } from '../map/settings.ts';
-import { lossesOfDestroying } from '../map/what-if.ts';
 import { NetError } from '../net/errors.ts';
 import { type Identity, type SessionServer, serveSessions } from '../net/handshake.ts';
 import { daemonKey, pairKey, sessionsKeyOf } from '../net/keys.ts';
@@ -68,50 +54,24 @@ import {
   type PgReport,
   stoppedPg,
 } from '../wire/messages.ts';
-import { namedBy, withDestroyed, withoutOsds, withUndestroyed, withWiped } from './destroy.ts';
+import { DirectoryCommands } from './directory-commands.ts';
 import { MonError } from './errors.ts';
 import { LeadEvener, steadyMsDefault } from './even-leads.ts';
 import { FailureReports, silenceMs } from './failures.ts';
 import { FlapDamper } from './flaps.ts';
 import { type InitialDisk, newDisk } from './initial.ts';
 import { LayoutTender, type MigrationWord } from './layout-tender.ts';
-import {
-  activateLayout,
-  addLayout,
-  editPool,
-  isSameWish,
-  type LayoutWish,
-  type PgEmptiness,
-  previousLayout,
-  withoutPool,
-} from './layouts.ts';
+import { type PgEmptiness, withoutPool } from './layouts.ts';
+import { Leases, writerGraceMsDefault } from './leases.ts';
+import { LossCommands } from './loss-commands.ts';
 import type { MapStore } from './map-store.ts';
 import { type NotificationWord, NotificationWords } from './notification-words.ts';
 import { judgeOut, type OutVerdict } from './out-policy.ts';
-import {
-  layoutOf,
-  newRecords,
-  otherLead,
-  plan,
-  retarget,
-  withPool,
-  withStandInTargets,
-} from './planner.ts';
+import { layoutOf, otherLead, plan, retarget, withStandInTargets } from './planner.ts';
+import { PoolCommands } from './pool-commands.ts';
 import { mergeKnown } from './restore.ts';
 import { loadState, type MonState, putsFor } from './state.ts';
 import { type StoreMark, StoreWitness } from './store-witness.ts';
-import {
-  type NewKey,
-  withAccount,
-  withAdmin,
-  withAllKeys,
-  withKey,
-  withKeyState,
-  withoutAccount,
-  withoutUser,
-  withQuota,
-  withUser,
-} from './users.ts';
 
 export interface MonOptions {
   readonly identity: Identity;
@@ -152,31 +112,6 @@ interface OsdSight {
 /** How an OSD stands with its memory budget (osd/memory-guard.ts). */
 export type OsdMemory = Omit<MessageOf<'memory'>, 'kind'>;
 
-/**
- * Placement groups that an OSD may be given. Each takes some 18 KiB there and asks for promises twice a second: with
- * twice as many, five OSDs on two cores lost promises faster than they got them.
- */
-const pgsPerOsdMax = 2100;
-
-/** Throws `MonError` when the targets of the records put more on one disk than it can bear. */
-function requireBearable(records: Iterable<PgRecord>): void {
-  const counts = new Map<OsdId, number>();
-  for (const { target } of records)
-    for (const osd of target) counts.set(osd, (counts.get(osd) ?? 0) + 1);
-  for (const [osd, count] of counts)
-    if (count > pgsPerOsdMax)
-      throw new MonError(
-        'refused',
-        `osd.${osd} would be in ${count} placement groups, and can bear ${pgsPerOsdMax}: take fewer; about 100 an OSD are usual`,
-      );
-}
-
-/** What would be lost if placement groups began again, and how they could be had back better. */
-export interface PgLosses {
-  readonly lines: readonly string[];
-  readonly advice: readonly string[];
-}
-
 /** A change that waits for its turn. */
 interface AskedChange {
   readonly decide: (state: MonState) => MonState;
@@ -207,33 +142,16 @@ const oversleptMs = 2000;
 /** After its start, the monitor waits so long for disks before it works around those that are not there. */
 const settleMs = 15_000;
 
-/** Moving a pool may fill disks up to where health begins to warn. */
-const roomShare = 0.85;
-
 /** How often it is made durable how far each disk is (rule 21). */
 const keepSequencesMs = 60_000;
-
-/** A gateway that was not heard of for this long has lost its jobs. */
-const jobLeaseMs = 15_000;
-
-/**
- * How long a writer that is not heard of counts as alive, and how long after its start the monitor calls
- * nobody dead. A gateway that is cut off from the monitor goes on serving, and what it has under way is refused
- * once it was called dead. An hour outlasts a reboot and most repairs of a network; it costs no more than
- * that the blobs of a dead writer lie around for an hour longer.
- */
-const writerGraceMsDefault = 3_600_000;
 
 /** A disk's weight is its GiB by default; draws by weight are made in 2^20 steps, and this leaves them fine enough. */
 const weightMax = 65_536;
 
-/** A writer incarnation as the monitor hears of it. */
-interface WriterSight {
-  /** When its newest session ended; undefined while it lasts. */
-  endedAt: Instant | undefined;
-}
-
 export class Monitor {
+  readonly users: DirectoryCommands;
+  readonly pools: PoolCommands;
+  readonly losses: LossCommands;
   readonly #env: Env;
   readonly #options: MonOptions;
   readonly #startedAt: Instant;
@@ -263,8 +181,7 @@ export class Monitor {
   #isRoundDue = false;
   /** Every disk that should be there was up at once, since this monitor began. */
   #wasComplete = false;
-  readonly #jobs = new Map<string, { holder: Uuid; until: Instant }>();
-  readonly #writers = new Map<number, WriterSight>();
+  readonly #leases: Leases;
   readonly #downSince = new Map<OsdId, Instant>();
   readonly #witness: StoreWitness;
   #keepTimer: Timer | undefined;
@@ -274,6 +191,23 @@ export class Monitor {
   private constructor(env: Env, options: MonOptions, state: MonState) {
     this.#env = env;
     this.#options = options;
+    const command = (decide: (state: MonState) => MonState): Promise<void> => this.#command(decide);
+    const world = {
+      env,
+      command,
+      state: () => this.#state,
+      planned: (before: MonState) => this.#planned(before),
+      nonce: () => this.#nonce(),
+      requireOsd: (id: OsdId) => this.#requireOsd(id),
+      emptinessOf: (pg: PgId) => this.#emptinessOf(pg),
+      reportOf: (pg: PgId) => this.#pgReports.get(pg),
+      usageOf: (disk: Uuid) => this.#sights.get(disk)?.usage,
+      dismiss: (disk: Uuid, why: string) => this.#sights.get(disk)?.session?.close(why),
+    };
+    this.users = new DirectoryCommands(env, command);
+    this.pools = new PoolCommands(world);
+    this.losses = new LossCommands(world);
+    this.#leases = new Leases(env.clock, options.writerGraceMs ?? writerGraceMsDefault);
     this.#leads = new LeadEvener(options.steadyMs ?? steadyMsDefault);
     this.#state = state;
     this.#startedAt = env.clock.now();
@@ -580,13 +514,13 @@ export class Monitor {
         return {
           message: {
             kind: 'incarnations',
-            live: this.#liveIncarnations(),
-            judgedBelow: this.#isWriterGraceOver() ? this.#state.nextIncarnation : 0,
+            live: this.#leases.liveIncarnations(),
+            judgedBelow: this.#leases.isWriterGraceOver ? this.#state.nextIncarnation : 0,
           },
         };
       case 'hold-incarnation':
         if (session.peer.role === 's3' && message.incarnation < this.#state.nextIncarnation)
-          this.#holdIncarnation(session, message.incarnation);
+          this.#leases.holdIncarnation(session, message.incarnation);
         return undefined;
       case 'report-migration': {
         const { kind: _, pool: name, ...word } = message;
@@ -604,7 +538,7 @@ export class Monitor {
       case 'put-directory':
         return { message: await this.#putDirectory(session, message.directory) };
       case 'hold-job':
-        return { message: { kind: 'job', held: this.#holdJob(session, message.job) } };
+        return { message: { kind: 'job', held: this.#leases.holdJob(session, message.job) } };
       default:
         return {
           message: {
@@ -990,44 +924,10 @@ export class Monitor {
     await this.#command((state) => {
       incarnation = state.nextIncarnation;
       // Before anybody can see that it was given: it is never below `next` without being alive.
-      this.#holdIncarnation(session, incarnation);
+      this.#leases.holdIncarnation(session, incarnation);
       return { ...state, nextIncarnation: incarnation + 1 };
     });
     return incarnation;
-  }
-
-  #holdIncarnation(session: Session, incarnation: number): void {
-    const sight: WriterSight = { endedAt: undefined };
-    this.#writers.set(incarnation, sight);
-    session.onClose(() => {
-      sight.endedAt = this.#env.clock.now();
-    });
-  }
-
-  get #writerGraceMs(): number {
-    return this.#options.writerGraceMs ?? writerGraceMsDefault;
-  }
-
-  /** Those who lost this monitor when it stopped have had their time to come back. */
-  #isWriterGraceOver(): boolean {
-    return this.#env.clock.now() - this.#startedAt > this.#writerGraceMs;
-  }
-
-  /** Rising. Forgets the others. */
-  #liveIncarnations(): number[] {
-    const now = this.#env.clock.now();
-    for (const [incarnation, { endedAt }] of this.#writers)
-      if (endedAt !== undefined && now - endedAt > this.#writerGraceMs)
-        this.#writers.delete(incarnation);
-    return [...this.#writers.keys()].sort((a, b) => a - b);
-  }
-
-  #holdJob(session: Session, job: string): boolean {
-    const now = this.#env.clock.now();
-    const held = this.#jobs.get(job);
-    if (held !== undefined && held.holder !== session.peer.uuid && held.until > now) return false;
-    this.#jobs.set(job, { holder: session.peer.uuid, until: (now + jobLeaseMs) as Instant });
-    return true;
   }
 
   // ——— failures ———
@@ -1340,39 +1240,6 @@ export class Monitor {
     await this.#command((state) => this.#withOsd(state, id, (osd) => ({ ...osd, weight })));
   }
 
-  async createPool(pool: Omit<Pool, 'id'>): Promise<Pool> {
-    const layout = activeLayout(pool as Pool);
-    const fault = geometryFault(layout.geometry);
-    if (fault !== undefined) throw new MonError('invalid', fault);
-    if (layout.pgCount < 1 || layout.pgCount > pgCountMax)
-      throw new MonError('invalid', `${layout.pgCount} placement groups: 1 to ${pgCountMax}`);
-    if (!/^[A-Za-z0-9._-]{1,64}$/.test(pool.name))
-      throw new MonError('invalid', `pool name ${pool.name}: 1 to 64 letters, digits, . _ -`);
-    let created: Pool | undefined;
-    await this.#command((state) => {
-      if (findPool(state.map, pool.name) !== undefined)
-        throw new MonError('refused', `pool ${pool.name} exists`);
-      const added = withPool(state.map, pool);
-      const map = { ...added.map, epoch: (state.map.epoch + 1) as Epoch };
-      const records = newRecords(map, added.pool, () => this.#nonce());
-      if (records === undefined) throw new MonError('refused', this.#tooFewDomains(map, layout));
-      created = added.pool;
-      const all = new Map([
-        ...state.records,
-        ...records.map((record) => [record.pg, record] as const),
-      ]);
-      requireBearable(all.values());
-      return { ...state, map, records: all };
-    });
-    return created as Pool;
-  }
-
-  #requirePool(state: MonState, name: string): Pool {
-    const pool = findPool(state.map, name);
-    if (pool === undefined) throw new MonError('not-found', `no pool ${name}`);
-    return pool;
-  }
-
   /** What gateways have said of events on their way to topics. */
   get notifications(): readonly NotificationWord[] {
     return this.#notifications.known(this.#env.clock.now());
@@ -1381,137 +1248,6 @@ export class Monitor {
   /** What moves a pool's blobs has said; undefined: nothing yet. */
   migrationOf(pool: Pool): MigrationWord | undefined {
     return this.#layouts.wordOf(pool);
-  }
-
-  /**
-   * Gives a pool another layout: new blobs go there from now on, and what the others hold is moved there. What
-   * is not named stays as it is. Done when it is decided; `pool ls` shows how far the move is.
-   */
-  async setPoolLayout(name: string, wish: Partial<LayoutWish>): Promise<void> {
-    await this.#command((state) => {
-      const pool = this.#requirePool(state, name);
-      const own = pool.layouts.findLast((layout) => layout.purpose === 'own');
-      const active = activeLayout(pool);
-      const full: LayoutWish = { ...(own ?? active), ...wish, purpose: 'own' };
-      const fault = this.#layoutWishFault(state, pool, full);
-      if (fault !== undefined) throw fault;
-      if (own !== undefined && isSameWish(own, full))
-        throw new MonError('refused', `pool ${name} is ${formatGeometry(own.geometry)} already`);
-      const back = pool.layouts.find(
-        (layout) => layout.purpose === 'own' && isSameWish(layout, full),
-      );
-      const next =
-        back === undefined
-          ? addLayout(state, pool, full, () => this.#nonce())
-          : activateLayout(state, pool, back);
-      if (next === undefined)
-        throw new MonError('refused', this.#tooFewDomains(state.map, { ...active, ...full }));
-      if (back === undefined) requireBearable(next.records.values());
-      return this.#planned(next);
-    });
-  }
-
-  #tooFewDomains(map: ClusterMap, layout: Layout): string {
-    return `${formatGeometry(layout.geometry)} needs ${slotCount(layout.geometry)} failure domains (${layout.rule.failureDomain}), there are ${domainCount(map, layout)}`;
-  }
-
-  #layoutWishFault(state: MonState, pool: Pool, wish: LayoutWish): MonError | undefined {
-    const fault = geometryFault(wish.geometry);
-    if (fault !== undefined) return new MonError('invalid', fault);
-    if (wish.pgCount < 1 || wish.pgCount > pgCountMax)
-      return new MonError('invalid', `${wish.pgCount} placement groups: 1 to ${pgCountMax}`);
-    const reports = pool.layouts.flatMap((layout) =>
-      pgIdsOf(pool, layout).map((pg) => ({ pg, report: this.#pgReports.get(pg) })),
-    );
-    const unknown = reports.find(({ report }) => report === undefined);
-    if (unknown !== undefined)
-      return new MonError(
-        'refused',
-        `${unknown.pg} does not serve, so that nobody knows how much there is to move: see \`holdfast health\``,
-      );
-    if (reports.some(({ report }) => report?.rows === true))
-      return new MonError(
-        'refused',
-        `pool ${pool.name} holds mutable objects (rows): only pools of blobs can change their layout yet`,
-      );
-    const storedBytes = reports.reduce((sum, { report }) => sum + (report?.bytes ?? 0), 0);
-    return this.#roomFault(state.map, wish, storedBytes);
-  }
-
-  /** During a move both the old and the new copy are there. */
-  #roomFault(map: ClusterMap, wish: LayoutWish, storedBytes: number): MonError | undefined {
-    const neededBytes = Math.ceil((storedBytes * overheadPermille(wish.geometry)) / 1000);
-    let freeBytes = 0;
-    for (const osd of map.osds) {
-      if (!osd.in || osd.destroyed) continue;
-      if ((wish.rule.deviceClass ?? osd.deviceClass) !== osd.deviceClass) continue;
-      const usage = this.#sights.get(osd.uuid)?.usage;
-      if (usage === undefined) continue;
-      freeBytes += Math.max(0, usage.capacityBytes * roomShare - usage.usedBytes);
-    }
-    if (neededBytes <= freeBytes) return undefined;
-    return new MonError(
-      'refused',
-      `${formatGeometry(wish.geometry)} needs room for ${neededBytes} bytes beside what is there while they are moved; the disks have ${Math.floor(freeBytes)} bytes below 85 %: ${neededBytes - Math.floor(freeBytes)} bytes are missing`,
-    );
-  }
-
-  /** Turns the last change of a pool's layout back. */
-  async revertPool(name: string): Promise<void> {
-    await this.#command((state) => {
-      const pool = this.#requirePool(state, name);
-      const previous = previousLayout(pool);
-      if (previous === undefined)
-        throw new MonError('refused', `pool ${name} is in no change that could be turned back`);
-      return this.#planned(activateLayout(state, pool, previous));
-    });
-  }
-
-  /** Pauses or resumes moving, or bounds its rate. */
-  async setMigration(
-    name: string,
-    edit: Partial<Pick<Pool, 'migration' | 'migrationBytesPerSecond'>>,
-  ): Promise<void> {
-    await this.#command((state) => editPool(state, this.#requirePool(state, name), edit));
-  }
-
-  /**
-   * Puts a pool into the trash, if `accept` does not throw at what would be lost once that is emptied. One that is
-   * called empty waits there too: its primaries' words are some seconds old, and writes may have come since.
-   */
-  async removePool(name: string, accept: (losses: readonly string[]) => void): Promise<void> {
-    await this.#command((state) => {
-      const pool = this.#requirePool(state, name);
-      const losses = this.#contentsOf(pool);
-      if (losses.length > 0) accept(losses);
-      const removedWallMs = Math.max(1, Math.floor(this.#env.wall.nowMs()));
-      return editPool(state, pool, { removedWallMs });
-    });
-  }
-
-  /** A line for each PG that is not known to be empty; none: nothing is in the pool. */
-  #contentsOf(pool: Pool): readonly string[] {
-    return pool.layouts
-      .flatMap((layout) => pgIdsOf(pool, layout))
-      .flatMap((pg) => {
-        const word = this.#emptinessOf(pg);
-        if (word === undefined || !word.serving)
-          return [`pg ${pg}: not serving, so that nobody knows what is in it`];
-        return word.objects > 0 ? [`pg ${pg}: everything in it`] : [];
-      });
-  }
-
-  /** Takes a pool out of the trash. */
-  async restorePool(name: string): Promise<void> {
-    await this.#command((state) => {
-      const removed = state.map.pools.findLast(
-        (pool) => pool.name === name && pool.removedWallMs > 0,
-      );
-      if (removed === undefined) throw new MonError('not-found', `no pool ${name} in the trash`);
-      if (findPool(state.map, name) !== undefined)
-        throw new MonError('refused', `there is another pool ${name} by now`);
-      return editPool(state, removed, { removedWallMs: 0 });
-    });
   }
 
   /** Sets a cluster-wide setting; undefined: back to its default. */
@@ -1525,214 +1261,6 @@ export class Monitor {
       const settings = value === undefined ? others : [...others, { name, value: String(value) }];
       return { ...state, map: { ...state.map, epoch: (state.map.epoch + 1) as Epoch, settings } };
     });
-  }
-
-  // ——— giving up disks (rule 27) ———
-
-  /** Gives disks up for good, unless `accept` throws at what would be lost. Looking and doing are one change. */
-  async destroyOsds(
-    ids: ReadonlySet<OsdId>,
-    accept: (losses: readonly string[]) => void,
-  ): Promise<void> {
-    for (const id of ids) this.#requireOsd(id);
-    await this.#command((state) => {
-      accept(lossesOfDestroying(state, ids));
-      return this.#planned(withDestroyed(state, ids, () => this.#nonce()));
-    });
-    for (const osd of this.#state.map.osds)
-      if (ids.has(osd.id)) this.#sights.get(osd.uuid)?.session?.close('this disk was destroyed');
-  }
-
-  /** Takes destroyed disks back, with all that is on them. */
-  async undestroyOsds(ids: ReadonlySet<OsdId>): Promise<void> {
-    await this.#command((state) => {
-      for (const id of ids) {
-        const osd = this.#requireOsd(id);
-        if (!osd.destroyed) throw new MonError('refused', `osd.${id} is not destroyed`);
-        if (osd.wiped)
-          throw new MonError('refused', `osd.${id} was wiped: nothing of it could be taken back`);
-      }
-      return this.#planned(withUndestroyed(state, ids));
-    });
-  }
-
-  /** From now on the disk may be erased; `accept` throws at PGs that still need it to come back. */
-  async wipeOsd(id: OsdId, accept: (losses: readonly string[]) => void): Promise<void> {
-    await this.#command((state) => {
-      this.#requireDestroyed(id);
-      const ids = new Set([id]);
-      accept(namedBy(state, ids).map((pg) => `pg ${pg}: LOST: everything that only this disk has`));
-      return withWiped(state, ids);
-    });
-  }
-
-  /** Takes a disk that is destroyed, and that no record names, out of the map for ever. */
-  async purgeOsd(id: OsdId): Promise<void> {
-    await this.#command((state) => {
-      this.#requireDestroyed(id);
-      const [pg, ...more] = namedBy(state, new Set([id]));
-      if (pg !== undefined)
-        throw new MonError(
-          'refused',
-          `osd.${id} is still named by pg ${pg}${more.length > 0 ? ` and ${more.length} more` : ''}: what it holds may be all there is`,
-        );
-      return withoutOsds(state, new Set([id]));
-    });
-  }
-
-  // ——— placement groups that are lost ———
-
-  /** Why each may not begin again, or what would be lost by it and how it could be had better. Changes nothing. */
-  lossesOfPgs(pgs: readonly PgId[], kind: LossKind): PgLosses {
-    return this.#lossesOf(this.#state, pgs, kind);
-  }
-
-  #lossesOf(state: MonState, pgs: readonly PgId[], kind: LossKind): PgLosses {
-    const lines: string[] = [];
-    const advice: string[] = [];
-    for (const pg of pgs) {
-      const verdict = judgeLost(state.map, this.#requireRecord(state, pg), kind);
-      if (verdict.kind === 'refused') throw new MonError('refused', verdict.reason);
-      // It was lost before, and has what it has until others are filled from it.
-      if (this.#emptinessOf(pg)?.serving === true)
-        throw new MonError('refused', `pg ${pg} is served: it is not lost`);
-      lines.push(...verdict.lines);
-      for (const each of verdict.advice) if (!advice.includes(each)) advice.push(each);
-    }
-    return { lines, advice };
-  }
-
-  #requireRecord(state: MonState, pg: PgId): PgRecord {
-    const record = state.records.get(pg);
-    if (record === undefined) throw new MonError('not-found', `no placement group ${pg}`);
-    return record;
-  }
-
-  /**
-   * Placement groups that are lost begin again, unless `accept` throws at what is lost by it. Done when that is
-   * decided; what can be read of them is found out then, and they serve when that has ended. Looking and doing
-   * are one change.
-   */
-  async beginAgain(
-    pgs: readonly PgId[],
-    how: { readonly kind: LossKind; readonly acceptedBy: string },
-    accept: (losses: PgLosses) => void,
-  ): Promise<void> {
-    await this.#command((state) => {
-      accept(this.#lossesOf(state, pgs, how.kind));
-      const records = new Map(state.records);
-      const wallMs = this.#wholeNowMs();
-      for (const pg of pgs) {
-        const verdict = judgeLost(state.map, this.#requireRecord(state, pg), how.kind);
-        if (verdict.kind === 'lost') records.set(pg, verdict.after(this.#nonce()));
-      }
-      const named = new Set(pgs);
-      const losses = [
-        ...state.map.losses.filter(({ pg }) => !named.has(pg)),
-        ...[...named].map((pg) => ({ pg, ...how, wallMs })),
-      ];
-      const epoch = (state.map.epoch + 1) as Epoch;
-      return this.#planned({ ...state, records, map: { ...state.map, epoch, losses } });
-    });
-    for (const pg of pgs) this.#env.log.write('warn', 'lost pg begins again', { pg, ...how });
-  }
-
-  /** From now on nobody is told of these losses: what they took is deleted, or written anew. */
-  async forgetLosses(pgs: readonly PgId[]): Promise<void> {
-    await this.#command((state) => {
-      const { map } = state;
-      const unknown = pgs.find((pg) => !map.losses.some((loss) => loss.pg === pg));
-      if (unknown !== undefined) throw new MonError('not-found', `pg ${unknown} has lost nothing`);
-      const losses = map.losses.filter(({ pg }) => !pgs.includes(pg));
-      return { ...state, map: { ...map, epoch: (map.epoch + 1) as Epoch, losses } };
-    });
-  }
-
-  #requireDestroyed(id: OsdId): void {
-    if (!this.#requireOsd(id).destroyed)
-      throw new MonError('refused', `osd.${id} is not destroyed: holdfast osd destroy ${id} first`);
-  }
-
-  async #changeDirectory(edit: (directory: Directory) => Directory): Promise<void> {
-    await this.#command((state) => {
-      const edited = edit(state.directory);
-      const directory = { ...edited, revision: state.directory.revision + 1 };
-      if (encodeDirectory(directory).length > directoryBytesMax)
-        throw new MonError('refused', 'the directory of users would be too large');
-      return { ...state, directory };
-    });
-  }
-
-  #newKey(): NewKey {
-    const { secrets } = this.#env;
-    return {
-      accessKey: `HF${formatHex(secrets.bytes(9)).toUpperCase()}`,
-      secretKey: formatHex(secrets.bytes(20)),
-    };
-  }
-
-  #wholeNowMs(): number {
-    return Math.floor(this.#env.wall.nowMs());
-  }
-
-  async createUser(wish: {
-    readonly name: string;
-    readonly email: string;
-    readonly isAdmin: boolean;
-  }): Promise<NewKey & { readonly name: string }> {
-    const key = this.#newKey();
-    const nowMs = this.#wholeNowMs();
-    await this.#changeDirectory((directory) => withUser(directory, { ...wish, ...key }, nowMs));
-    return { name: wish.name, ...key };
-  }
-
-  async createAccount(wish: {
-    readonly name: string;
-    readonly email: string;
-  }): Promise<NewKey & { readonly name: string; readonly account: string }> {
-    const key = this.#newKey();
-    const nowMs = this.#wholeNowMs();
-    let id = '';
-    await this.#changeDirectory((directory) => {
-      const isTaken = (): boolean =>
-        id === '' || directory.accounts.some((account) => account.id === id);
-      const digits = (count: number): string =>
-        String(this.#env.random.below(10 ** count)).padStart(count, '0');
-      while (isTaken()) id = `1${digits(5)}${digits(6)}`;
-      return withAccount(directory, { ...wish, ...key, id }, nowMs);
-    });
-    return { name: wish.name, account: id, ...key };
-  }
-
-  removeUser(name: string): Promise<void> {
-    return this.#changeDirectory((directory) => withoutUser(directory, name));
-  }
-
-  removeAccount(name: string): Promise<void> {
-    return this.#changeDirectory((directory) => withoutAccount(directory, name));
-  }
-
-  async createKey(name: string): Promise<NewKey> {
-    const key = this.#newKey();
-    const nowMs = this.#wholeNowMs();
-    await this.#changeDirectory((directory) => withKey(directory, name, key, nowMs));
-    return key;
-  }
-
-  setKey(name: string, keyId: string, state: 'active' | 'inactive' | 'removed'): Promise<void> {
-    return this.#changeDirectory((directory) => withKeyState(directory, name, keyId, state));
-  }
-
-  setAllKeys(name: string, active: boolean): Promise<void> {
-    return this.#changeDirectory((directory) => withAllKeys(directory, name, active));
-  }
-
-  setQuota(quota: Quota): Promise<void> {
-    return this.#changeDirectory((directory) => withQuota(directory, quota));
-  }
-
-  setAdmin(name: string, isAdmin: boolean): Promise<void> {
-    return this.#changeDirectory((directory) => withAdmin(directory, name, isAdmin));
   }
 
   /** Asks the primaries of the PGs to scrub them now; returns those that were asked. */

@@ -176,3 +176,6 @@ export async function loadState(
     sequences,
   };
 }
+
+/** Makes a change that somebody asked for: durable, and shown, when it resolves. Throws `MonError` where it is refused. */
+export type Command = (decide: (state: MonState) => MonState) => Promise<void>;

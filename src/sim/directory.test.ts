@@ -34,7 +34,7 @@ test('a gateway changes the directory only as the newest, and every gateway sees
   const wrong = { ...twice, users: [...twice.users, ...twice.users] };
   await rejects(cluster.settle(one.changeDirectory(wrong), 'a wrong change'), /twice/);
   const made = await cluster.settle(
-    cluster.monitor.createAccount({ name: 'shop', email: '' }),
+    cluster.monitor.users.createAccount({ name: 'shop', email: '' }),
     'an account',
   );
   equal(/^1\d{11}$/.test(made.account), true);

@@ -142,7 +142,7 @@ test('a pool goes from 2+1 to 3+2 under load while daemons die, and nothing is l
   await story.start(2);
   for (let at = 0; at < 24; at++) await cluster.settle(story.put(`before-${at}`), 'a put');
   await cluster.settle(
-    cluster.monitor.setPoolLayout('data', { geometry: erasure(3, 2), pgCount: 4 }),
+    cluster.monitor.pools.setPoolLayout('data', { geometry: erasure(3, 2), pgCount: 4 }),
     'the change',
   );
   // Clients go on, and a daemon dies now and then.
@@ -183,28 +183,31 @@ test('a change of a pool is turned back in the middle, and everything lies as be
   for (let at = 0; at < 12; at++) await cluster.settle(story.put(`key-${at}`), 'a put');
   const { monitor } = cluster;
   await cluster.settle(
-    monitor.setMigration('data', { migrationBytesPerSecond: 300_000 }),
+    monitor.pools.setMigration('data', { migrationBytesPerSecond: 300_000 }),
     'a slow move',
   );
-  await cluster.settle(monitor.setPoolLayout('data', { geometry: erasure(2, 1) }), 'the change');
+  await cluster.settle(
+    monitor.pools.setPoolLayout('data', { geometry: erasure(2, 1) }),
+    'the change',
+  );
   await cluster.scheduler.run(15_000);
-  await cluster.settle(monitor.setMigration('data', { migration: 'paused' }), 'pausing');
+  await cluster.settle(monitor.pools.setMigration('data', { migration: 'paused' }), 'pausing');
   await cluster.scheduler.run(3000);
   const moved = monitor.migrationOf(story.pool())?.movedBytes ?? 0;
   ok(moved > 0, 'some blobs are moved');
   await cluster.scheduler.run(20_000);
   equal(monitor.migrationOf(story.pool())?.movedBytes, moved, 'paused is paused');
   await cluster.settle(story.put('new'), 'a put');
-  await cluster.settle(monitor.revertPool('data'), 'turning back');
+  await cluster.settle(monitor.pools.revertPool('data'), 'turning back');
   await cluster.settle(
-    monitor.setMigration('data', { migration: 'running', migrationBytesPerSecond: 0 }),
+    monitor.pools.setMigration('data', { migration: 'running', migrationBytesPerSecond: 0 }),
     'resuming',
   );
   await story.untilOneLayout();
   equal(story.pool().layouts[0]?.id, 1);
   await story.readAll();
   await story.end(erasure(3, 2));
-  await rejects(monitor.revertPool('data'), /no change that could be turned back/);
+  await rejects(monitor.pools.revertPool('data'), /no change that could be turned back/);
 });
 
 test('with two of five hosts down a 3+2 pool goes on writing, and goes back when they return', async () => {
@@ -241,13 +244,13 @@ test('whoever takes a buffer of the pool gives it back: nothing is kept by recov
   await cluster.untilClean();
   await story.readAll();
   await cluster.settle(
-    cluster.monitor.setPoolLayout('data', { geometry: erasure(3, 1) }),
+    cluster.monitor.pools.setPoolLayout('data', { geometry: erasure(3, 1) }),
     'the change',
   );
   await story.untilOneLayout();
   await story.readAll();
   await cluster.settle(
-    cluster.monitor.setPoolLayout('data', { geometry: copies(3, 2) }),
+    cluster.monitor.pools.setPoolLayout('data', { geometry: copies(3, 2) }),
     'another change',
   );
   await story.untilOneLayout();

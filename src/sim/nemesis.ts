@@ -170,7 +170,10 @@ export class Nemesis {
       return this.#trashedPools().length === 0;
     });
     await this.#insist(() =>
-      this.#command(cluster.monitor.setMigration('data', { migration: 'running' }), 'going on'),
+      this.#command(
+        cluster.monitor.pools.setMigration('data', { migration: 'running' }),
+        'going on',
+      ),
     );
   }
 
@@ -509,7 +512,7 @@ export class Nemesis {
       { pgCount: 1 + this.#random.below(5) },
     ];
     const wish = wishes[this.#random.below(wishes.length)] as (typeof wishes)[number];
-    return this.#command(cluster.monitor.setPoolLayout('data', wish), 'changing a pool');
+    return this.#command(cluster.monitor.pools.setPoolLayout('data', wish), 'changing a pool');
   }
 
   /** Where clients may put blobs. */
@@ -543,7 +546,8 @@ export class Nemesis {
       failureDomain,
       pgCount: 1 + this.#random.below(3),
     });
-    if (!(await this.#command(cluster.monitor.createPool(pool), 'making a pool'))) return false;
+    if (!(await this.#command(cluster.monitor.pools.createPool(pool), 'making a pool')))
+      return false;
     const made = findPool(cluster.monitor.map, name);
     if (made !== undefined) this.#extraPools.set(name, made.id);
     return true;
@@ -558,7 +562,7 @@ export class Nemesis {
     const id = this.#extraPools.get(name) as PoolId;
     const calledAt = cluster.scheduler.now();
     let isNamed = false;
-    const removal = cluster.monitor.removePool(name, () => {
+    const removal = cluster.monitor.pools.removePool(name, () => {
       isNamed = true;
     });
     if (!(await this.#command(removal, 'removing a pool'))) return false;
@@ -580,7 +584,7 @@ export class Nemesis {
     const cluster = this.#cluster;
     const [pool] = this.#trashedPools();
     if (pool === undefined) return false;
-    if (!(await this.#command(cluster.monitor.restorePool(pool.name), 'taking a pool back')))
+    if (!(await this.#command(cluster.monitor.pools.restorePool(pool.name), 'taking a pool back')))
       return false;
     this.#extraPools.set(pool.name, pool.id);
     return true;
@@ -666,11 +670,17 @@ export class Nemesis {
     const { monitor } = cluster;
     switch (this.#random.below(3)) {
       case 0:
-        return this.#command(monitor.revertPool('data'), 'turning a pool back');
+        return this.#command(monitor.pools.revertPool('data'), 'turning a pool back');
       case 1:
-        return this.#command(monitor.setMigration('data', { migration: 'paused' }), 'pausing');
+        return this.#command(
+          monitor.pools.setMigration('data', { migration: 'paused' }),
+          'pausing',
+        );
       default:
-        return this.#command(monitor.setMigration('data', { migration: 'running' }), 'going on');
+        return this.#command(
+          monitor.pools.setMigration('data', { migration: 'running' }),
+          'going on',
+        );
     }
   }
 
@@ -681,14 +691,14 @@ export class Nemesis {
     const accept = (losses: readonly string[]): void => {
       if (losses.length > 0) throw new MonError('refused', losses.join('\n'));
     };
-    const work = cluster.monitor.destroyOsds(new Set([osd.id]), accept);
+    const work = cluster.monitor.losses.destroyOsds(new Set([osd.id]), accept);
     return this.#command(work, `giving up osd.${osd.id}`);
   }
 
   async #takeBack(osd: SimulatedOsd): Promise<boolean> {
     const cluster = this.#cluster;
     if (!cluster.hasMonitor) return false;
-    const work = cluster.monitor.undestroyOsds(new Set([osd.id]));
+    const work = cluster.monitor.losses.undestroyOsds(new Set([osd.id]));
     return this.#command(work, `taking osd.${osd.id} back`);
   }
 

@@ -78,7 +78,7 @@ export class Operator {
         this.problems.push(`osd.${osd.id} is empty, and giving it up would lose:\n${losses[0]}`);
       throw new MonError('refused', losses.join('\n'));
     };
-    const work = this.#cluster.monitor.destroyOsds(new Set([osd.id]), accept);
+    const work = this.#cluster.monitor.losses.destroyOsds(new Set([osd.id]), accept);
     return this.#options.command(work, `giving up osd.${osd.id} when it is empty`);
   }
 
@@ -95,7 +95,7 @@ export class Operator {
     const pg = pgs[this.#options.random.below(Math.max(1, pgs.length))] as PgId | undefined;
     if (pg === undefined) return false;
     let named: readonly string[] | undefined;
-    const work = cluster.monitor.beginAgain(
+    const work = cluster.monitor.losses.beginAgain(
       [pg],
       { kind: 'mark-lost', acceptedBy: 'nobody' },
       ({ lines }) => {

@@ -89,7 +89,7 @@ export class RolesWorkload implements S3Load {
   }
 
   async prepare(gateway: SimulatedGateway): Promise<void> {
-    const made = await this.monitor()?.createAccount({ name: 'firm', email: '' });
+    const made = await this.monitor()?.users.createAccount({ name: 'firm', email: '' });
     if (made === undefined) return;
     this.#account = made.account;
     const root = { accessKey: made.accessKey, secretKey: made.secretKey };

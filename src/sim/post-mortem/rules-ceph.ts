@@ -105,7 +105,7 @@ export const cephRules: readonly CephRule[] = [
     name: 'disks are given up one by one, and nobody asks what they hold together',
     patches: [
       {
-        file: monitor,
+        file: 'src/mon/loss-commands.ts',
         find: 'accept(lossesOfDestroying(state, ids));',
         replace: 'accept([]);',
       },

@@ -226,7 +226,7 @@ class PostMortem {
     const names = pair.map((id) => `osd.${id}`).join(' and ');
     const what = 'the operator wants two OSDs destroyed and wiped';
     const refusal = await cluster.settle(
-      cluster.monitor
+      cluster.monitor.losses
         .destroyOsds(ids, (losses) =>
           requireAccepted(nameOfDestroying(ids), losses, undefined, ['holdfast osd drain']),
         )
@@ -248,12 +248,12 @@ class PostMortem {
     for (const id of pair) {
       this.#machines.setStopped(id, true);
       await cluster.settle(
-        cluster.monitor.wipeOsd(id, () => {}),
+        cluster.monitor.losses.wipeOsd(id, () => {}),
         'wiping',
       );
       const osd = cluster.osds[id];
       await cluster.settle(
-        cluster.monitor.undestroyOsds(new Set([id])).catch(() => {}),
+        cluster.monitor.losses.undestroyOsds(new Set([id])).catch(() => {}),
         'again',
       );
       if (osd !== undefined) await cluster.replaceDisk(id);
@@ -277,7 +277,7 @@ class PostMortem {
     );
     for (const { pg } of dead) {
       const how = { kind: 'force-create', acceptedBy: 'the operator' } as const;
-      const done = monitor
+      const done = monitor.losses
         .beginAgain([pg], how, () => {})
         .then(
           () => true,
@@ -335,7 +335,7 @@ class PostMortem {
       await scheduler.run(10_000);
       this.#row('the edit is taken back');
       await this.#cluster.settle(
-        this.#cluster.monitor.setPoolLayout(s3Pool, { geometry: erasure(3, 2) }),
+        this.#cluster.monitor.pools.setPoolLayout(s3Pool, { geometry: erasure(3, 2) }),
         'the change',
       );
       const pool = () => this.#cluster.monitor.map.pools.find(({ name }) => name === s3Pool);

@@ -19,7 +19,7 @@ export async function layoutCalledEmpty(): Promise<void> {
     await cluster.settle(client.deleteBlob(layout, nothing), 'a delete of nothing');
   }
   await stage.run(20_000);
-  const change = cluster.monitor.setPoolLayout('data', { pgCount: 2 });
+  const change = cluster.monitor.pools.setPoolLayout('data', { pgCount: 2 });
   await cluster.settle(change, 'changing the pool');
   await stage.run(90_000);
   const range = { offsetBytes: 0, lengthBytes: bytes.length };

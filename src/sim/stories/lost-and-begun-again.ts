@@ -116,21 +116,21 @@ export async function lostAndBegunAgain(): Promise<void> {
   const { monitor } = cluster;
   const how = { kind: 'mark-lost', acceptedBy: 'the operator' } as const;
   const named: string[] = [];
-  const early = refusalOf(monitor.beginAgain([pg], how, () => {}));
+  const early = refusalOf(monitor.losses.beginAgain([pg], how, () => {}));
   stage.expect(
     /may come back: start it/.test(await cluster.settle(early, 'asking early')),
     'not before those that held everything are given up by name',
   );
   const ids = new Set<OsdId>(gone.map(({ id }) => id));
   await cluster.settle(
-    monitor.destroyOsds(ids, () => {}),
+    monitor.losses.destroyOsds(ids, () => {}),
     'giving them up',
   );
   stage.expect(
-    monitor.lossesOfPgs([pg], 'mark-lost').advice.some((each) => /osd undestroy/.test(each)),
+    monitor.losses.lossesOfPgs([pg], 'mark-lost').advice.some((each) => /osd undestroy/.test(each)),
     'taking them back is named first',
   );
-  const begin = monitor.beginAgain([pg], how, ({ lines }) => named.push(...lines));
+  const begin = monitor.losses.beginAgain([pg], how, ({ lines }) => named.push(...lines));
   await cluster.settle(begin, 'beginning again');
   stage.expect(named.length === 1 && /LOST/.test(named[0] ?? ''), named.join());
   // Whoever begins may die on the way, and begins again.
@@ -139,7 +139,7 @@ export async function lostAndBegunAgain(): Promise<void> {
   await blobs.expect('whole', 0, 6);
   await blobs.expect('lost', 6, 12);
   await stage.run(2000);
-  const again = refusalOf(monitor.beginAgain([pg], how, () => {}));
+  const again = refusalOf(monitor.losses.beginAgain([pg], how, () => {}));
   stage.expect(
     /is served|nothing of it is lost/.test(await cluster.settle(again, 'asking again')),
     'it is not lost now',
@@ -150,7 +150,7 @@ export async function lostAndBegunAgain(): Promise<void> {
   await blobs.put(12, 15);
   // One of the lost is found in a drawer: it has nothing that anybody wants.
   const [back] = gone;
-  await cluster.settle(monitor.undestroyOsds(new Set([back.id])), 'taking one back');
+  await cluster.settle(monitor.losses.undestroyOsds(new Set([back.id])), 'taking one back');
   await cluster.startOsd(back.id);
   await stage.run(10_000);
   await cluster.untilClean(200_000);
@@ -168,23 +168,23 @@ export async function lostAndBegunEmpty(): Promise<void> {
   const { monitor } = cluster;
   const ids = new Set<OsdId>(gone.map(({ id }) => id));
   await cluster.settle(
-    monitor.destroyOsds(ids, () => {}),
+    monitor.losses.destroyOsds(ids, () => {}),
     'giving them up',
   );
   const how = { kind: 'force-create', acceptedBy: 'the operator' } as const;
   stage.expect(
-    monitor.lossesOfPgs([pg], how.kind).advice.some((each) => /mark-lost/.test(each)),
+    monitor.losses.lossesOfPgs([pg], how.kind).advice.some((each) => /mark-lost/.test(each)),
     'what keeps more is named',
   );
   await cluster.settle(
-    monitor.beginAgain([pg], how, () => {}),
+    monitor.losses.beginAgain([pg], how, () => {}),
     'beginning anew',
   );
   await cluster.untilClean(200_000);
   await blobs.expect('lost', 0, 12);
   await blobs.put(12, 15);
   for (const osd of gone) {
-    await cluster.settle(monitor.undestroyOsds(new Set([osd.id])), 'taking one back');
+    await cluster.settle(monitor.losses.undestroyOsds(new Set([osd.id])), 'taking one back');
     await cluster.startOsd(osd.id);
   }
   await stage.run(10_000);
@@ -192,6 +192,6 @@ export async function lostAndBegunEmpty(): Promise<void> {
   await blobs.expect('lost', 0, 12);
   await blobs.expect('whole', 12, 15);
   await stage.compare();
-  await cluster.settle(monitor.forgetLosses([pg]), 'forgetting the loss');
+  await cluster.settle(monitor.losses.forgetLosses([pg]), 'forgetting the loss');
   stage.end();
 }

@@ -930,9 +930,10 @@ export const teeth: readonly Tooth[] = [
         replace: "if (fate === 'less-redundancy' && record.slots.length === 0)",
       },
       {
-        file: 'src/mon/monitor.ts',
-        find: 'if (this.#emptinessOf(pg)?.serving === true)\n        throw',
-        replace: 'if (this.#emptinessOf(pg)?.serving === true && pgs.length > 1)\n        throw',
+        file: 'src/mon/loss-commands.ts',
+        find: 'if (this.#world.emptinessOf(pg)?.serving === true)\n        throw',
+        replace:
+          'if (this.#world.emptinessOf(pg)?.serving === true && pgs.length > 1)\n        throw',
       },
     ],
   },
