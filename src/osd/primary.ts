@@ -20,7 +20,7 @@ import type { MethodOutcome, MethodView, Version } from '../base/method.ts';
 import { Turnstile } from '../base/turnstile.ts';
 import { type Instant, sleep } from '../env/clock.ts';
 import { findLayout, type Layout } from '../map/cluster-map.ts';
-import { type Geometry, isSameGeometry } from '../map/geometry.ts';
+import type { Geometry } from '../map/geometry.ts';
 import {
   beginnerOf,
   begun,
@@ -60,22 +60,10 @@ import { Link, type LinkOwner, type Shard } from './link.ts';
 import type { Member } from './member.ts';
 import { factsOf, isSameBlob, type PgDisk } from './pg-disk.ts';
 import { clockStepMsMax, wallAheadMs } from './promises.ts';
-import { canBeRead, findUnreadable, hasNothing } from './salvage.ts';
+import { canBeRead, findUnreadable } from './salvage.ts';
 import { SequenceWaiters } from './sequence-waiters.ts';
-import {
-  assemble,
-  type ByteRange,
-  decodeRange,
-  directReads,
-  rebuild,
-  type ShardSet,
-  SharedShards,
-  shardLength,
-  shardsNeeded,
-  shardsOf,
-  storedBytes,
-  windowOf,
-} from './shards.ts';
+import { ShardReader } from './shard-reader.ts';
+import { type ShardSet, SharedShards, shardsNeeded, shardsOf, storedBytes } from './shards.ts';
 import { fullPermille, spawnFor, usedPermille, type World } from './world.ts';
 
 type Phase = 'starting' | 'adopting' | 'serving' | 'ended';
@@ -125,8 +113,6 @@ const rowRepairsMax = 256;
 /** Limits of one method call (base/method.ts). */
 const callBytesMax = 4 * 1024 * 1024;
 
-const readTimeoutMs = 5000;
-
 export class Primary implements LinkOwner {
   readonly world: World;
   readonly member: Member;
@@ -136,6 +122,7 @@ export class Primary implements LinkOwner {
   readonly #order = new Turnstile();
   readonly #proposals = new Turnstile();
   readonly #links = new Map<Uuid, Link>();
+  readonly #shards: ShardReader;
   readonly #readers = new SequenceWaiters();
   readonly #writers = new SequenceWaiters();
   /** Objects and blobs with entries not yet stable, and the last such entry. */
@@ -160,8 +147,6 @@ export class Primary implements LinkOwner {
   #committed = 0;
   /** The commit point that members were told while writes rested. */
   #keptCommit = -1;
-  /** When a disk last failed a read for another reason than what it holds. */
-  #readFailedAt: Instant = Number.NEGATIVE_INFINITY as Instant;
   /** Not before this are bad shards of this disk tried again. */
   #repairAt: Instant = Number.NEGATIVE_INFINITY as Instant;
   /** How the PG was to begin again when this disk was made ready for it. */
@@ -181,6 +166,7 @@ export class Primary implements LinkOwner {
     this.pg = parts.member.pg;
     this.layout = parts.layout;
     this.#record = parts.record;
+    this.#shards = new ShardReader(this);
     this.#beginsAs = beginnerOf(parts.record)?.state;
     this.adopted = new Promise((resolve) => {
       this.#resolveAdopted = resolve;
@@ -316,7 +302,7 @@ export class Primary implements LinkOwner {
     this.#durable = this.disk.head.sequence;
     this.#followSlots();
     await this.#until('the logs of all in-sync members', () =>
-      this.#inSyncLinks().every((link) => link.collected !== undefined),
+      this.inSyncLinks().every((link) => link.collected !== undefined),
     );
     if (this.hasEnded) return;
     if (beginnerOf(this.#record) === undefined) await this.#adopt();
@@ -326,7 +312,7 @@ export class Primary implements LinkOwner {
     const head = this.disk.head.sequence;
     await this.#until('in-sync members to confirm the log', () => {
       this.#requireJudges();
-      return this.#inSyncLinks().every(
+      return this.inSyncLinks().every(
         (link) => link.isLive && link.isComplete && link.acked >= head,
       );
     });
@@ -403,7 +389,7 @@ export class Primary implements LinkOwner {
   /** What this disk and all others in-sync have, before any of them is changed. */
   async #hearMembers(): Promise<Told[]> {
     // As they are now: a link that breaks meanwhile forgets what it collected.
-    const links = this.#inSyncLinks().map((link) => {
+    const links = this.inSyncLinks().map((link) => {
       if (link.collected === undefined)
         throw new OsdError('failed', `osd.${link.slot.osd} left while its log was looked at`);
       return { link, collected: link.collected };
@@ -504,7 +490,7 @@ export class Primary implements LinkOwner {
     lastSequence: number,
   ): Promise<{ index: number; views: Uint8Array[] } | undefined> {
     const { index } = this.mySlot;
-    const bytes = await this.#rebuildShard(facts, index);
+    const bytes = await this.#shards.rebuildShard(facts, index);
     if (bytes !== undefined) return { index, views: [bytes] };
     for (let after = version.sequence; after < lastSequence; ) {
       const { entries } = await source.ask(
@@ -514,7 +500,7 @@ export class Primary implements LinkOwner {
       if (entries.some(({ effect }) => removes(effect, facts.blob))) return undefined;
       after = entries.at(-1)?.version.sequence ?? lastSequence;
     }
-    throw this.#tooFewShards(facts.blob);
+    throw this.#shards.tooFewShards(facts.blob);
   }
 
   /**
@@ -596,8 +582,8 @@ export class Primary implements LinkOwner {
     const { index } = this.mySlot;
     for (const listing of this.disk.missing(this.disk.missingCount)) {
       const { blob } = listing.facts;
-      const bytes = await this.#rebuildShard(listing.facts, index);
-      if (bytes === undefined) throw this.#tooFewShards(blob);
+      const bytes = await this.#shards.rebuildShard(listing.facts, index);
+      if (bytes === undefined) throw this.#shards.tooFewShards(blob);
       await this.#storeRebuilt(bytes, async () => {
         if (!this.hasEnded) await this.disk.storePushed({ ...listing, index }, [bytes]);
       });
@@ -673,7 +659,7 @@ export class Primary implements LinkOwner {
 
   // ——— members ———
 
-  #inSyncLinks(): Link[] {
+  inSyncLinks(): Link[] {
     return slotsIn(this.#record, 'in-sync').flatMap((slot) => this.#links.get(slot.uuid) ?? []);
   }
 
@@ -761,7 +747,7 @@ export class Primary implements LinkOwner {
     if (map === undefined) return;
     const now = this.world.env.clock.now();
     const victims = new Set<Uuid>();
-    for (const link of this.#inSyncLinks()) {
+    for (const link of this.inSyncLinks()) {
       if (
         link.isLive ||
         (link.collected !== undefined && this.#phase === 'adopting' && link.isOpen)
@@ -1235,7 +1221,7 @@ export class Primary implements LinkOwner {
     this.#requireServing();
     const pending = this.#pendingObjects.get(formatBlobId(message.blob));
     if (pending !== undefined) await this.#untilStable(pending);
-    const listing = await this.#listingOf(message.blob);
+    const listing = await this.#shards.listingOf(message.blob);
     if (listing === undefined) {
       this.#requirePromises();
       throw new OsdError('no-such-blob', `${this.pg}: no blob ${formatBlobId(message.blob)}`);
@@ -1248,11 +1234,12 @@ export class Primary implements LinkOwner {
         `bytes ${range.offsetBytes} + ${range.lengthBytes} of a blob of ${facts.blobBytes}`,
       );
     const bytes =
-      (await this.#readDirect(listing, range)) ?? (await this.#readDecoded(facts, range));
+      (await this.#shards.readDirect(listing, range)) ??
+      (await this.#shards.readDecoded(facts, range));
     if (bytes === undefined) {
       if ((await this.disk.listing(message.blob)) === undefined)
         throw new OsdError('no-such-blob', `${this.pg}: deleted meanwhile`);
-      throw this.#tooFewShards(message.blob);
+      throw this.#shards.tooFewShards(message.blob);
     }
     const release = (): void => buffers.release(bytes);
     try {
@@ -1262,208 +1249,6 @@ export class Primary implements LinkOwner {
       throw error;
     }
     return { message: { kind: 'bytes' }, payload: [bytes], release };
-  }
-
-  // ——— reading and rebuilding shards ———
-
-  /** What there is of a blob: as this disk has it written down, or a member, where that does not verify here. */
-  async #listingOf(blob: BlobId): Promise<BlobListing | undefined> {
-    try {
-      return await this.disk.listing(blob);
-    } catch (error) {
-      const refusal = await this.member.noteReadError(blob, error);
-      const listing = refusal.code === 'damaged' ? await this.#listingOfOthers(blob) : undefined;
-      if (listing === undefined) throw refusal;
-      return listing;
-    }
-  }
-
-  async #listingOfOthers(blob: BlobId): Promise<BlobListing | undefined> {
-    for (const { uuid } of slotsIn(this.#record, 'in-sync')) {
-      if (uuid === this.world.self.uuid) continue;
-      const message = {
-        kind: 'read-shard',
-        pg: this.pg,
-        blob,
-        offsetBytes: 0,
-        lengthBytes: 1,
-      } as const;
-      const answer = await this.world.peers
-        .session(uuid)
-        .then((session) => session.request({ message }, readTimeoutMs))
-        .catch(() => undefined);
-      if (answer?.message.kind !== 'shard') continue;
-      const { facts } = answer.message;
-      return { facts, version: this.disk.head, index: this.mySlot.index };
-    }
-    return undefined;
-  }
-
-  /** Exactly the bytes needed, from the data shards; undefined when any of them does not answer well. */
-  async #readDirect(listing: BlobListing, range: ByteRange): Promise<Uint8Array | undefined> {
-    const { facts } = listing;
-    const mine = this.mySlot.index;
-    const parts = await Promise.all(
-      directReads(facts, range).map(async (read) => {
-        if (facts.geometry.kind === 'copies' || read.shardIndex === mine)
-          return this.#readMine(facts.blob, read);
-        const link = this.#inSyncLinks().find((each) => each.slot.index === read.shardIndex);
-        return link === undefined ? undefined : this.#readTheirs(link.slot, facts, read);
-      }),
-    );
-    if (parts.some((part) => part === undefined)) {
-      for (const part of parts) if (part !== undefined) buffers.release(part);
-      return undefined;
-    }
-    const whole = assemble(facts, range, parts as Uint8Array[]);
-    for (const part of parts) if (part !== undefined && part !== whole) buffers.release(part);
-    return whole;
-  }
-
-  async #readDecoded(facts: BlobFacts, range: ByteRange): Promise<Uint8Array | undefined> {
-    const windows = await this.#gather(facts, windowOf(facts, range), undefined);
-    if (windows === undefined) return undefined;
-    const bytes = decodeRange(facts, range, windows);
-    releaseOthers(windows, bytes);
-    return bytes;
-  }
-
-  async #readMine(blob: BlobId, range: ByteRange): Promise<Uint8Array | undefined> {
-    if (this.disk.isDamaged(blob)) return undefined;
-    try {
-      return await this.disk.readShard(blob, range.offsetBytes, range.lengthBytes);
-    } catch (error) {
-      const refusal = await this.member.noteReadError(blob, error);
-      if (refusal.code === 'failed') this.#readFailedAt = this.world.env.clock.now();
-      return undefined;
-    }
-  }
-
-  async #readTheirs(
-    slot: Slot,
-    facts: BlobFacts,
-    range: ByteRange,
-  ): Promise<Uint8Array | undefined> {
-    try {
-      const session = await this.world.peers.session(slot.uuid);
-      const answer = await session.request(
-        { message: { kind: 'read-shard', pg: this.pg, blob: facts.blob, ...range } },
-        readTimeoutMs,
-        { pooled: true },
-      );
-      const isRight =
-        answer.message.kind === 'shard' &&
-        answer.payload.length === range.lengthBytes &&
-        (facts.geometry.kind === 'copies' || answer.message.index === slot.index) &&
-        answer.message.facts.blobCrc === facts.blobCrc &&
-        answer.message.facts.blobBytes === facts.blobBytes &&
-        isSameGeometry(answer.message.facts.geometry, facts.geometry);
-      if (!isRight) {
-        const { message } = answer;
-        if (message.kind === 'failure' && message.code === 'failed')
-          this.#readFailedAt = this.world.env.clock.now();
-        buffers.release(answer.payload);
-        return undefined;
-      }
-      return answer.payload;
-    } catch {
-      // No answer says nothing about what is there.
-      this.#readFailedAt = this.world.env.clock.now();
-      return undefined;
-    }
-  }
-
-  /**
-   * The same window of enough shards, of different indexes, from whoever has them, in-sync members first
-   * (rule 25). Undefined when there are too few.
-   */
-  async #gather(
-    facts: BlobFacts,
-    window: ByteRange,
-    without: Uuid | undefined,
-  ): Promise<Map<number, Uint8Array> | undefined> {
-    const needed = shardsNeeded(facts.geometry);
-    const found = new Map<number, Uint8Array>();
-    const mine =
-      without === this.world.self.uuid ? undefined : await this.#readMine(facts.blob, window);
-    if (mine !== undefined) found.set(this.mySlot.index, mine);
-    const rank = {
-      'in-sync': 0,
-      salvaging: 0,
-      founding: 0,
-      eligible: 1,
-      'rolled-back': 2,
-      stale: 3,
-      joining: 4,
-    };
-    const others = this.#record.slots
-      .filter(
-        (slot) =>
-          slot.uuid !== this.world.self.uuid &&
-          slot.uuid !== without &&
-          !hasNothing(this.world.mon.map, slot),
-      )
-      .sort((a, b) => rank[a.state] - rank[b.state] || a.index - b.index);
-    const tried = new Set<Uuid>();
-    while (found.size < needed) {
-      const batch: Slot[] = [];
-      for (const slot of others) {
-        if (found.size + batch.length === needed) break;
-        if (
-          tried.has(slot.uuid) ||
-          found.has(slot.index) ||
-          batch.some((each) => each.index === slot.index)
-        )
-          continue;
-        batch.push(slot);
-      }
-      if (batch.length === 0) break;
-      const parts = await Promise.all(batch.map((slot) => this.#readTheirs(slot, facts, window)));
-      for (const [at, slot] of batch.entries()) {
-        tried.add(slot.uuid);
-        const part = parts[at];
-        if (part !== undefined) found.set(slot.index, part);
-      }
-    }
-    if (found.size >= needed) return found;
-    releaseOthers(found, undefined);
-    return undefined;
-  }
-
-  /** Final only when every slot was heard: a member that is away may bring the shards that are wanting. */
-  #tooFewShards(blob: BlobId): OsdError {
-    const { self, peers, mon } = this.world;
-    // Where a disk that counts is gone, what that means is for the operator to say (`pg mark-lost`).
-    const silent = this.#record.slots.filter(
-      (slot) =>
-        slot.uuid !== self.uuid &&
-        peers.openSession(slot.uuid) === undefined &&
-        (slot.state === 'in-sync' || !hasNothing(mon.map, slot)),
-    );
-    const detail = `${this.pg}: too few shards of ${formatBlobId(blob)} can be read`;
-    if (silent.length > 0)
-      return new OsdError(
-        'failed',
-        `${detail} while ${silent.map((slot) => `osd.${slot.osd}`).join(', ')} is away`,
-      );
-    // A disk that could not be read just now says nothing about what is on it.
-    if (this.world.env.clock.now() - this.#readFailedAt < readTimeoutMs)
-      return new OsdError('failed', `${detail} while a disk fails to read`);
-    return new OsdError('damaged', detail);
-  }
-
-  /** The whole shard of an index; undefined when too few others can be read. */
-  async #rebuildShard(
-    facts: BlobFacts,
-    index: number,
-    without?: Uuid,
-  ): Promise<Uint8Array | undefined> {
-    const whole = { offsetBytes: 0, lengthBytes: shardLength(facts) };
-    const shards = await this.#gather(facts, whole, without);
-    if (shards === undefined) return undefined;
-    const bytes = rebuild(facts, index, shards);
-    releaseOthers(shards, bytes);
-    return bytes;
   }
 
   /** What a member gets beside an entry that is sent again. */
@@ -1480,10 +1265,10 @@ export class Primary implements LinkOwner {
       return listing === undefined || !isSameBlob(listing.facts, facts);
     };
     if (await isRemoved()) return { kind: 'none' };
-    const bytes = await this.#rebuildShard(facts, index);
+    const bytes = await this.#shards.rebuildShard(facts, index);
     if (bytes !== undefined) return { kind: 'beside', bytes, sent: () => buffers.release(bytes) };
     if (await isRemoved()) return { kind: 'none' };
-    throw this.#tooFewShards(blob);
+    throw this.#shards.tooFewShards(blob);
   }
 
   /** A shard to push to a member that misses it or holds it damaged; undefined when the blob is gone. */
@@ -1493,10 +1278,10 @@ export class Primary implements LinkOwner {
   ): Promise<{ listing: BlobListing; bytes: Uint8Array } | undefined> {
     const listing = await this.disk.listing(blob);
     if (listing === undefined) return undefined;
-    const bytes = await this.#rebuildShard(listing.facts, slot.index, slot.uuid);
+    const bytes = await this.#shards.rebuildShard(listing.facts, slot.index, slot.uuid);
     if (bytes !== undefined) return { listing: { ...listing, index: slot.index }, bytes };
     if ((await this.disk.listing(blob)) === undefined) return undefined;
-    throw this.#tooFewShards(blob);
+    throw this.#shards.tooFewShards(blob);
   }
 
   async confirmLost(blob: BlobId, slot: Slot): Promise<BlobListing | undefined> {
@@ -1512,9 +1297,9 @@ export class Primary implements LinkOwner {
   /** Repairs this disk's own bad shards from the others; returns how many stay bad. */
   async repairMine(blobs: readonly BlobId[] = this.disk.damaged(64)): Promise<number> {
     for (const blob of blobs) {
-      const listing = await this.#listingOf(blob).catch(() => undefined);
+      const listing = await this.#shards.listingOf(blob).catch(() => undefined);
       if (listing === undefined) continue;
-      const bytes = await this.#rebuildShard(
+      const bytes = await this.#shards.rebuildShard(
         listing.facts,
         this.mySlot.index,
         this.world.self.uuid,
@@ -1592,7 +1377,7 @@ export class Primary implements LinkOwner {
 
   async #repairMyRow(key: Uint8Array): Promise<boolean> {
     const { pg } = this;
-    for (const link of this.#inSyncLinks()) {
+    for (const link of this.inSyncLinks()) {
       if (!link.isLive || this.hasEnded || link.version < 2) continue;
       const end = concatBytes([key, new Uint8Array(1)]);
       const question = { kind: 'read-rows', pg, tenure: this.#tenure, begin: key, end } as const;
@@ -1611,14 +1396,14 @@ export class Primary implements LinkOwner {
     for (const blob of blobs) await this.disk.markDamaged(blob);
     await this.repairMine(blobs);
     const bad = blobs.find((blob) => this.disk.isDamaged(blob));
-    if (bad !== undefined) throw this.#tooFewShards(bad);
+    if (bad !== undefined) throw this.#shards.tooFewShards(bad);
   }
 
   /** A scrub of the whole PG has ended. Every member keeps when, since each may lead next. */
   async noteScrubbed(deep: boolean): Promise<void> {
     const now = this.world.env.wall.nowMs();
     await this.disk.noteScrubs({ light: now, deep: deep ? now : this.disk.scrubs.deep });
-    for (const link of this.#inSyncLinks()) this.#tellScrubs(link);
+    for (const link of this.inSyncLinks()) this.#tellScrubs(link);
   }
 
   #tellScrubs(link: Link): void {
@@ -1703,13 +1488,6 @@ export class Primary implements LinkOwner {
 }
 
 /** Gives back what was gathered, but what became the result itself. */
-function releaseOthers(
-  gathered: ReadonlyMap<number, Uint8Array>,
-  result: Uint8Array | undefined,
-): void {
-  for (const bytes of gathered.values()) if (bytes !== result) buffers.release(bytes);
-}
-
 function byName(listings: readonly BlobListing[]): Map<string, BlobListing> {
   return new Map(listings.map((listing) => [formatBlobId(listing.facts.blob), listing]));
 }

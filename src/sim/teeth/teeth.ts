@@ -494,12 +494,12 @@ export const teeth: readonly Tooth[] = [
     patches: [
       {
         file: primary,
-        find: '?? lastSequence;\n    }\n    throw this.#tooFewShards(facts.blob);',
+        find: '?? lastSequence;\n    }\n    throw this.#shards.tooFewShards(facts.blob);',
         replace: '?? lastSequence;\n    }\n    return undefined;',
       },
       {
         file: primary,
-        find: 'if (bytes === undefined) throw this.#tooFewShards(blob);',
+        find: 'if (bytes === undefined) throw this.#shards.tooFewShards(blob);',
         replace: 'if (bytes === undefined) continue;',
       },
       {
