@@ -9,6 +9,8 @@
 //   POST   /v1/osds/{destroy,undestroy,wipe,purge}  {osds: [..], acceptLoss}
 //   POST   /v1/what-if           {command, targets: [..]}: what it would do, before it is done
 //   GET    /v1/settings          POST /v1/settings {name, value}
+//   POST   /v1/osds/add          {deviceClass}: one OSD more on this machine
+//   POST   /v1/osds/register     {osd, uuid, host, capacityBytes, deviceClass}: a disk under a new id
 //   POST   /v1/osds/replace      {osd, uuid}: a new disk under a known id
 //   POST   /v1/osds/failed       {osd, reason}: its daemon could not run
 //   GET    /v1/pools             POST /v1/pools   DELETE /v1/pools/NAME
@@ -21,7 +23,7 @@
 //   GET    /metrics              Prometheus
 
 import { encodeUtf8 } from '../base/bytes.ts';
-import { isPgId, isUuid, type OsdId, type PgId } from '../base/ids.ts';
+import { isPgId, isUuid, type OsdId, type PgId, type Uuid } from '../base/ids.ts';
 import type { Env } from '../env/env.ts';
 import { BodyError, type HttpRequest, type HttpResponse } from '../env/http.ts';
 import type { Address } from '../env/network.ts';
@@ -37,6 +39,7 @@ import { requireAccepted } from './loss.ts';
 import { postPgs } from './lost-pgs.ts';
 import { formatMetrics } from './metrics.ts';
 import {
+  deviceClassField,
   type Fields,
   flagField,
   layoutFields,
@@ -257,6 +260,12 @@ class AdminApi {
     const [command, ...more] = rest;
     if (more.length > 0) throw new AdminError('not-found', `no /v1/osds/${rest.join('/')}`);
     switch (command) {
+      case 'add': {
+        const osd = await this.#supervisor().addOsd(deviceClassField(fields));
+        return { osd };
+      }
+      case 'register':
+        return this.#registerDisk(fields);
       case 'replace':
         return this.#replaceDisk(fields);
       case 'failed': {
@@ -439,6 +448,17 @@ class AdminApi {
       throw new AdminError('invalid', `uuid: ${uuid} is not 32 hexadecimal digits`);
     await this.#options.monitor.replaceDisk(osd, uuid);
     return {};
+  }
+
+  async #registerDisk(fields: Fields): Promise<Answer> {
+    const deviceClass = deviceClassField(fields);
+    const disk = {
+      uuid: textField(fields, 'uuid') as Uuid,
+      host: textField(fields, 'host'),
+      capacityBytes: wholeField(fields, 'capacityBytes'),
+      ...(deviceClass === undefined ? {} : { deviceClass }),
+    };
+    return { osd: await this.#options.monitor.addDisk(disk, wholeField(fields, 'osd')) };
   }
 
   #requireOsd(id: unknown): OsdId {

@@ -3,7 +3,14 @@
 
 import type { OsdId, PgId, Uuid } from '../base/ids.ts';
 import type { Instant } from '../env/clock.ts';
-import type { ClusterMap, Layout, LossKind, OsdEntry, Pool } from '../map/cluster-map.ts';
+import type {
+  ClusterMap,
+  DeviceClass,
+  Layout,
+  LossKind,
+  OsdEntry,
+  Pool,
+} from '../map/cluster-map.ts';
 import type { Directory, Quota } from '../map/directory.ts';
 import type { PgRecord } from '../map/pg-record.ts';
 import type { OsdUsage, PgReport } from '../wire/messages.ts';
@@ -162,6 +169,15 @@ export interface MonitorControl extends MonitorKnowledge {
   setWeight(id: OsdId, weight: number): Promise<void>;
   daemonFailed(id: OsdId, reason: string): void;
   replaceDisk(id: OsdId, uuid: Uuid): Promise<void>;
+  addDisk(
+    disk: {
+      readonly uuid: Uuid;
+      readonly host: string;
+      readonly capacityBytes: number;
+      readonly deviceClass?: DeviceClass;
+    },
+    expected?: number,
+  ): Promise<OsdId>;
   setSetting(name: string, value: number | undefined): Promise<void>;
   acceptRollback(id: OsdId): Promise<readonly PgId[]>;
   restoreStore(missing: readonly OsdId[]): Promise<void>;
@@ -185,6 +201,8 @@ export interface SupervisorControl {
   stopOsd(id: OsdId): Promise<void>;
   /** Starts it again with a placement group that was left out after crashes. */
   letIn(id: OsdId, pg: PgId): Promise<void>;
+  /** Runs one OSD more, on an empty folder; resolves with its id when it has started. */
+  addOsd(deviceClass: DeviceClass | undefined): Promise<number>;
   /** Erases the disk of an OSD that is stopped. */
   wipeOsd(id: OsdId): Promise<void>;
   daemons(): Promise<readonly DaemonState[]>;

@@ -115,6 +115,12 @@ function domainField(failureDomain: string): DomainLevel {
   return failureDomain as DomainLevel;
 }
 
+/** Undefined: none was named. */
+export function deviceClassField(fields: Fields): DeviceClass | undefined {
+  const deviceClass = optionalText(fields, 'deviceClass');
+  return deviceClass === undefined ? undefined : classField(deviceClass);
+}
+
 function classField(deviceClass: string): DeviceClass {
   if (!deviceClasses.some((each) => each === deviceClass))
     throw new AdminError(

@@ -134,7 +134,7 @@ function advise(
   const roomless = poolsWithoutRoom(map, new Set(ids));
   if (roomless.length > 0)
     advice.push(
-      `add disks first, or replace them one at a time: ${roomless.join(', ')} has no other failure domain to move to`,
+      `add disks first (holdfast osd add), or replace them one at a time: ${roomless.join(', ')} has no other failure domain to move to`,
     );
   else advice.push(`holdfast osd drain ${list}, then holdfast osd destroy ${list}`);
   return advice;

@@ -5,6 +5,7 @@ import { type Command, Option } from 'commander';
 import type { DaemonState } from '../admin/control.ts';
 import { countOf } from '../admin/health.ts';
 import type { Health, OsdView, PgView, ScrubStarted, Status } from '../admin/views.ts';
+import { deviceClasses } from '../map/cluster-map.ts';
 import type { AdminClient } from './admin-client.ts';
 import { addBucketCommands } from './bucket-commands.ts';
 import {
@@ -134,6 +135,7 @@ function addOsdCommands(osd: Command, common: Decorate, waiting: DecorateWaiting
       print(flags, await admin.get<Osds>('/v1/osds'), ({ osds }) => showOsdUsage(osds));
     }),
   );
+  addAdd(osd, waiting);
   addWeight(osd, waiting);
   addAcceptRollback(osd, common);
   addGiveUpCommands(osd, common, waiting);
@@ -174,6 +176,38 @@ function addOsdCommands(osd: Command, common: Decorate, waiting: DecorateWaiting
         }),
     );
   }
+}
+
+function addAdd(osd: Command, waiting: DecorateWaiting): void {
+  waiting(
+    osd
+      .command('add')
+      .description(
+        'run one OSD more on this machine, in the next folder osd.N of the data directory',
+      )
+      .addOption(
+        new Option('--class <class>', 'of its disk (default: ssd)').choices([...deviceClasses]),
+      ),
+    'until it holds its share of the data',
+  ).action((flags: WaitFlags & { readonly class?: string }) =>
+    withAdmin(flags, async (admin) => {
+      const answer = await admin.post<{ osd: number }>('/v1/osds/add', {
+        deviceClass: flags.class,
+      });
+      if (flags.wait === true) {
+        await until(flags, `osd.${answer.osd} to be up`, async () => {
+          const { osds } = await admin.get<{ readonly osds: readonly OsdView[] }>('/v1/osds');
+          return osds.some(({ id, up }) => id === answer.osd && up) ? true : undefined;
+        });
+        await untilClean(admin, flags);
+      }
+      print(
+        flags,
+        answer,
+        ({ osd: id }) => `osd.${id} was added; its share of the data moves there\n`,
+      );
+    }),
+  );
 }
 
 function addWeight(osd: Command, waiting: DecorateWaiting): void {

@@ -6,6 +6,7 @@ import { assert } from '../base/assert.ts';
 import { parseHex } from '../base/bytes.ts';
 import type { PgId, Uuid } from '../base/ids.ts';
 import type { Address } from '../env/network.ts';
+import type { DeviceClass } from '../map/cluster-map.ts';
 import type { SiblingNews } from '../s3/siblings.ts';
 import type { GatewaySettings } from './gateway-settings.ts';
 
@@ -69,6 +70,8 @@ export type SupervisorQuestion =
   | { readonly kind: 'stop-osd'; readonly osd: number }
   /** Starts it again with a placement group that was left out after crashes. */
   | { readonly kind: 'let-in'; readonly osd: number; readonly pg: PgId }
+  /** One more on this machine. */
+  | { readonly kind: 'add-osd'; readonly deviceClass: DeviceClass | undefined }
   /** Erases its disk; it must not run. */
   | { readonly kind: 'wipe-osd'; readonly osd: number }
   /** Of a gateway: the others on this machine act on it when this is answered, or can't be reached. */
@@ -77,6 +80,7 @@ export type SupervisorQuestion =
 
 export type SupervisorAnswer =
   | { readonly kind: 'done'; readonly daemons: readonly DaemonState[] }
+  | { readonly kind: 'added'; readonly osd: number }
   | { readonly kind: 'refused'; readonly reason: string };
 
 export type MessageToDaemon =

@@ -14,7 +14,7 @@ import { randomBytes } from 'node:crypto';
 import { accessSync, constants, readdirSync, readFileSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { parse, stringify } from 'yaml';
+import { parse, parseDocument, stringify } from 'yaml';
 import { decodeUtf8, encodeUtf8, formatHex, parseHex } from '../base/bytes.ts';
 import { isUuid, type Uuid } from '../base/ids.ts';
 import { memoryBudgetBytesDefault, memoryBudgetBytesMin } from '../base/memory-budget.ts';
@@ -62,6 +62,8 @@ export interface Daemons {
   readonly osdCapacityBytes: number;
   /** By daemon name, e.g. `osd.3`: kept, so that peers find it again. */
   readonly ports: Readonly<Record<string, number>>;
+  /** By daemon name: of those that were added later. */
+  readonly capacities: Readonly<Record<string, number>>;
 }
 
 export interface Keys {
@@ -168,20 +170,30 @@ export class DataDir {
     await this.files.writeAtomic(configName, encodeUtf8(text));
   }
 
+  /** Leaves what else stands there, and its comments, as it is. */
+  async writeOsdCount(osds: number): Promise<void> {
+    const document = parseDocument(readText(join(this.path, configName)));
+    document.set('osds', osds);
+    await this.files.writeAtomic(configName, encodeUtf8(document.toString()));
+  }
+
   readDaemons(): Daemons {
     const path = join(this.path, daemonsName);
     const parsed: unknown = parseJson(readText(path), path);
     const fields = recordOf(parsed, path);
     requireFormat(fields, path);
-    const { mon, s3, osdCapacityBytes, ports } = fields;
+    const { mon, s3, osdCapacityBytes, ports, capacities = {} } = fields;
     if (typeof mon !== 'string' || !isUuid(mon) || typeof s3 !== 'string' || !isUuid(s3))
       throw new CliError(1, `${path}: mon and s3 have no uuid`);
     if (!isCount(osdCapacityBytes, 1))
       throw new CliError(1, `${path}: osdCapacityBytes is no number`);
-    const kept = Object.entries(recordOf(ports, `${path}: ports`)).filter(
-      (pair): pair is [string, number] => isCount(pair[1], 1),
-    );
-    return { mon, s3, osdCapacityBytes, ports: Object.fromEntries(kept) };
+    return {
+      mon,
+      s3,
+      osdCapacityBytes,
+      ports: countsOf(ports, `${path}: ports`),
+      capacities: countsOf(capacities, `${path}: capacities`),
+    };
   }
 
   async writeDaemons(daemons: Daemons): Promise<void> {
@@ -305,6 +317,12 @@ function recordOf(value: unknown, place: string): Readonly<Record<string, unknow
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw new CliError(1, `${place} does not hold named fields`);
   return value as Readonly<Record<string, unknown>>;
+}
+
+/** Those that are none are left out. */
+function countsOf(value: unknown, place: string): Readonly<Record<string, number>> {
+  const pairs = Object.entries(recordOf(value, place));
+  return Object.fromEntries(pairs.filter((pair): pair is [string, number] => isCount(pair[1], 1)));
 }
 
 function parseJson(text: string, path: string): unknown {

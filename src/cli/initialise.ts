@@ -13,7 +13,7 @@ import { ObjectStore } from '../store/object-store.ts';
 import { type Config, type DataDir, initialisingName, osdCapacityBytesMin } from './data-dir.ts';
 
 /** Left free for logs, key-value files being merged, and everybody else. */
-const useablePercent = 90;
+export const useablePercent = 90;
 
 /** The version that ObjectStore.format writes. */
 const storeFormatVersion = 1;
@@ -27,7 +27,13 @@ export async function initialise(dir: DataDir, wanted: Omit<Config, 'fsid'>): Pr
     Math.floor((freeBytes * useablePercent) / 100 / config.osds),
   );
   await dir.writeNewKeys();
-  await dir.writeDaemons({ mon: newUuid(), s3: newUuid(), osdCapacityBytes, ports: {} });
+  await dir.writeDaemons({
+    mon: newUuid(),
+    s3: newUuid(),
+    osdCapacityBytes,
+    ports: {},
+    capacities: {},
+  });
   const capacityBytes = config.osdCapacityBytes ?? osdCapacityBytes;
   const disks = Array.from({ length: config.osds }, (_, id) => ({
     uuid: newUuid(),

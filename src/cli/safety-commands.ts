@@ -128,7 +128,7 @@ function addDrain(osd: Command, waiting: DecorateWaiting): void {
       if (before.poolsWithoutRoom.length > 0)
         throw new CliError(
           3,
-          `refused: ${before.poolsWithoutRoom.join(', ')} would have too few failure domains without ${targets.join(' ')}: add disks first, or replace them one at a time`,
+          `refused: ${before.poolsWithoutRoom.join(', ')} would have too few failure domains without ${targets.join(' ')}: add disks first (holdfast osd add), or replace them one at a time`,
         );
       if (before.bytesToMove > before.roomBytes)
         throw new CliError(

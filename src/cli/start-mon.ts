@@ -60,12 +60,17 @@ function supervisorVia(
   const insist = async (question: SupervisorQuestion) => {
     const answer = await ask(question);
     if (answer.kind === 'refused') throw new AdminError('refused', answer.reason);
-    return answer.daemons;
+    return answer.kind === 'done' ? answer.daemons : [];
   };
   return {
     startOsd: async (osd) => void (await insist({ kind: 'start-osd', osd })),
     stopOsd: async (osd) => void (await insist({ kind: 'stop-osd', osd })),
     letIn: async (osd, pg) => void (await insist({ kind: 'let-in', osd, pg })),
+    addOsd: async (deviceClass) => {
+      const answer = await ask({ kind: 'add-osd', deviceClass });
+      if (answer.kind === 'added') return answer.osd;
+      throw new AdminError('refused', answer.kind === 'refused' ? answer.reason : 'no answer');
+    },
     wipeOsd: async (osd) => void (await insist({ kind: 'wipe-osd', osd })),
     daemons: () => insist({ kind: 'daemons' }),
   };

@@ -4,6 +4,7 @@
 // A daemon's life: starting → running → (ended) → waiting → starting …; `stopped` when it was asked to
 // stop, `failed` when trying again would end the same way or restarts are off.
 
+import { mkdirSync, statSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import type { DaemonState } from '../admin/control.ts';
 import type { OsdView, Status } from '../admin/views.ts';
@@ -13,16 +14,24 @@ import type { Log } from '../env/log.ts';
 import { requireHostPort } from '../host/addresses.ts';
 import { letIn } from '../host/crash.ts';
 import { HostFiles } from '../host/host-files.ts';
+import type { DeviceClass } from '../map/cluster-map.ts';
 import { daemonKey } from '../net/keys.ts';
 import type { SiblingNews } from '../s3/siblings.ts';
 import { ObjectStore } from '../store/object-store.ts';
 import { AdminClient } from './admin-client.ts';
 import type { DaemonHandle, Launch } from './daemon-handle.ts';
 import type { DaemonOptions, SupervisorAnswer, SupervisorQuestion } from './daemon-options.ts';
-import type { Config, Daemons, DataDir, Keys } from './data-dir.ts';
+import {
+  type Config,
+  type Daemons,
+  type DataDir,
+  type Keys,
+  osdCapacityBytesMin,
+  osdsMax,
+} from './data-dir.ts';
 import { CliError, wordsOf } from './errors.ts';
 import { chooseLoopback, urlOf } from './free-port.ts';
-import { formatDisk, hostOf, newUuid } from './initialise.ts';
+import { formatDisk, hostOf, newUuid, useablePercent } from './initialise.ts';
 
 export interface SupervisorParts {
   readonly dir: DataDir;
@@ -87,10 +96,16 @@ export class Supervisor {
   #adminAddress: string;
   #admin: AdminClient | undefined;
   #stopping = false;
+  /** On this machine; ids count from 0. */
+  #osdCount: number;
+  /** The class that a disk is to have, until the monitor knows. */
+  readonly #classes = new Map<number, DeviceClass>();
+  #adding = false;
 
   constructor(parts: SupervisorParts) {
     this.#parts = parts;
     this.#kept = parts.daemons;
+    this.#osdCount = parts.config.osds;
     this.#s3Address = parts.config.s3;
     this.#adminAddress = parts.config.admin;
   }
@@ -105,7 +120,7 @@ export class Supervisor {
   }
 
   osds(): readonly RunningOsd[] {
-    return Array.from({ length: this.#parts.config.osds }, (_, id) => ({
+    return Array.from({ length: this.#osdCount }, (_, id) => ({
       id,
       pid: this.#daemons.get(`osd.${id}`)?.handle?.pid ?? 0,
       host: hostOf(id),
@@ -123,7 +138,7 @@ export class Supervisor {
     if (requireHostPort(this.#s3Address).port === 0)
       this.#s3Address = await chooseLoopback(this.#s3Address);
     // The OSDs first: they must wait for old promises to run out, counted from the start of each.
-    for (let id = 0; id < config.osds; id++) this.#add(`osd.${id}`, () => this.#osdOptions(id));
+    for (let id = 0; id < this.#osdCount; id++) this.#add(`osd.${id}`, () => this.#osdOptions(id));
     const mon = this.#add('mon.0', async () => this.#monOptions());
     const s3 = this.#addGateway(0);
     for (const daemon of this.#daemons.values()) this.#launch(daemon);
@@ -171,6 +186,15 @@ export class Supervisor {
       await within(siblingMsMax, this.#tellGateways(question.news, asker));
       return { kind: 'done', daemons: [] };
     }
+    if (question.kind === 'add-osd') {
+      if (this.#adding) return { kind: 'refused', reason: 'another OSD is just being added' };
+      this.#adding = true;
+      try {
+        return await this.#addOsd(question.deviceClass);
+      } finally {
+        this.#adding = false;
+      }
+    }
     if (question.kind !== 'daemons') {
       const daemon = this.#daemons.get(`osd.${question.osd}`);
       if (daemon === undefined)
@@ -185,6 +209,50 @@ export class Supervisor {
       } else this.#end(daemon, 'stopped', 'stopped by the operator');
     }
     return { kind: 'done', daemons: this.#states() };
+  }
+
+  /**
+   * First the number of OSDs is made durable. Whatever happens then, its next start finds an empty folder under an id that
+   * the monitor does not know, and goes on from there.
+   */
+  async #addOsd(deviceClass: DeviceClass | undefined): Promise<SupervisorAnswer> {
+    const { dir } = this.#parts;
+    const id = this.#osdCount;
+    const path = dir.osdPath(id);
+    if (id >= osdsMax)
+      return { kind: 'refused', reason: `${osdsMax} OSDs a machine are the limit` };
+    const files = new HostFiles(path);
+    const found = await ObjectStore.inspect(files);
+    if (found.kind !== 'empty')
+      return {
+        kind: 'refused',
+        reason: `${path} is not empty: a new disk begins in an empty folder`,
+      };
+    const capacityBytes = this.#parts.config.osdCapacityBytes ?? (await this.#roomIn(id));
+    if (capacityBytes < osdCapacityBytesMin)
+      return { kind: 'refused', reason: `${path} has no room: ${capacityBytes} bytes are free` };
+    const name = `osd.${id}`;
+    const capacities = { ...this.#kept.capacities, [name]: capacityBytes };
+    this.#kept = { ...this.#kept, capacities };
+    await dir.writeDaemons(this.#kept);
+    await dir.writeOsdCount(id + 1);
+    this.#osdCount = id + 1;
+    if (deviceClass !== undefined) this.#classes.set(id, deviceClass);
+    const daemon = this.#add(name, () => this.#osdOptions(id));
+    this.#launch(daemon);
+    const outcome = await daemon.handle?.outcome;
+    if (outcome?.kind === 'started') return { kind: 'added', osd: id };
+    return { kind: 'refused', reason: `${name} was added and could not start: ${daemon.reason}` };
+  }
+
+  /** What is free in the folder's file system, less what is left to everybody else; no more than others have beside it. */
+  async #roomIn(id: number): Promise<number> {
+    const { dir } = this.#parts;
+    mkdirSync(dir.osdPath(id), { recursive: true, mode: 0o700 });
+    const { freeBytes } = await new HostFiles(dir.osdPath(id)).space();
+    const usableBytes = Math.floor((freeBytes * useablePercent) / 100);
+    const isShared = statSync(dir.osdPath(id)).dev === statSync(dir.path).dev;
+    return isShared ? Math.min(usableBytes, this.#kept.osdCapacityBytes) : usableBytes;
   }
 
   /** One that was stopped by its operator stays so. */
@@ -416,14 +484,19 @@ export class Supervisor {
       listen: this.#keptAddress(`osd.${id}`),
       keyHex: formatHex(daemonKey(keys.master, 'osd', uuid)),
       mon: { address: this.#monAddress, uuid: this.#kept.mon },
-      capacityBytes: config.osdCapacityBytes ?? this.#kept.osdCapacityBytes,
+      capacityBytes: this.#capacityOf(id),
       memoryBudgetBytes: config.memoryBudgetBytes,
     };
   }
 
+  #capacityOf(id: number): number {
+    const { osdCapacityBytes, capacities } = this.#kept;
+    return this.#parts.config.osdCapacityBytes ?? capacities[`osd.${id}`] ?? osdCapacityBytes;
+  }
+
   /**
-   * The uuid of the disk in the OSD's folder. An empty folder is a new disk: the monitor is told before
-   * it is formatted, so that a crash in between leaves an empty folder again. Anything that is neither
+   * The uuid of the disk in the OSD's folder. An empty folder is a new disk, of an OSD that the monitor knows or of one
+   * more (`osds` in holdfast.yaml was raised): the monitor is told before it is formatted, so that a crash in between leaves an empty folder again. Anything that is neither
    * empty nor ours is left alone.
    */
   async #diskOf(id: number): Promise<Uuid> {
@@ -441,9 +514,19 @@ export class Supervisor {
     const admin = await this.#untilAdmin();
     const uuid = newUuid();
     const { osds } = await admin.get<{ osds: readonly OsdView[] }>('/v1/osds');
-    if (osds.find((osd) => osd.id === id)?.up === true)
-      await admin.post('/v1/osds/down', { osds: [id], evenIfUnavailable: true });
-    await admin.post('/v1/osds/replace', { osd: id, uuid });
+    const known = osds.find((osd) => osd.id === id);
+    if (known === undefined)
+      await admin.post('/v1/osds/register', {
+        osd: id,
+        uuid,
+        host: hostOf(id),
+        capacityBytes: this.#capacityOf(id),
+        deviceClass: this.#classes.get(id),
+      });
+    else {
+      if (known.up) await admin.post('/v1/osds/down', { osds: [id], evenIfUnavailable: true });
+      await admin.post('/v1/osds/replace', { osd: id, uuid });
+    }
     await formatDisk(dir, config.fsid, id, uuid);
     this.#parts.log.write('warn', 'new disk', { osd: id, uuid });
     return uuid;

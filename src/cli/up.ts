@@ -55,7 +55,7 @@ function requireSameSize({ osds }: UpOptions, config: Config, dir: DataDir): voi
   if (osds !== undefined && osds !== config.osds)
     throw new CliError(
       2,
-      `--osds ${osds}: the cluster in ${dir.path} has ${config.osds} OSDs, and their number can't be changed by a flag`,
+      `--osds ${osds}: the cluster in ${dir.path} has ${config.osds} OSDs; \`holdfast osd add\` adds one, \`holdfast osd drain\` empties one`,
     );
 }
 

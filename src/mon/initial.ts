@@ -3,6 +3,7 @@
 import type { Epoch, OsdId, PgId, Uuid } from '../base/ids.ts';
 import {
   type ClusterMap,
+  type DeviceClass,
   type DomainLevel,
   newLayout,
   newPool,
@@ -19,6 +20,8 @@ export interface InitialDisk {
   readonly uuid: Uuid;
   readonly host: string;
   readonly capacityBytes: number;
+  /** Default: `ssd`. */
+  readonly deviceClass?: DeviceClass;
 }
 
 export interface InitialPool {
@@ -49,7 +52,7 @@ export function newDisk(disk: InitialDisk, id: OsdId): OsdEntry {
     host: disk.host,
     rack: '',
     room: '',
-    deviceClass: 'ssd',
+    deviceClass: disk.deviceClass ?? 'ssd',
     weight: Math.max(1, Math.round(disk.capacityBytes / 2 ** 30)),
     capacityBytes: disk.capacityBytes,
     up: false,

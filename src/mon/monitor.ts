@@ -1216,8 +1216,11 @@ export class Monitor {
     });
   }
 
-  /** A disk that the cluster did not have, under an id that was never used. It takes its share once it runs. */
-  async addDisk(disk: InitialDisk): Promise<OsdId> {
+  /**
+   * A disk that the cluster did not have, under the next id, which was never used; with `expected` under that one or not
+   * at all. It takes its share once it runs.
+   */
+  async addDisk(disk: InitialDisk, expected?: number): Promise<OsdId> {
     if (!isUuid(disk.uuid)) throw new MonError('invalid', `${disk.uuid} is not a uuid`);
     let id = 0 as OsdId;
     await this.#command((state) => {
@@ -1225,6 +1228,10 @@ export class Monitor {
       const known = map.osds.find(({ uuid }) => uuid === disk.uuid);
       if (known !== undefined) throw new MonError('refused', `this disk is osd.${known.id}`);
       id = map.nextOsdId as OsdId;
+      if (expected !== undefined && expected < id)
+        throw new MonError('refused', `osd.${expected} was here before: an id is not used again`);
+      if (expected !== undefined && expected > id)
+        throw new MonError('refused', `the next disk is osd.${id}, not osd.${expected}`);
       const osds = [...map.osds, { ...newDisk(disk, id), in: false }];
       const epoch = (map.epoch + 1) as Epoch;
       return { ...state, map: { ...map, epoch, osds, nextOsdId: map.nextOsdId + 1 } };

@@ -75,11 +75,16 @@ export async function mendSuperblock(files: Files): Promise<void> {
   await files.remove(paths.formatting);
 }
 
-/** Store files without a superblock are the remains of one, unless a format was under way. */
+/** Made by mkfs in a file system that is new. */
+const madeByOthers = 'lost+found';
+
+/**
+ * Store files without a superblock are the remains of one, unless a format was under way; anything else is somebody's.
+ */
 async function remains(files: Files): Promise<string | undefined> {
   const names = await files.list('');
   if (names.includes(paths.formatting)) return undefined;
-  return [paths.meta, paths.block].find((path) => names.includes(path));
+  return names.find((name) => name !== madeByOthers);
 }
 
 export async function inspectFolder(files: Files): Promise<Inspection> {
