@@ -20,6 +20,7 @@ import { Invariants } from './invariants.ts';
 import { isLinearizable } from './linearizability.ts';
 import { drawMemoryBudget, MemoryPressure } from './memory-pressure.ts';
 import { Nemesis } from './nemesis.ts';
+import { QuotasWorkload } from './quotas-workload.ts';
 import { RolesWorkload } from './roles-workload.ts';
 import type { S3Load } from './s3-bucket.ts';
 import { S3Workload } from './s3-workload.ts';
@@ -214,7 +215,7 @@ class Run {
     this.#lookAtMemory();
   }
 
-  /** Three of five in each run: each has a bucket, which costs something. */
+  /** Three of six in each run: each has a bucket, which costs something. */
   #drawLoads(random: SeededRandom): readonly S3Load[] {
     const now = (): number => this.#cluster.scheduler.now();
     const newRandom = (): SeededRandom => new SeededRandom(random.below(2 ** 32));
@@ -228,12 +229,15 @@ class Run {
       const { monitor } = this.#cluster;
       return { identity: monitor, revision: monitor.directory.revision };
     };
+    const monitor = () => (this.#cluster.hasMonitor ? this.#cluster.monitor : undefined);
     const defaults = new DefaultEncryptionWorkload(newRandom(), now);
     defaults.gateways = () => this.#gateways;
+    const quotas = new QuotasWorkload(newRandom(), now);
+    quotas.monitor = monitor;
     const roles = new RolesWorkload(newRandom(), now);
     roles.gateways = () => this.#gateways;
-    roles.monitor = () => (this.#cluster.hasMonitor ? this.#cluster.monitor : undefined);
-    const all: S3Load[] = [tags, encryption, users, defaults, roles];
+    roles.monitor = monitor;
+    const all: S3Load[] = [tags, encryption, users, defaults, quotas, roles];
     while (all.length > loadsPerRun) all.splice(random.below(all.length), 1);
     return all;
   }

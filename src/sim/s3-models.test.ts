@@ -4,6 +4,7 @@ import { deepEqual, equal } from 'node:assert/strict';
 import { test } from 'node:test';
 import { type EncryptionCall, encryptionModel } from './encryption-workload.ts';
 import { isLinearizable, type Model } from './linearizability.ts';
+import { leastCounted, type MeasuredPut, mostCounted } from './quotas-workload.ts';
 import { type TagsCall, tagsModel } from './tags-workload.ts';
 import { type Acknowledged, ToldValue } from './told-value.ts';
 
@@ -107,4 +108,75 @@ test('what was refused is no change', () => {
   const told = new ToldValue('old');
   told.forget(told.begin('new', 10));
   deepEqual(told.possible(heardAt('one', 99), 99), ['old']);
+});
+
+/** Of one byte, asked then and let in a millisecond later. */
+function putAt(calledAt: number, gateway = 'one', more: Partial<MeasuredPut> = {}): MeasuredPut {
+  return {
+    bucket: 'b',
+    key: `k${calledAt}`,
+    bytes: 1,
+    gateway,
+    calledAt,
+    endedAt: calledAt + 1,
+    outcome: 'there',
+    deleteCalledAt: undefined,
+    deletedAt: undefined,
+    ...more,
+  };
+}
+
+const gone = { deleteCalledAt: 20_001, deletedAt: 20_002 };
+const asked = putAt(30_000);
+
+const counts: readonly (readonly [string, MeasuredPut, number, number])[] = [
+  ['what was there before any look', putAt(1000, 'other'), 1, 2],
+  ['what another let in since', putAt(29_000, 'other'), 0, 2],
+  ['what this one let in since, or while it looked', putAt(29_000), 0, 3],
+  [
+    'what was under way when a look may have begun',
+    putAt(29_000, 'one', { endedAt: 29_500 }),
+    0,
+    3,
+  ],
+  ['what ended as it was asked', putAt(29_999, 'other'), 0, 2],
+  ['what was deleted long ago', putAt(1000, 'one', gone), 0, 0],
+  ['what may have been deleted', putAt(1000, 'one', { deleteCalledAt: 20_001 }), 0, 2],
+  ['what was deleted since', putAt(1000, 'one', { ...gone, deletedAt: 29_000 }), 0, 2],
+  ['what was refused', putAt(1000, 'one', { outcome: 'refused' }), 0, 0],
+  ['what nobody answered', putAt(1000, 'other', { outcome: 'unknown', endedAt: undefined }), 0, 2],
+];
+
+for (const [name, other, least, most] of counts)
+  test(`quotas: ${name} counts ${least} to ${most}`, () => {
+    const puts = [other, asked];
+    equal(
+      leastCounted(asked, 'bucket', puts, ({ bytes }) => bytes),
+      least,
+    );
+    equal(
+      mostCounted(asked, 'bucket', puts, ({ bytes }) => bytes),
+      most,
+    );
+  });
+
+test('quotas: one look can not have missed both of two that this gateway let in one after the other', () => {
+  const puts = [putAt(29_000), putAt(29_100), asked];
+  equal(
+    leastCounted(asked, 'bucket', puts, () => 1),
+    1,
+  );
+});
+
+test('quotas: who is asked may wait for a look that another request has begun', () => {
+  const waiting = putAt(20_000, 'one', { endedAt: undefined, outcome: 'unknown' });
+  const other = putAt(25_000, 'other');
+  equal(
+    leastCounted(asked, 'bucket', [other, asked], () => 1),
+    1,
+  );
+  equal(
+    leastCounted(asked, 'bucket', [waiting, other, asked], () => 1),
+    0,
+  );
 });

@@ -852,6 +852,29 @@ export const teeth: readonly Tooth[] = [
     ],
   },
   {
+    name: 'what a gateway lets in counts for nothing until it looks again',
+    breaks: 'S3 quotas: a gateway adds what it lets in',
+    patches: [
+      {
+        file: 'src/s3/quotas.ts',
+        find: 'usage.added = sum(usage.added, wanted);',
+        replace: 'usage.added = sum(usage.added, nothing);',
+      },
+    ],
+  },
+  {
+    name: 'what a bucket holds is looked at once',
+    breaks: 'S3 quotas: every two seconds; deletes make room',
+    patches: [
+      {
+        file: 'src/s3/quotas.ts',
+        find: 'if (known !== undefined && this.#clock.now() - known.seenAt <= freshMs[quota.kind])',
+        replace:
+          'if (known !== undefined && this.#clock.now() - known.seenAt <= 1000 * freshMs[quota.kind])',
+      },
+    ],
+  },
+  {
     name: 'a session goes on as another role when its own is gone',
     breaks: 'decision 15: a role that is gone takes its sessions with it',
     patches: [
