@@ -206,7 +206,7 @@ export class QuotasWorkload implements S3Load {
     limit.changer = monitor;
     limit.told.isChanging = true;
     const { kind, name } = limit;
-    monitor.setQuota({ kind, name, ...value }).then(
+    monitor.users.setQuota({ kind, name, ...value }).then(
       () => {
         const { revision } = monitor.directory;
         change.acknowledged = { at: this.#now(), gateway: 'mon', revision };
