@@ -52,6 +52,7 @@ export interface MeasuredPut {
 const lookMsMax = { bucket: 2000 * 1.01 + 1, user: 10_000 * 1.01 + 1 } as const;
 
 const owner = 'quinn';
+const burstPuts = 4;
 const bucketNames = ['measured-0', 'measured-1'];
 const none: Limit = { bytes: undefined, objects: undefined };
 
@@ -180,6 +181,10 @@ export class QuotasWorkload implements S3Load {
         return this.#remove(gateway);
       case 5:
         return this.#copy(gateway, bucket);
+      case 6:
+        // Between two looks: what it lets in itself is all that the gateway has to go by.
+        for (let puts = 0; puts < burstPuts; puts++) await this.#put(gateway, bucket);
+        return;
       default:
         return this.#put(gateway, bucket);
     }

@@ -32,6 +32,8 @@ const { values } = parseArgs({
 const mebibyte = 2 ** 20;
 const objectBytes = 64 * mebibyte;
 const clientCount = 8;
+/** Of each client between two objects: what they replaced is kept for a quarter of an hour, and the disks must hold it. */
+const restMs = 15_000;
 const slowMs = 60_000;
 /** Of each tenth of a second times ten. Shorter than a promise: nobody is taken for dead. */
 const stillMs = 900;
@@ -46,18 +48,19 @@ const small = Buffer.alloc(4096, 7);
 /** Clients that PUT until told to stop; each answer's status is counted. */
 class Pushers {
   readonly #cluster: ClusterProcess;
+  readonly #pauseMs: number;
   readonly #answers: Record<string, number> = {};
   readonly #work: Promise<unknown>;
   #isOver = false;
 
-  constructor(cluster: ClusterProcess) {
+  constructor(cluster: ClusterProcess, pauseMs = 0) {
     this.#cluster = cluster;
+    this.#pauseMs = pauseMs;
     this.#work = Promise.all(Array.from({ length: clientCount }, (_, index) => this.#push(index)));
     // Looked at when it is awaited.
     this.#work.catch(() => {});
   }
 
-  /** Each replaces its own: the disks need not hold all that is pushed. */
   async #push(index: number): Promise<void> {
     let connection: LoadConnection | undefined;
     while (!this.#isOver) {
@@ -74,6 +77,11 @@ class Pushers {
         await delay(100);
       }
       this.#answers[answer] = (this.#answers[answer] ?? 0) + 1;
+      for (
+        const end = performance.now() + this.#pauseMs;
+        performance.now() < end && !this.#isOver;
+      )
+        await delay(100);
     }
     connection?.close();
   }
@@ -128,7 +136,7 @@ async function recovery(cluster: ClusterProcess): Promise<undefined> {
   await cluster.command('osd', 'start', '2');
   const watch = await MemoryWatch.begin(cluster);
   const begun = performance.now();
-  const pushers = new Pushers(cluster);
+  const pushers = new Pushers(cluster, restMs);
   await cluster.untilClean(recoveryMsMax);
   const seconds = (performance.now() - begun) / 1000;
   const pushed = await pushers.end();
