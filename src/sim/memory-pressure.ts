@@ -26,6 +26,7 @@ const putsSlowPermille = 950;
 /** An OSD looks four times a second and tells once; with slow clocks and busy events. */
 const seenWithinMs = 1500;
 const toldWithinMs = 4000;
+const heardWithinMs = 60_000;
 
 /** Since which wire version an OSD tells how its memory stands. */
 const tellsSince = 3;
@@ -95,7 +96,11 @@ export class MemoryPressure {
 
   /** With all well: every OSD comes near its budget, health says so of each, and of none any more afterwards. */
   async checkHealth(): Promise<void> {
-    const { scheduler, osds } = this.#cluster;
+    const { scheduler, osds, monitor } = this.#cluster;
+    // One that tried to connect through a cut may try for as long as its system lets it.
+    const isHeard = (): boolean =>
+      monitor.map.osds.every((osd) => osd.destroyed || monitor.sightOf(osd)?.heard === true);
+    await this.#cluster.until('every OSD to be heard', isHeard, heardWithinMs);
     const telling = osds.filter(({ versionMax }) => versionMax >= tellsSince);
     // What it was told before all healed may have been the last that was heard.
     await scheduler.run(toldWithinMs);
