@@ -241,8 +241,9 @@ export class Supervisor {
     const daemon = this.#add(name, () => this.#osdOptions(id));
     this.#launch(daemon);
     const outcome = await daemon.handle?.outcome;
-    if (outcome?.kind === 'started') return { kind: 'added', osd: id };
-    return { kind: 'refused', reason: `${name} was added and could not start: ${daemon.reason}` };
+    if (outcome?.kind !== 'failed') return { kind: 'added', osd: id };
+    const { reason } = outcome.failure;
+    return { kind: 'refused', reason: `${name} was added and could not start: ${reason}` };
   }
 
   /** What is free in the folder's file system, less what is left to everybody else; no more than others have beside it. */

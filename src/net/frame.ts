@@ -13,7 +13,6 @@
 import { buffers, pooledBytesMin } from '../base/buffer-pool.ts';
 import { emptyBytes } from '../base/bytes.ts';
 import { crc32c } from '../base/crc32c.ts';
-import { allocateSmall } from '../base/small-copies.ts';
 
 const headerBytes = 16;
 
@@ -55,7 +54,7 @@ export function encodeFrame(
   for (const view of payload) payloadBytes += view.length;
   if (body.length > bodyBytesMax || payloadBytes > payloadBytesMax)
     throw new RangeError(`frame of ${body.length} + ${payloadBytes} bytes`);
-  const head = allocateSmall(headerBytes + body.length);
+  const head = new Uint8Array(headerBytes + body.length);
   putU32(head, 0, body.length);
   putU32(head, 4, payloadBytes);
   head.set(body, headerBytes);

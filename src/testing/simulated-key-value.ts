@@ -1,10 +1,10 @@
 // An ordered map in memory whose last unsynced batches a crash may take back.
 
 import { assert } from '../base/assert.ts';
-import { copySmall } from '../base/small-copies.ts';
 import type { BatchOperation, KeyValue, Range, Row } from '../env/key-value.ts';
 import type { Random } from '../env/random.ts';
 import type { SimulatedOperations } from './simulated-operations.ts';
+import { copySmall } from './small-copies.ts';
 import { keyOfText, SortedRows, textOfKey } from './sorted-rows.ts';
 
 type Undo = readonly (readonly [key: string, value: Uint8Array | undefined])[];

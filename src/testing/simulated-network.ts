@@ -4,11 +4,11 @@
 // holds back arrives once it heals, as a retransmission would. Bytes are neither lost nor doubled within a
 // connection, because the network's contract (TCP) rules that out; requests are doubled by those who retry.
 
-import { copySmall } from '../base/small-copies.ts';
 import { EnvError } from '../env/errors.ts';
 import type { Address, Connection, ConnectionEvents, Listener, Network } from '../env/network.ts';
 import type { Random } from '../env/random.ts';
 import type { Scheduler } from './scheduler.ts';
+import { copySmall } from './small-copies.ts';
 
 export interface NetworkProcess {
   readonly name: string;
