@@ -69,12 +69,10 @@ export class Operator {
 
   async #destroy(osd: SimulatedOsd): Promise<boolean> {
     this.#draining.delete(osd);
-    let wasNeeded = false;
     const accept = (losses: readonly string[]): void => {
-      wasNeeded = this.#isNeeded(osd);
       if (losses.length === 0) return;
-      // It was put in again meanwhile, or a group moved there.
-      if (!wasNeeded)
+      // Where it is needed, it was put in again meanwhile, or a group moved there.
+      if (!this.#isNeeded(osd))
         this.problems.push(`osd.${osd.id} is empty, and giving it up would lose:\n${losses[0]}`);
       throw new MonError('refused', losses.join('\n'));
     };
