@@ -2,8 +2,8 @@
 // more than 64 bytes has memory of its own from the system, and the garbage collector keeps an account of it: 0.9 µs for a
 // few hundred bytes, and 0.15 µs when they share one piece.
 //
-// A piece lives as long as any string in it. What daemons hold never lies in one: they count it in bytes (promise P6), and
-// a frame of 40 bytes that waits for a slow peer would keep a hundred times as much.
+// A piece lives as long as any string in it. That is well where a test's process pays for all; a real daemon counts what
+// it holds in bytes (promise P6), and 40 bytes that wait for a slow peer would keep a hundred times as much.
 
 /** At most so much is kept alive by one string: a page. */
 const pieceBytes = 4096;
