@@ -27,7 +27,7 @@ import { isPgId, isUuid, type OsdId, type PgId, type Uuid } from '../base/ids.ts
 import type { Env } from '../env/env.ts';
 import { BodyError, type HttpRequest, type HttpResponse } from '../env/http.ts';
 import type { Address } from '../env/network.ts';
-import { findOsd, findPool } from '../map/cluster-map.ts';
+import { findOsd, findPool, placementOf } from '../map/cluster-map.ts';
 import { settingOf, settings } from '../map/settings.ts';
 import { type Fate, fatesOf, osdsNamed } from '../map/what-if.ts';
 import { type Assessment, assess, worstMargin } from './assess.ts';
@@ -476,13 +476,14 @@ class AdminApi {
     switch (more.length === 0 ? command : undefined) {
       case 'set': {
         const { deviceClass, failureDomain, ...wish } = layoutFields(fields);
-        const active = findPool(monitor.map, name)?.layouts.at(-1)?.rule;
-        if (active === undefined) throw new AdminError('not-found', `no pool ${name}`);
+        const layout = findPool(monitor.map, name)?.layouts.at(-1);
+        if (layout === undefined) throw new AdminError('not-found', `no pool ${name}`);
+        const asked = placementOf(layout).rule;
         const rule = {
-          failureDomain: failureDomain ?? active.failureDomain,
+          failureDomain: failureDomain ?? asked.failureDomain,
           deviceClass:
             deviceClass === undefined
-              ? active.deviceClass
+              ? asked.deviceClass
               : deviceClass === 'any'
                 ? undefined
                 : deviceClass,

@@ -11,6 +11,8 @@ import {
   type Layout,
   type OsdEntry,
   type Pool,
+  pgIdsOf,
+  placementOf,
 } from '../map/cluster-map.ts';
 import { formatGeometry, slotCount } from '../map/geometry.ts';
 import {
@@ -18,13 +20,22 @@ import {
   hasRecordFloor,
   hasWriteFloor,
   isClean,
+  isPlacedByNext,
   isWhole,
   type PgRecord,
   type Slot,
 } from '../map/pg-record.ts';
 import type { HeardPgReport, MonitorKnowledge } from './control.ts';
 import { computeMargin, type Margin, smallerMargin } from './margin.ts';
-import type { LayoutView, MigrationView, OsdView, PgLossView, PgView, PoolView } from './views.ts';
+import type {
+  ChangeView,
+  LayoutView,
+  MigrationView,
+  OsdView,
+  PgLossView,
+  PgView,
+  PoolView,
+} from './views.ts';
 
 /** Primaries report each second; a word older than this says nothing about now. */
 const reportLifeMs = 5000;
@@ -69,7 +80,7 @@ function assessPg(knowledge: MonitorKnowledge, record: PgRecord, now: Instant): 
     serving,
     handedOver: knowledge.isHandedOver(record.pg),
     writable: serving && hasWriteFloor(record, layout, map),
-    clean: isClean(record, layout) && live.length === slotCount(layout.geometry),
+    clean: isClean(record, layout) && live.length === record.slots.length,
     primary: primary?.id ?? null,
     slots: record.slots.map((slot) => ({
       osd: slot.osd,
@@ -123,7 +134,8 @@ interface PgFacts {
 }
 
 function stateOf({ record, layout, live, serving, report }: PgFacts): string {
-  const whole = isWhole(record, layout) && live.length >= slotCount(layout.geometry);
+  const slots = slotCount(placementOf(layout).geometry);
+  const whole = isWhole(record, layout) && live.length >= slots;
   const words: string[] = [];
   if (serving) words.push('active');
   else if (beginnerOf(record) !== undefined)
@@ -132,7 +144,7 @@ function stateOf({ record, layout, live, serving, report }: PgFacts): string {
   if (whole && isClean(record, layout)) words.push('clean');
   else if (!whole) {
     words.push('degraded');
-    if (record.target.length < slotCount(layout.geometry)) words.push('undersized');
+    if (record.target.length < slots) words.push('undersized');
   } else words.push('remapped');
   if (serving && record.slots.some((slot) => slot.state === 'joining')) words.push('recovering');
   if ((report?.damaged ?? 0) > 0) words.push('inconsistent');
@@ -185,6 +197,28 @@ function assessPool(knowledge: MonitorKnowledge, pool: Pool, pgs: readonly PgVie
     margin: worstMargin(own.map((pg) => pg.margin)),
     layouts,
     migration: layouts.length === 1 ? null : assessMigration(knowledge, pool, layouts),
+    change: assessChange(knowledge, pool, layout),
+  };
+}
+
+function assessChange(
+  { map, records }: MonitorKnowledge,
+  pool: Pool,
+  layout: Layout,
+): ChangeView | null {
+  if (layout.next === undefined) return null;
+  const { geometry, rule } = layout.next;
+  const pgs = pgIdsOf(pool, layout);
+  const done = pgs.filter((pg) => {
+    const record = records.get(pg);
+    return record !== undefined && isPlacedByNext(record, layout, map);
+  });
+  return {
+    geometry: formatGeometry(geometry),
+    failureDomain: rule.failureDomain,
+    deviceClass: rule.deviceClass ?? null,
+    pgsDone: done.length,
+    pgs: pgs.length,
   };
 }
 

@@ -2,7 +2,7 @@ import { deepEqual, equal, ok } from 'node:assert/strict';
 import { test } from 'node:test';
 import type { OsdId, PgId, PoolId, Uuid } from '../base/ids.ts';
 import type { Instant } from '../env/clock.ts';
-import { type ClusterMap, newLayout, newPool } from '../map/cluster-map.ts';
+import { type ClusterMap, newLayout, newPool, type Pool } from '../map/cluster-map.ts';
 import { copies, erasure } from '../map/geometry.ts';
 import type { PgRecord } from '../map/pg-record.ts';
 import { assess } from './assess.ts';
@@ -225,6 +225,44 @@ test('metrics are in Prometheus’ format', () => {
   ok(text.includes('# TYPE holdfast_health gauge\nholdfast_health 0\n'));
   ok(text.includes('holdfast_osd_up{osd="4",host="host-4"} 1\n'));
   ok(text.includes('holdfast_pgs{state="active+clean"} 2\n'));
+});
+
+test('a pool that changes in place is not well before all of it is there, and shows how far it is', () => {
+  const cluster = new Cluster();
+  const [index, data] = cluster.map.pools as [Pool, Pool];
+  const next = {
+    geometry: copies(4, 2),
+    rule: { failureDomain: 'host', deviceClass: undefined },
+  } as const;
+  const layouts = index.layouts.map((layout) => ({ ...layout, next, revision: 1 }));
+  cluster.map = { ...cluster.map, pools: [{ ...index, layouts }, data] };
+  const record = cluster.records.get('1.1.0' as PgId) as PgRecord;
+  const target = [0, 1, 2, 4] as unknown as PgRecord['target'];
+  const slot = { osd: 4 as OsdId, uuid: uuidOf(4), index: 3, state: 'joining', asOf: 0 } as const;
+  cluster.records.set(record.pg, { ...record, target, slots: [...record.slots, slot] });
+  deepEqual(cluster.codes(), ['PG_DEGRADED', 'POOL_CHANGING']);
+  const [pool] = assess(cluster, now).pools;
+  equal(pool?.geometry, 'copies 3/2');
+  const change = { geometry: 'copies 4/2', failureDomain: 'host', deviceClass: null, pgs: 1 };
+  deepEqual(pool?.change, { ...change, pgsDone: 0 });
+  equal(pool?.margin.writes, 1, 'what was promised before is there');
+
+  const slots = [...record.slots, { ...slot, state: 'in-sync' as const }];
+  cluster.records.set(record.pg, { ...record, target, slots });
+  deepEqual(assess(cluster, now).pools[0]?.change, { ...change, pgsDone: 1 });
+  deepEqual(cluster.health().checks, [
+    {
+      code: 'POOL_CHANGING',
+      severity: 'WARN',
+      summary: '1 pool changing in place; until then as promised before',
+      detail: [
+        'pool .index: from copies 3/2 by host to copies 4/2 by host, 1 of 1 placement group there',
+      ],
+    },
+  ]);
+  const text = formatMetrics(assess(cluster, now), cluster.health(), []);
+  ok(text.includes('holdfast_pool_change_pgs{pool=".index"} 1\n'));
+  ok(text.includes('holdfast_pool_change_pgs_done{pool=".index"} 1\n'));
 });
 
 test('events that wait for long are a warning, and events are counted', () => {

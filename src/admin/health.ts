@@ -1,12 +1,13 @@
 // Is everything as it was promised? A pure function of the assessment. The rule over all others: never
 // OK while anything has less redundancy than its geometry promises.
 
-import { activeLayout, type ClusterMap } from '../map/cluster-map.ts';
+import { activeLayout, type ClusterMap, placementOf } from '../map/cluster-map.ts';
 import { formatGeometry, slotCount } from '../map/geometry.ts';
 import { domainCount } from '../map/placement.ts';
 import type { Assessment } from './assess.ts';
 import type { Crash, MonitorKnowledge } from './control.ts';
 import type {
+  ChangeView,
   Health,
   HealthCheck,
   HealthCode,
@@ -291,7 +292,7 @@ function stormFindings({ heldIn, flapping }: MonitorKnowledge): Finding[] {
 function poolFindings(map: ClusterMap): Finding[] {
   const needy = map.pools.filter((pool) => {
     const layout = activeLayout(pool);
-    return domainCount(map, layout) < slotCount(layout.geometry);
+    return domainCount(map, layout) < slotCount(placementOf(layout).geometry);
   });
   return [
     {
@@ -300,8 +301,8 @@ function poolFindings(map: ClusterMap): Finding[] {
       summary: (count) => `${countOf(count, 'pool')} with fewer failure domains than needed`,
       lines: needy.map((pool) => {
         const layout = activeLayout(pool);
-        const { failureDomain } = layout.rule;
-        return `pool ${pool.name} (${formatGeometry(layout.geometry)}) needs ${slotCount(layout.geometry)} of level ${failureDomain}, ${domainCount(map, layout)} can be used`;
+        const { geometry, rule } = placementOf(layout);
+        return `pool ${pool.name} (${formatGeometry(geometry)}) needs ${slotCount(geometry)} of level ${rule.failureDomain}, ${domainCount(map, layout)} can be used`;
       }),
     },
     {
@@ -343,7 +344,26 @@ function layoutFindings(pools: readonly PoolView[]): Finding[] {
           return `pool ${name}: from ${from.map((each) => each.geometry).join(', ')} to ${layouts.at(-1)?.geometry}${state}${trouble}`;
         }),
     },
+    {
+      code: 'POOL_CHANGING',
+      severity: 'WARN',
+      summary: (count) =>
+        `${countOf(count, 'pool')} changing in place; until then as promised before`,
+      lines: pools.flatMap(({ name, geometry, failureDomain, deviceClass, change }) =>
+        change === null
+          ? []
+          : [
+              `pool ${name}: from ${described({ geometry, failureDomain, deviceClass })} to ${described(change)}, ${change.pgsDone} of ${countOf(change.pgs, 'placement group')} there`,
+            ],
+      ),
+    },
   ];
+}
+
+type Described = Pick<ChangeView, 'geometry' | 'failureDomain' | 'deviceClass'>;
+
+function described({ geometry, failureDomain, deviceClass }: Described): string {
+  return `${geometry} by ${failureDomain}${deviceClass === null ? '' : ` on ${deviceClass}`}`;
 }
 
 /** Events are tried again each minute at the least: what waits longer waits for a webhook. */

@@ -75,6 +75,20 @@ export function formatMetrics(
       samples: perPool((pool) => pool.margin.reads),
     },
     {
+      name: 'pool_change_pgs',
+      help: 'Placement groups of a pool that changes in place',
+      samples: pools.flatMap(({ name, change }) =>
+        change === null ? [] : [{ labels: { pool: name }, value: change.pgs }],
+      ),
+    },
+    {
+      name: 'pool_change_pgs_done',
+      help: 'Those of them that are as the pool will be',
+      samples: pools.flatMap(({ name, change }) =>
+        change === null ? [] : [{ labels: { pool: name }, value: change.pgsDone }],
+      ),
+    },
+    {
       name: 'pgs',
       help: 'Placement groups by state',
       samples: [...states].map(([state, value]) => ({ labels: { state }, value })),

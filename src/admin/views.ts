@@ -30,6 +30,8 @@ export type HealthStatus = 'HEALTH_OK' | 'HEALTH_WARN' | 'HEALTH_ERR';
  * - `OSD_DESTROYED`: a disk was given up, and placement groups still need it: it may be all there is.
  * - `MAP_REFUSED`: an OSD does not act on the newest cluster map, because that contradicts itself or what stored bytes mean.
  * - `POOL_MIGRATING`: a pool's objects are being moved to another layout; until then they have what the old one gives.
+ * - `POOL_CHANGING`: a pool gets another failure domain, device class or number of copies in place; until every
+ *   placement group has it, the pool promises what it did before. `holdfast pool revert` turns it back.
  * - `POOL_INTERIM`: a pool's own layout can't take writes, so that they go to an interim one.
  * - `POOL_TOO_FEW_DOMAINS`: fewer failure domains than the pool's geometry needs.
  * - `NOTIFICATIONS_LATE`: events wait for a topic's webhook for five minutes or more; the detail says which does not answer.
@@ -58,6 +60,7 @@ export type HealthCode =
   | 'OSD_DESTROYED'
   | 'MAP_REFUSED'
   | 'POOL_MIGRATING'
+  | 'POOL_CHANGING'
   | 'POOL_INTERIM'
   | 'POOL_TOO_FEW_DOMAINS'
   | 'POOL_NO_REDUNDANCY'
@@ -115,6 +118,17 @@ export interface MigrationView {
   readonly bytesPerSecondMax: number;
   /** What could not be moved, and why; empty: nothing. */
   readonly trouble: string;
+}
+
+/** How many copies there are, and where, changing in place. */
+export interface ChangeView {
+  /** What it will be. */
+  readonly geometry: string;
+  readonly failureDomain: string;
+  readonly deviceClass: string | null;
+  /** Placement groups that are so already, of how many. */
+  readonly pgsDone: number;
+  readonly pgs: number;
 }
 
 export interface PgView {
@@ -204,6 +218,8 @@ export interface PoolView {
   readonly layouts: readonly LayoutView[];
   /** Null: there is one layout only. */
   readonly migration: MigrationView | null;
+  /** Null: it does not change in place. */
+  readonly change: ChangeView | null;
 }
 
 export interface Status {

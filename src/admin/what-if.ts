@@ -2,7 +2,13 @@
 // command itself. Pure.
 
 import type { OsdId } from '../base/ids.ts';
-import { activeLayout, type ClusterMap, findOsd, type Pool } from '../map/cluster-map.ts';
+import {
+  activeLayout,
+  type ClusterMap,
+  findOsd,
+  type Pool,
+  placementOf,
+} from '../map/cluster-map.ts';
 import { formatGeometry, slotCount } from '../map/geometry.ts';
 import { domainCount } from '../map/placement.ts';
 import { type Fate, fatesOf, type Going, lossesOfDestroying, type PgFate } from '../map/what-if.ts';
@@ -111,9 +117,10 @@ export function poolsWithoutRoom(map: ClusterMap, leaving: ReadonlySet<OsdId>): 
   return map.pools
     .filter((pool) => {
       const layout = activeLayout(pool);
-      return pool.removedWallMs === 0 && domainCount(without, layout) < slotCount(layout.geometry);
+      const { geometry } = placementOf(layout);
+      return pool.removedWallMs === 0 && domainCount(without, layout) < slotCount(geometry);
     })
-    .map((pool) => `${pool.name} (${formatGeometry(activeLayout(pool).geometry)})`);
+    .map((pool) => `${pool.name} (${formatGeometry(placementOf(activeLayout(pool)).geometry)})`);
 }
 
 /** The safe way to the same end, command by command. */

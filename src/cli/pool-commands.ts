@@ -1,4 +1,4 @@
-// The commands about pools: what they are, and how a live one comes to another layout.
+// The commands about pools: what they are, and how a live one comes to another layout, or changes in place.
 
 import { type Command, Option } from 'commander';
 import type { PoolView } from '../admin/views.ts';
@@ -123,9 +123,11 @@ function addLayoutCommands(pool: Command, common: Decorate, waiting: DecorateWai
     waiting(
       pool
         .command('set')
-        .description('give a live pool another geometry or rule; its objects are moved')
+        .description(
+          'give a live pool another geometry or rule; its blobs are moved, other copies change in place',
+        )
         .argument('<name>'),
-      'until everything is moved and the pool has one layout',
+      'until everything is moved, or every placement group is so, and the pool has one layout',
     ),
   )
     .addOption(
@@ -214,12 +216,19 @@ async function showPool(admin: AdminClient, name: string, flags: CommonFlags): P
   print(flags, pool, (now) => `pool ${name}: ${describeMigration(now)}\n`);
 }
 
-/** With --wait, until one layout is left: what was moved is collected and its placement groups are gone. */
+/**
+ * With --wait, until one layout is left: what was moved is collected and its placement groups are gone; or until the
+ * change in place is done.
+ */
 async function untilMoved(admin: AdminClient, name: string, flags: WaitFlags): Promise<void> {
   if (flags.wait !== true) return;
   const progress = new Progress('moved', { quiet: flags.json });
   await until(flags, `pool ${name} to be moved`, async () => {
     const pool = await poolOf(admin, name);
+    if (pool.change !== null) {
+      progress.show(pool.change.pgsDone, pool.change.pgs, describeMigration(pool));
+      return undefined;
+    }
     const total = pool.layouts.reduce((sum, { bytes }) => sum + bytes, 0);
     const left = pool.migration?.leftBytes ?? 0;
     progress.show(total - left, total, describeMigration(pool));

@@ -50,8 +50,11 @@ export function showStatus(status: Status, paint: Paint): string {
 }
 
 /** What a pool is, and where its change stands, in one line. */
-export function describeMigration({ geometry, layouts, migration }: PoolView): string {
-  if (migration === null) return geometry;
+export function describeMigration(pool: PoolView): string {
+  const { geometry, layouts, migration, change } = pool;
+  if (change !== null)
+    return `in place to ${describePlacement(change)}: ${change.pgsDone} of ${countOf(change.pgs, 'placement group')} there`;
+  if (migration === null) return describePlacement(pool);
   const from = layouts
     .filter(({ state }) => state === 'draining')
     .map((each) => each.geometry)
@@ -68,6 +71,14 @@ export function describeMigration({ geometry, layouts, migration }: PoolView): s
   }
   if (trouble !== '') words.push(`not moved: ${trouble}`);
   return words.join(', ');
+}
+
+function describePlacement({
+  geometry,
+  failureDomain,
+  deviceClass,
+}: Pick<PoolView, 'geometry' | 'failureDomain' | 'deviceClass'>): string {
+  return `${geometry} by ${failureDomain}${deviceClass === null ? '' : ` on ${deviceClass}`}`;
 }
 
 export function showPools(pools: readonly PoolView[]): string {
@@ -92,7 +103,7 @@ export function showPools(pools: readonly PoolView[]): string {
       String(pool.objects),
       formatBytes(pool.bytes),
       formatMargin(pool.margin),
-      pool.migration === null ? '' : describeMigration(pool),
+      pool.migration === null && pool.change === null ? '' : describeMigration(pool),
     ]),
   );
 }

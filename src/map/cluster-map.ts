@@ -75,11 +75,25 @@ export interface Rule {
 export const layoutPurposes = ['own', 'interim'] as const;
 export type LayoutPurpose = (typeof layoutPurposes)[number];
 
-export interface Layout {
-  /** Rises in its pool; never given twice. */
-  readonly id: number;
+/** How many slots a placement group has, and where they may lie. */
+export interface Placement {
   readonly geometry: Geometry;
   readonly rule: Rule;
+}
+
+export interface Layout extends Placement {
+  /** Rises in its pool; never given twice. */
+  readonly id: number;
+  /** What is promised: write floors and margins go by it, also while the layout changes in place. */
+  readonly geometry: Geometry;
+  readonly rule: Rule;
+  /**
+   * What it changes to in place (docs/decisions/0024-changes-in-place.md): slots are placed by it, and when every PG
+   * is, it becomes what is promised. Copies only, to copies only; undefined: it does not change.
+   */
+  readonly next: Placement | undefined;
+  /** How often that began, ended or was turned back. A geometry differs from one known before only under a higher one. */
+  readonly revision: number;
   readonly pgCount: number;
   readonly purpose: LayoutPurpose;
   /** The epoch since which it takes no blobs, because another is active; undefined while it is the active one. */
@@ -144,11 +158,22 @@ const ruleCodec: Codec<Rule> = struct({
   deviceClass: option(deviceClassCodec),
 });
 const layoutFields = { id: uint, geometry: geometryCodec, rule: ruleCodec, pgCount: uint };
-const layoutCodec: Codec<Layout> = struct({
+const generationFields = {
   ...layoutFields,
   purpose: oneOf(...layoutPurposes),
   drainingSince: option(epoch),
+};
+const layoutCodec: Codec<Layout> = struct({
+  ...generationFields,
+  next: option(struct({ geometry: geometryCodec, rule: ruleCodec })),
+  revision: uint,
 });
+const generationCodec = struct(generationFields);
+/** Before layouts could change in place. */
+const layoutCodecOfVersion3: Codec<Layout> = {
+  write: (w, layout) => generationCodec.write(w, layout),
+  read: (r) => ({ ...generationCodec.read(r), next: undefined, revision: 0 }),
+};
 
 const osdFields = {
   id: osdId,
@@ -168,26 +193,29 @@ const osdFields = {
 };
 const osdEntryCodec: Codec<OsdEntry> = struct({ ...osdFields, wiped: bool });
 
-const poolCodec: Codec<Pool> = struct({
-  id: poolId,
-  name: text,
-  layouts: list(layoutCodec),
-  nextLayoutId: uint,
-  migration: oneOf(...migrationStates),
-  migrationBytesPerSecond: uint,
-  inlineBytesMax: uint,
-  removedWallMs: uint,
-});
+function poolCodec(layout: Codec<Layout>): Codec<Pool> {
+  return struct({
+    id: poolId,
+    name: text,
+    layouts: list(layout),
+    nextLayoutId: uint,
+    migration: oneOf(...migrationStates),
+    migrationBytesPerSecond: uint,
+    inlineBytesMax: uint,
+    removedWallMs: uint,
+  });
+}
 
 const mapFields = { fsid: uuid, epoch };
 const nextIds = { nextOsdId: uint, nextPoolId: uint };
 const bodyFields = {
   ...mapFields,
   osds: list(osdEntryCodec),
-  pools: list(poolCodec),
+  pools: list(poolCodec(layoutCodec)),
   settings: list(struct({ name: text, value: text })),
   ...nextIds,
 };
+const bodyFieldsOfVersion3 = { ...bodyFields, pools: list(poolCodec(layoutCodecOfVersion3)) };
 const lossCodec: Codec<PgLoss> = struct({
   pg: pgId,
   kind: oneOf(...lossKinds),
@@ -196,8 +224,14 @@ const lossCodec: Codec<PgLoss> = struct({
 });
 const body: Codec<ClusterMap> = struct({ ...bodyFields, losses: list(lossCodec) });
 
+/** Before layouts could change in place. */
+const bodyOfVersion3: Codec<ClusterMap> = struct({
+  ...bodyFieldsOfVersion3,
+  losses: list(lossCodec),
+});
+
 /** Before lost PGs could begin again. */
-const bodyOfVersion2 = struct(bodyFields);
+const bodyOfVersion2 = struct(bodyFieldsOfVersion3);
 
 /** Before pools could change their layout. */
 const bodyOfVersion1 = struct({
@@ -225,7 +259,12 @@ function fromVersion1(map: Carried<typeof bodyOfVersion1>): ClusterMap {
 }
 
 /** What a layout is when nobody has done anything to it. */
-export const newLayout = { purpose: 'own', drainingSince: undefined } as const;
+export const newLayout = {
+  purpose: 'own',
+  drainingSince: undefined,
+  next: undefined,
+  revision: 0,
+} as const;
 /** What a pool with one layout, of id 1, begins with. */
 export const newPool = {
   nextLayoutId: 2,
@@ -234,19 +273,22 @@ export const newPool = {
   removedWallMs: 0,
 } as const;
 
-/** Version byte, then the fields in order. Without losses it is what a build of before can read. */
-const clusterMapVersion = 3;
+/** Version byte, then the fields in order: the lowest version that has what the map says, for builds of before. */
+const clusterMapVersion = 4;
 export const clusterMapCodec: Codec<ClusterMap> = {
   write: (w, map) => {
-    const isPlain = map.losses.length === 0;
-    u8.write(w, isPlain ? 2 : clusterMapVersion);
-    if (isPlain) bodyOfVersion2.write(w, map);
+    const hasChanged = map.pools.some(({ layouts }) => layouts.some((each) => each.revision > 0));
+    const version = hasChanged ? clusterMapVersion : map.losses.length > 0 ? 3 : 2;
+    u8.write(w, version);
+    if (version === 2) bodyOfVersion2.write(w, map);
+    else if (version === 3) bodyOfVersion3.write(w, map);
     else body.write(w, map);
   },
   read: (r) => {
     const version = u8.read(r);
     if (version === 1) return fromVersion1(bodyOfVersion1.read(r));
     if (version === 2) return { ...bodyOfVersion2.read(r), losses: [] };
+    if (version === 3) return bodyOfVersion3.read(r);
     if (version !== clusterMapVersion)
       throw new DecodeError(`cluster map of version ${version}; this is ${clusterMapVersion}`);
     return body.read(r);
@@ -257,6 +299,11 @@ export function activeLayout(pool: Pool): Layout {
   const layout = pool.layouts.at(-1);
   if (layout === undefined) throw new RangeError(`pool ${pool.name} has no layout`);
   return layout;
+}
+
+/** By what the slots of its PGs are placed: what the layout is, or what it becomes. */
+export function placementOf(layout: Layout): Placement {
+  return layout.next ?? layout;
 }
 
 /** The pool of a name; not one that was removed and waits in the trash. */

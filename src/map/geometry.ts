@@ -33,11 +33,15 @@ export function erasure(k: number, m: number): Geometry {
   return { kind: 'erasure', k, m, chunkBytes: defaultChunkBytes, codec: erasureCodecName };
 }
 
+/** Most copies of one thing. */
+export const copiesMax = 16;
+
 /** Why this geometry can't be used, as a sentence; undefined when it can. */
 export function geometryFault(geometry: Geometry): string | undefined {
   switch (geometry.kind) {
     case 'copies':
-      if (geometry.size < 1 || geometry.size > 16) return `size ${geometry.size} is not 1 to 16`;
+      if (geometry.size < 1 || geometry.size > copiesMax)
+        return `size ${geometry.size} is not 1 to ${copiesMax}`;
       if (geometry.minSize < 1 || geometry.minSize > geometry.size)
         return `min size ${geometry.minSize} is not 1 to ${geometry.size}`;
       return undefined;

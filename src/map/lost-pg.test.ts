@@ -163,26 +163,26 @@ test('only the one that begins again becomes in-sync by itself, and alone', () =
     ],
   };
   const led = establish(joined, 'a');
-  equal(proposalFault(joined, led, me, layout), undefined);
+  equal(proposalFault(joined, led, me, layout, map), undefined);
   const alone = begun(led, me, 'b');
   ok(alone !== undefined);
-  equal(proposalFault(led, alone, me, layout), undefined);
+  equal(proposalFault(led, alone, me, layout, map), undefined);
   equal(begun(led, uuidOf(52), 'b'), undefined);
   const both = {
     ...alone,
     slots: alone.slots.map((slot) => ({ ...slot, state: 'in-sync' as const })),
   };
-  equal(proposalFault(led, both, me, layout), undefined, 'a joining one with it');
+  equal(proposalFault(led, both, me, layout, map), undefined, 'a joining one with it');
   const other = { ...led, version: led.version + 1, slots: led.slots.slice(1) };
-  match(proposalFault(led, other, me, layout) ?? '', /primary would leave/);
+  match(proposalFault(led, other, me, layout, map) ?? '', /primary would leave/);
   // Once there are enough again, in-sync never falls below the floor.
   const next = { ...alone, version: both.version + 1 };
-  match(proposalFault(both, next, me, layout) ?? '', /record floor/);
+  match(proposalFault(both, next, me, layout, map) ?? '', /record floor/);
   // And no other record may do without it.
   const dropped = {
     ...record,
     version: 11,
     slots: record.slots.map((slot, at) => (at === 0 ? slot : { ...slot, state: 'stale' as const })),
   };
-  match(proposalFault(record, dropped, me, layout) ?? '', /record floor/);
+  match(proposalFault(record, dropped, me, layout, map) ?? '', /record floor/);
 });

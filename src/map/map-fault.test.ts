@@ -46,6 +46,37 @@ test('a map as the monitor makes it has no fault, and comes through its codec un
   deepEqual(again, map);
 });
 
+test('a map is written in the lowest version that says it, and each is read again', () => {
+  const versionOf = (each: ClusterMap): number => encode(clusterMapCodec, each)[0] ?? 0;
+  const inPlace = { geometry: copies(2, 1), revision: 1 };
+  const changing = withLayout({ ...inPlace, next: { geometry: copies(3, 2), rule } });
+  const loss = { pg: '1.1.0' as PgId, kind: 'mark-lost', wallMs: 1, acceptedBy: 'me' } as const;
+  const maps = [map, { ...map, losses: [loss] }, withLayout(inPlace), changing];
+  deepEqual(maps.map(versionOf), [2, 3, 4, 4]);
+  for (const each of [...maps, { ...changing, losses: [loss] }])
+    deepEqual(decode(clusterMapCodec, encode(clusterMapCodec, each)), each);
+});
+
+test('only copies change in place, to copies, and under a revision of their own', () => {
+  const next = { geometry: copies(3, 2), rule };
+  const changing = { geometry: copies(2, 1), next, revision: 1 };
+  equal(mapFault(withLayout(changing)), undefined);
+  match(mapFault(withLayout({ next, revision: 1 })) ?? '', /only copies change in place/);
+  const coded = { geometry: erasure(2, 1), rule };
+  match(mapFault(withLayout({ ...changing, next: coded })) ?? '', /only copies change in place/);
+  match(mapFault(withLayout({ ...changing, revision: 0 })) ?? '', /revision 0/);
+  const none = { geometry: copies(2, 3), rule };
+  match(mapFault(withLayout({ ...changing, next: none })) ?? '', /min size 3/);
+
+  const two = withLayout({ geometry: copies(2, 1), revision: 1 });
+  const three = { geometry: copies(3, 2) };
+  equal(successorFault(two, withLayout({ ...three, revision: 2 })), undefined);
+  match(successorFault(two, withLayout({ ...three, revision: 1 })) ?? '', /a layout never changes/);
+  match(successorFault(two, withLayout({ ...three, revision: 0 })) ?? '', /revision 1 .* 0/);
+  const erased = withLayout({ geometry: erasure(2, 1), revision: 2 });
+  match(successorFault(two, erased) ?? '', /a layout never changes/);
+});
+
 test('whatever was edited by hand is named', () => {
   match(mapFault(withLayout({ pgCount: 0 })) ?? '', /0 placement groups/);
   match(mapFault(withLayout({ geometry: { ...erasure(2, 1), m: 0 } as never })) ?? '', /m 0/);
@@ -99,6 +130,11 @@ test('a record that is not one of the map is refused', () => {
   match(recordFault({ ...record, slots: [...record.slots, first] }, map) ?? '', /two slots/);
   const wrong = record.slots.map((slot) => (slot === first ? { ...slot, index: 5 } : slot));
   match(recordFault({ ...record, slots: wrong }, map) ?? '', /shard 5/);
+  // Of copies an index says nothing, and there may be more of them, or have been.
+  equal(
+    recordFault({ ...record, slots: wrong }, withLayout({ geometry: copies(2, 1) })),
+    undefined,
+  );
 });
 
 test('a layout is gone only by a map that knows that it was there', () => {

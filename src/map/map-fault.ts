@@ -4,7 +4,7 @@
 
 import { parsePgId } from '../base/ids.ts';
 import { type ClusterMap, findLayout, type Layout, type Pool } from './cluster-map.ts';
-import { formatGeometry, geometryFault, isSameGeometry, slotCount } from './geometry.ts';
+import { copiesMax, formatGeometry, geometryFault, isSameGeometry, slotCount } from './geometry.ts';
 import { isBeginner, type PgRecord, type Slot } from './pg-record.ts';
 
 /** PGs of one layout; a PG costs its OSDs a few kB of memory each. */
@@ -51,8 +51,20 @@ function poolFault(pool: Pool): string | undefined {
       return `layout ${layout.id} has ${layout.pgCount} placement groups: 1 to ${pgCountMax}`;
     const fault = geometryFault(layout.geometry);
     if (fault !== undefined) return `layout ${layout.id}: ${fault}`;
+    const nextFault = changeFault(layout);
+    if (nextFault !== undefined) return `layout ${layout.id}: ${nextFault}`;
   }
   return pool.layouts.length === 0 ? 'it has no layout' : undefined;
+}
+
+/** Why a layout can't change in place as it says. */
+function changeFault({ geometry, next, revision, drainingSince }: Layout): string | undefined {
+  if (next === undefined) return undefined;
+  if (geometry.kind !== 'copies' || next.geometry.kind !== 'copies')
+    return 'only copies change in place, to copies';
+  if (revision === 0) return 'it changes in place under revision 0';
+  if (drainingSince !== undefined) return 'it drains and changes in place';
+  return geometryFault(next.geometry);
 }
 
 /**
@@ -65,12 +77,23 @@ export function successorFault(known: ClusterMap, next: ClusterMap): string | un
     for (const layout of pool.layouts) {
       const now = findLayout(next, pool.id, layout.id);
       if (now === undefined) continue;
-      if (!isSameGeometry(layout.geometry, now.geometry))
+      if (now.revision < layout.revision)
+        return `layout ${layout.id} of pool ${pool.name} was revision ${layout.revision} and would be ${now.revision}`;
+      if (!isSameGeometry(layout.geometry, now.geometry) && !isChangedInPlace(layout, now))
         return `layout ${layout.id} of pool ${pool.name} was ${describe(layout)} and would be ${describe(now)}: a layout never changes, a pool gets another with \`holdfast pool set\``;
       if (now.pgCount !== layout.pgCount)
         return `layout ${layout.id} of pool ${pool.name} had ${layout.pgCount} placement groups and would have ${now.pgCount}`;
     }
   return undefined;
+}
+
+/** A number of copies says nothing of what is stored, so that the monitor may change it, under the next revision. */
+function isChangedInPlace(before: Layout, now: Layout): boolean {
+  return (
+    before.geometry.kind === 'copies' &&
+    now.geometry.kind === 'copies' &&
+    now.revision > before.revision
+  );
 }
 
 function describe({ geometry }: Layout): string {
@@ -85,7 +108,8 @@ export function recordFault(record: PgRecord, map: ClusterMap): string | undefin
   const layout = findLayout(map, pool, layoutId);
   if (layout === undefined) return undefined;
   if (index >= layout.pgCount) return `its pool has ${layout.pgCount} placement groups`;
-  const size = slotCount(layout.geometry);
+  // What copies change to in place may be more than what they are, and a slot keeps its index when they become fewer.
+  const size = layout.geometry.kind === 'copies' ? copiesMax : slotCount(layout.geometry);
   if (record.target.length > size)
     return `${record.target.length} targets for ${formatGeometry(layout.geometry)}`;
   const disks = new Set<string>();

@@ -17,7 +17,7 @@
 
 import { type Codec, list, oneOf, option, struct, text, uint } from '../base/codec.ts';
 import { type OsdId, osdId, type PgId, pgId, type Uuid, uuid } from '../base/ids.ts';
-import { type ClusterMap, domainOf, findOsd, type Layout } from './cluster-map.ts';
+import { type ClusterMap, domainOf, findOsd, type Layout, placementOf } from './cluster-map.ts';
 import { recordFloor, slotCount, writeFloor } from './geometry.ts';
 
 export const slotStates = [
@@ -35,7 +35,7 @@ export interface Slot {
   readonly osd: OsdId;
   /** The disk, not the id: a new disk under a known id is another slot. */
   readonly uuid: Uuid;
-  /** Which shard, 0 to size - 1. For copies it only tells slots apart. */
+  /** Which shard, 0 to size - 1. For copies it only tells slots apart, and may be higher after a change in place. */
   readonly index: number;
   readonly state: SlotState;
   /** The record version until which it was in-sync; 0 when it never was. */
@@ -122,17 +122,68 @@ export function hasRecordFloor(slots: readonly Slot[], layout: Layout): boolean 
 
 /** Every target disk in-sync at its index, and nothing else on the record. */
 export function isClean(record: PgRecord, layout: Layout): boolean {
-  return isWhole(record, layout) && record.slots.length === slotCount(layout.geometry);
+  return isWhole(record, layout) && record.slots.length === slotCount(placementOf(layout).geometry);
 }
 
 /** Every target is in-sync at its index. */
 export function isWhole(record: PgRecord, layout: Layout): boolean {
-  if (record.target.length !== slotCount(layout.geometry)) return false;
+  if (record.target.length !== slotCount(placementOf(layout).geometry)) return false;
   return record.target.every((osd, index) =>
     record.slots.some(
-      (slot) => slot.osd === osd && slot.index === index && slot.state === 'in-sync',
+      (slot) => slot.osd === osd && fitsPlace(slot, index, layout) && slot.state === 'in-sync',
     ),
   );
+}
+
+/**
+ * Whether the slot may take this place of the target. A copy is the same in each; but only where a layout has changed in
+ * place may the places that are left be others than those that the slots had.
+ */
+export function fitsPlace({ index }: Slot, place: number, layout: Layout): boolean {
+  return index === place || (layout.geometry.kind === 'copies' && layout.revision > 0);
+}
+
+/** Whether the slot is where the PG should be. */
+export function isTarget(record: PgRecord, slot: Slot, layout: Layout): boolean {
+  return record.target.some((osd, place) => osd === slot.osd && fitsPlace(slot, place, layout));
+}
+
+/**
+ * What is no target may leave: every target is in-sync, and while the layout changes they are as much as it promised
+ * before, so that no PG has less than that on the way, and turning back finds it there.
+ */
+export function mayRetire(record: PgRecord, layout: Layout, map: ClusterMap): boolean {
+  if (!isWhole(record, layout)) return false;
+  if (layout.next === undefined) return true;
+  const stay = slotsIn(record, 'in-sync').filter((slot) => isTarget(record, slot, layout));
+  return distinctCount(stay, layout, map) >= slotCount(layout.geometry);
+}
+
+/**
+ * The PG is placed by what the layout changes to, on disks that are up and in domains of their own: of it, that can be
+ * what is promised.
+ */
+export function isPlacedByNext(record: PgRecord, layout: Layout, map: ClusterMap): boolean {
+  if (layout.next === undefined || !isWhole(record, layout)) return false;
+  const live = slotsIn(record, 'in-sync').filter((slot) => {
+    const osd = findOsd(map, slot.osd);
+    return osd?.uuid === slot.uuid && osd.up && !osd.destroyed && isTarget(record, slot, layout);
+  });
+  const after = { ...layout, ...layout.next };
+  return distinctCount(live, after, map) >= slotCount(layout.next.geometry);
+}
+
+/**
+ * Slots of which it was said that nothing was acknowledged since they left, though now something may be: the floor is
+ * lower than when they left (rule 14). Itself when there are none.
+ */
+export function withoutEligible(record: PgRecord, layout: Layout, map: ClusterMap): PgRecord {
+  if (!record.slots.some(({ state }) => state === 'eligible')) return record;
+  if (!hasWriteFloor(record, layout, map)) return record;
+  const slots = record.slots.map(
+    (slot): Slot => (slot.state === 'eligible' ? { ...slot, state: 'stale' } : slot),
+  );
+  return { ...record, slots };
 }
 
 export type Change = Omit<PgRecord, 'version' | 'nonce'>;
@@ -253,10 +304,15 @@ export function begun(before: PgRecord, disk: Uuid, nonce: string): PgRecord | u
  * Once every target is in-sync: what is not a target leaves the record (rule 16). Undefined when there is
  * nothing to retire or the primary itself would have to go, which the leader arranges first.
  */
-export function retire(before: PgRecord, layout: Layout, nonce: string): PgRecord | undefined {
-  if (!isWhole(before, layout)) return undefined;
+export function retire(
+  before: PgRecord,
+  layout: Layout,
+  map: ClusterMap,
+  nonce: string,
+): PgRecord | undefined {
+  if (!mayRetire(before, layout, map)) return undefined;
   const slots = before.slots.filter(
-    (slot) => before.target[slot.index] === slot.osd && slot.state === 'in-sync',
+    (slot) => isTarget(before, slot, layout) && slot.state === 'in-sync',
   );
   if (slots.length === before.slots.length) return undefined;
   if (!slots.some((slot) => slot.uuid === before.primary)) return undefined;
@@ -280,6 +336,7 @@ export function proposalFault(
   after: PgRecord,
   proposer: Uuid,
   layout: Layout,
+  map: ClusterMap,
 ): string | undefined {
   if (after.version !== before.version + 1)
     return `version ${after.version} does not follow ${before.version}`;
@@ -306,7 +363,7 @@ export function proposalFault(
     if (was.index !== slot.index) return 'a slot keeps its shard index';
   }
   for (const slot of before.slots) {
-    if (slotOf(after, slot.uuid) === undefined && !isWhole(after, layout))
+    if (slotOf(after, slot.uuid) === undefined && !mayRetire(after, layout, map))
       return `osd.${slot.osd} would leave the record before it is whole`;
   }
   return undefined;

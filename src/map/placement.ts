@@ -6,7 +6,13 @@
 import { encodeUtf8 } from '../base/bytes.ts';
 import { hashBytes, hashNumbers } from '../base/hash.ts';
 import type { OsdId, PgId } from '../base/ids.ts';
-import { type ClusterMap, domainOf, type Layout, type OsdEntry } from './cluster-map.ts';
+import {
+  type ClusterMap,
+  domainOf,
+  type Layout,
+  type OsdEntry,
+  placementOf,
+} from './cluster-map.ts';
 import { slotCount } from './geometry.ts';
 
 /** -log2(x / 65536) in 1/65536ths for x from 1 to 65536, by repeated squaring: whole numbers only. */
@@ -39,15 +45,21 @@ interface Candidate {
   readonly domain: string;
 }
 
+function isCandidate(osd: OsdEntry, layout: Layout): boolean {
+  const { deviceClass } = placementOf(layout).rule;
+  return osd.in && !osd.destroyed && (deviceClass ?? osd.deviceClass) === osd.deviceClass;
+}
+
+/** Whether slots of the layout may be placed on the disk now. */
+export function canPlace(map: ClusterMap, layout: Layout, id: OsdId): boolean {
+  return map.osds.some((osd) => osd.id === id && isCandidate(osd, layout));
+}
+
 function candidatesOf(map: ClusterMap, layout: Layout): Candidate[] {
+  const { failureDomain } = placementOf(layout).rule;
   return map.osds
-    .filter(
-      (osd) =>
-        osd.in &&
-        !osd.destroyed &&
-        (layout.rule.deviceClass ?? osd.deviceClass) === osd.deviceClass,
-    )
-    .map((osd) => ({ osd, domain: domainOf(osd, layout.rule.failureDomain) }))
+    .filter((osd) => isCandidate(osd, layout))
+    .map((osd) => ({ osd, domain: domainOf(osd, failureDomain) }))
     .sort((a, b) => a.osd.id - b.osd.id);
 }
 
@@ -111,7 +123,7 @@ export function computeTargets(
 ): Targets {
   const candidates = candidatesOf(map, layout);
   const byId = new Map(candidates.map((candidate) => [candidate.osd.id, candidate]));
-  const size = slotCount(layout.geometry);
+  const size = slotCount(placementOf(layout).geometry);
   const targets = new Map<PgId, OsdId[]>();
   for (const pg of pgs) {
     const old = before.get(pg) ?? [];
@@ -212,6 +224,8 @@ function moveOne(
     for (const to of ascending) {
       // A move helps only when the receiver stays below where the giver was.
       if (load(to, 1) >= load(from, 0)) break;
+      // Not from a disk that is there to one that is away: it would be missed at once.
+      if (byId.get(from)?.osd.up === true && byId.get(to)?.osd.up !== true) continue;
       const target = byId.get(to) as Candidate;
       for (const [pg, osds] of targets) {
         const at = osds.indexOf(from);

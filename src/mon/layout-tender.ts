@@ -1,10 +1,11 @@
-// When a pool gets an interim layout, goes back to its own, and loses one that is empty: the memory and the
-// waiting around the pure steps of `layouts.ts`. Nothing here is needed after a restart of the monitor; it
+// When a pool gets an interim layout, goes back to its own, loses one that is empty, and has changed in place: the memory
+// and the waiting around the pure steps of `layouts.ts` and `in-place.ts`. Nothing here is needed after a restart of the monitor; it
 // then waits again.
 
 import type { OsdId, PgId, PoolId } from '../base/ids.ts';
 import type { Instant } from '../env/clock.ts';
 import { activeLayout, type Pool, pgIdsOf } from '../map/cluster-map.ts';
+import { changedLayout, keepChange } from './in-place.ts';
 import {
   activateLayout,
   addLayout,
@@ -88,7 +89,20 @@ export class LayoutTender {
   /** What should be done now for this pool; undefined: nothing. */
   look(state: MonState, pool: Pool, now: Instant, world: TenderWorld): TenderStep | undefined {
     if (pool.layouts.length === 1) this.#words.delete(pool.id);
-    return this.#lookInterim(state, pool, now) ?? this.#lookEmpty(pool, world);
+    return (
+      this.#lookInterim(state, pool, now) ??
+      this.#lookChanged(state, pool) ??
+      this.#lookEmpty(pool, world)
+    );
+  }
+
+  #lookChanged(state: MonState, pool: Pool): TenderStep | undefined {
+    if (changedLayout(state, pool) === undefined) return undefined;
+    return (current) => {
+      const again = current.map.pools.find((each) => each.id === pool.id);
+      const done = again === undefined ? undefined : changedLayout(current, again);
+      return again === undefined || done === undefined ? current : keepChange(current, again, done);
+    };
   }
 
   #lookInterim(state: MonState, pool: Pool, now: Instant): TenderStep | undefined {

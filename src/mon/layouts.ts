@@ -14,6 +14,7 @@ import {
   activeLayout,
   type ClusterMap,
   type Layout,
+  type Placement,
   type Pool,
   pgIdsOf,
 } from '../map/cluster-map.ts';
@@ -23,7 +24,7 @@ import { domainCount } from '../map/placement.ts';
 import { newRecords } from './planner.ts';
 import type { MonState } from './state.ts';
 
-export type LayoutWish = Pick<Layout, 'geometry' | 'rule' | 'pgCount' | 'purpose'>;
+export type LayoutWish = Placement & Pick<Layout, 'pgCount' | 'purpose'>;
 
 /** PGs of an interim layout: it is there for hours, and each costs memory on disks that have lost helpers. */
 const interimPgCountMax = 16;
@@ -32,7 +33,7 @@ function nextEpoch(map: ClusterMap): Epoch {
   return (map.epoch + 1) as Epoch;
 }
 
-function withPool(map: ClusterMap, pool: Pool): ClusterMap {
+export function withPool(map: ClusterMap, pool: Pool): ClusterMap {
   const pools = map.pools.map((each) => (each.id === pool.id ? pool : each));
   return { ...map, epoch: nextEpoch(map), pools };
 }
@@ -55,7 +56,13 @@ export function addLayout(
   wish: LayoutWish,
   nonce: () => string,
 ): MonState | undefined {
-  const layout: Layout = { ...wish, id: pool.nextLayoutId, drainingSince: undefined };
+  const layout: Layout = {
+    ...wish,
+    id: pool.nextLayoutId,
+    drainingSince: undefined,
+    next: undefined,
+    revision: 0,
+  };
   const changed = {
     ...withActive(state.map, pool, layout),
     nextLayoutId: pool.nextLayoutId + 1,
@@ -165,14 +172,17 @@ export function previousLayout(pool: Pool): Layout | undefined {
   );
 }
 
+export function isSamePlacement(a: Placement, b: Placement): boolean {
+  return (
+    isSameGeometry(a.geometry, b.geometry) &&
+    a.rule.failureDomain === b.rule.failureDomain &&
+    a.rule.deviceClass === b.rule.deviceClass
+  );
+}
+
 /** Whether the wish is what the pool's own layout is already. */
 export function isSameWish(layout: Layout, wish: LayoutWish): boolean {
-  return (
-    isSameGeometry(layout.geometry, wish.geometry) &&
-    layout.rule.failureDomain === wish.rule.failureDomain &&
-    layout.rule.deviceClass === wish.rule.deviceClass &&
-    layout.pgCount === wish.pgCount
-  );
+  return isSamePlacement(layout, wish) && layout.pgCount === wish.pgCount;
 }
 
 /** What a primary's word must say for its PG to count as empty (rule 31). */

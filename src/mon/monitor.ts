@@ -202,6 +202,7 @@ export class Monitor {
       emptinessOf: (pg: PgId) => this.#emptinessOf(pg),
       reportOf: (pg: PgId) => this.#pgReports.get(pg),
       usageOf: (disk: Uuid) => this.#sights.get(disk)?.usage,
+      tooOldFor: (version: number) => this.#tooOldFor(version),
       dismiss: (disk: Uuid, why: string) => this.#sights.get(disk)?.session?.close(why),
     };
     this.users = new DirectoryCommands(env, command);
@@ -766,7 +767,7 @@ export class Monitor {
   ): string | undefined {
     const layout = layoutOf(state.map, proposed.pg);
     if (layout === undefined) return `no placement group ${proposed.pg}`;
-    const fault = proposalFault(current, proposed, proposer, layout);
+    const fault = proposalFault(current, proposed, proposer, layout, state.map);
     if (fault !== undefined) return fault;
     if (hasWriteFloor(proposed, layout, state.map)) return undefined;
     // Below the write floor a slot is dropped only if the monitor does not hear it either (rule 14).
@@ -1087,7 +1088,9 @@ export class Monitor {
   #describeLayouts({ map }: MonState, id: PoolId): string {
     const layouts = map.pools.find((each) => each.id === id)?.layouts ?? [];
     return layouts
-      .map((each) => `${each.id}: ${formatGeometry(each.geometry)} ${each.purpose}`)
+      .map(({ id: layout, geometry, rule, purpose }) => {
+        return `${layout}: ${formatGeometry(geometry)} ${rule.failureDomain} ${purpose}`;
+      })
       .join(', ');
   }
 
@@ -1281,6 +1284,17 @@ export class Monitor {
       asked.push(pg);
     }
     return asked;
+  }
+
+  /** Daemons that are connected and speak only versions below this one. */
+  #tooOldFor(version: number): readonly string[] {
+    const names = [...this.#subscribers]
+      .filter(({ peer }) => peer.version < version)
+      .map((session) => {
+        const osd = this.#osdOf(session);
+        return osd === undefined ? `gateway ${session.peer.uuid}` : `osd.${osd.id}`;
+      });
+    return [...new Set(names)].sort();
   }
 
   #requireOsd(id: OsdId): OsdEntry {

@@ -14,17 +14,21 @@ import {
   type OsdEntry,
   type Pool,
   pgIdsOf,
+  placementOf,
 } from '../map/cluster-map.ts';
 import { slotCount, writeFloor } from '../map/geometry.ts';
 import {
   distinctCount,
+  fitsPlace,
   hasRecordFloor,
+  isTarget,
   isWhole,
   nextRecord,
   type PgRecord,
   type Slot,
   slotOf,
   slotsIn,
+  withoutEligible,
 } from '../map/pg-record.ts';
 import { computeTargets, replaceAbsent } from '../map/placement.ts';
 
@@ -91,7 +95,7 @@ export function retarget(
       const pgs = pgIdsOf(pool, layout).filter((pg) => records.has(pg));
       const before = new Map(pgs.map((pg) => [pg, (records.get(pg) as PgRecord).target]));
       const held = (pg: PgId, osd: OsdId): number | undefined =>
-        records.get(pg)?.slots.find((slot) => slot.osd === osd)?.index;
+        heldPlace(records.get(pg) as PgRecord, layout, osd);
       for (const [pg, wanted] of computeTargets(map, layout, pgs, before, held)) {
         const record = records.get(pg) as PgRecord;
         const target = options.standIns ? withStandIns(map, layout, record, wanted) : wanted;
@@ -104,6 +108,13 @@ export function retarget(
       }
     }
   return next;
+}
+
+/** The one place of the PG that a disk can take, because of what it has; undefined: any. */
+export function heldPlace(record: PgRecord, layout: Layout, osd: OsdId): number | undefined {
+  const slot = record.slots.find((each) => each.osd === osd);
+  if (slot === undefined || fitsPlace(slot, -1, layout)) return undefined;
+  return slot.index;
 }
 
 /**
@@ -129,8 +140,7 @@ function withStandIns(
   if (live.length === 0) return target;
   if (distinctCount(live, layout, map) >= writeFloor(layout.geometry)) return target;
   const up = { ...map, osds: map.osds.map((osd) => ({ ...osd, in: osd.in && osd.up })) };
-  const held = (osd: OsdId): number | undefined =>
-    record.slots.find((slot) => slot.osd === osd)?.index;
+  const held = (osd: OsdId): number | undefined => heldPlace(record, layout, osd);
   const back = withReturned(up, layout, record, target);
   return replaceAbsent(up, layout, { pg: record.pg, target: back, held });
 }
@@ -147,7 +157,7 @@ function withReturned(
 ): readonly OsdId[] {
   const domainOfId = (id: OsdId): string | undefined => {
     const osd = findOsd(map, id);
-    return osd === undefined ? undefined : domainOf(osd, layout.rule.failureDomain);
+    return osd === undefined ? undefined : domainOf(osd, placementOf(layout).rule.failureDomain);
   };
   return target.map((id, index) => {
     if (slotOf(record, findOsd(map, id)?.uuid ?? ('' as Uuid))?.state === 'in-sync') return id;
@@ -155,7 +165,8 @@ function withReturned(
     const isBack = (slot: Slot): boolean => {
       const osd = findOsd(map, slot.osd);
       return (
-        slot.index === index &&
+        fitsPlace(slot, index, layout) &&
+        !target.includes(slot.osd) &&
         osd?.in === true &&
         osd.uuid === slot.uuid &&
         !taken.has(domainOfId(slot.osd))
@@ -201,11 +212,8 @@ export function plan(
     if (layout === undefined) continue;
     const isAwaited = options.awaitsFirst === true && record.tenure === 0;
     const primary = isAwaited ? record.primary : elect(record, layout, isUp, leads);
-    const slots = withJoining(
-      map,
-      { slots: withoutStrangers(record, layout), target: record.target },
-      isUp,
-    );
+    const known = withoutStrangers(withoutEligible(record, layout, map), layout);
+    const slots = withFormer(map, layout, withJoining(map, layout, known, isUp));
     if (primary === record.primary && slots === record.slots) continue;
     changed.push(nextRecord(record, { primary, slots }, nonce()));
   }
@@ -222,8 +230,8 @@ function elect(
   const inSync = slotsIn(record, 'in-sync').filter((slot) => isUp(slot.uuid));
   if (current !== undefined && current.state === 'in-sync' && isUp(current.uuid)) {
     // A whole PG led from a disk that should leave: hand over to a target, so that the old slot can retire.
-    const misplaced = record.target[current.index] !== current.osd && isWhole(record, layout);
-    const successors = inSync.filter((slot) => record.target[slot.index] === slot.osd);
+    const misplaced = !isTarget(record, current, layout) && isWhole(record, layout);
+    const successors = inSync.filter((slot) => isTarget(record, slot, layout));
     if (!misplaced || successors.length === 0) return record.primary;
     return choose(successors, leads);
   }
@@ -250,31 +258,54 @@ function choose(slots: readonly Slot[], leads: Map<OsdId, number>): Uuid {
  * A map that was edited by hand, and back, leaves slots that its geometry has no shard for. Nobody takes a record that
  * names one (map-fault.ts), and so nobody but the monitor can drop it; what joins was never counted on.
  */
-function withoutStrangers(record: PgRecord, layout: Layout): readonly Slot[] {
-  const size = slotCount(layout.geometry);
-  const isStranger = (slot: Slot): boolean => slot.state === 'joining' && slot.index >= size;
-  return record.slots.some(isStranger)
-    ? record.slots.filter((slot) => !isStranger(slot))
-    : record.slots;
+function withoutStrangers(record: PgRecord, layout: Layout): PgRecord {
+  const size = slotCount(placementOf(layout).geometry);
+  const isStranger = (slot: Slot): boolean =>
+    slot.state === 'joining' && slot.index >= size && !isTarget(record, slot, layout);
+  if (!record.slots.some(isStranger)) return record;
+  return { ...record, slots: record.slots.filter((slot) => !isStranger(slot)) };
 }
 
-/** Slots with what should join: targets that are up, as joining; returned members likewise (rule 17). */
+/** The record with what should join: targets that are up, as joining; returned members likewise (rule 17). */
 function withJoining(
   map: ClusterMap,
-  { slots: there, target }: Pick<PgRecord, 'slots' | 'target'>,
+  layout: Layout,
+  record: PgRecord,
   isUp: (uuid: Uuid | undefined) => boolean,
-): readonly Slot[] {
-  let slots = there;
+): PgRecord {
+  const { target } = record;
+  let { slots } = record;
   for (const [index, id] of target.entries()) {
     const osd = findOsd(map, id);
     if (osd === undefined || osd.destroyed || !osd.up || !isUp(osd.uuid)) continue;
     const known = slots.find((slot) => slot.uuid === osd.uuid);
     if (known === undefined)
       slots = [...slots, { osd: id, uuid: osd.uuid, index, state: 'joining', asOf: 0 }];
-    else if (known.index === index && (known.state === 'stale' || known.state === 'eligible'))
+    else if (fitsPlace(known, index, layout) && isFormer(known))
       slots = slots.map((slot) => (slot === known ? { ...slot, state: 'joining' } : slot));
   }
-  return slots;
+  return { ...record, slots };
+}
+
+function isFormer({ state }: Slot): boolean {
+  return state === 'stale' || state === 'eligible';
+}
+
+/**
+ * Its slots with those that were in-sync as joining, while the layout changes in place and the PG is not where it will
+ * be: many are no target any more, and a disk that restarts must not take from each PG what it was promised until
+ * others are filled.
+ */
+function withFormer(map: ClusterMap, layout: Layout, record: PgRecord): readonly Slot[] {
+  if (layout.next === undefined || isWhole(record, layout)) return record.slots;
+  const isBack = (slot: Slot): boolean => {
+    const osd = findOsd(map, slot.osd);
+    return osd?.uuid === slot.uuid && osd.up && osd.in && !osd.destroyed;
+  };
+  if (!record.slots.some((slot) => isFormer(slot) && isBack(slot))) return record.slots;
+  return record.slots.map(
+    (slot): Slot => (isFormer(slot) && isBack(slot) ? { ...slot, state: 'joining' } : slot),
+  );
 }
 
 /** A map with one more pool, not yet with its PGs. */

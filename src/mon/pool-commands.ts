@@ -5,21 +5,25 @@ import type { Env } from '../env/env.ts';
 import {
   activeLayout,
   type ClusterMap,
+  findOsd,
   findPool,
   type Layout,
   type Pool,
   pgIdsOf,
+  placementOf,
 } from '../map/cluster-map.ts';
 import { formatGeometry, geometryFault, overheadPermille, slotCount } from '../map/geometry.ts';
 import { pgCountMax } from '../map/map-fault.ts';
 import type { PgRecord } from '../map/pg-record.ts';
 import { domainCount } from '../map/placement.ts';
-import type { OsdUsage, PgReport } from '../wire/messages.ts';
+import { changesInPlaceSince, type OsdUsage, type PgReport } from '../wire/messages.ts';
 import { MonError } from './errors.ts';
+import { arrivals, beginChange, revertChange } from './in-place.ts';
 import {
   activateLayout,
   addLayout,
   editPool,
+  isSamePlacement,
   isSameWish,
   type LayoutWish,
   type PgEmptiness,
@@ -60,6 +64,28 @@ function tooFewDomains(map: ClusterMap, layout: Layout): string {
   return `${formatGeometry(layout.geometry)} needs ${slotCount(layout.geometry)} failure domains (${layout.rule.failureDomain}), there are ${domainCount(map, layout)}`;
 }
 
+/** Whether what the pool is and what is wished for differ in nothing but how many copies there are, and where. */
+function canChangeInPlace(pool: Pool, wish: LayoutWish): boolean {
+  const [layout, ...others] = pool.layouts;
+  return (
+    layout !== undefined &&
+    others.length === 0 &&
+    layout.geometry.kind === 'copies' &&
+    wish.geometry.kind === 'copies' &&
+    layout.pgCount === wish.pgCount
+  );
+}
+
+function whyNotInPlace(pool: Pool, wish: LayoutWish): string {
+  const { pgCount } = activeLayout(pool);
+  const holds = `pool ${pool.name} holds mutable objects (rows)`;
+  if (wish.geometry.kind !== 'copies')
+    return `${holds}, which are not erasure-coded: give it a number of copies (--copies N/MIN)`;
+  if (wish.pgCount !== pgCount)
+    return `${holds}, which can't go to other placement groups yet: it keeps its ${pgCount}; copies, failure domain and class can change`;
+  return `${holds} and is being moved to another layout: wait until it has one`;
+}
+
 /** What commands on pools need of the monitor. */
 export interface PoolWorld {
   readonly env: Env;
@@ -72,6 +98,8 @@ export interface PoolWorld {
   /** The word of the PG's present primary, when it is not old. */
   emptinessOf(pg: PgId): PgEmptiness | undefined;
   usageOf(disk: Uuid): OsdUsage | undefined;
+  /** Daemons that are there and speak only wire versions below this one. */
+  tooOldFor(version: number): readonly string[];
 }
 
 /** Every command throws `MonError`, with nothing changed. */
@@ -110,16 +138,29 @@ export class PoolCommands {
   }
 
   /**
-   * Gives a pool another layout: new blobs go there from now on, and what the others hold is moved there. What
-   * is not named stays as it is. Done when it is decided; `pool ls` shows how far the move is.
+   * Gives a pool another layout: new blobs go there from now on, and what the others hold is moved there. A pool of
+   * copies that holds no blobs changes in place (docs/decisions/0024-changes-in-place.md). What is not named stays as it
+   * is, or as it was asked for last. Done when it is decided; `pool ls` shows how far it is.
    */
   async setPoolLayout(name: string, wish: Partial<LayoutWish>): Promise<void> {
     await this.#world.command((state) => {
       const pool = requirePool(state, name);
       const own = pool.layouts.findLast((layout) => layout.purpose === 'own');
       const active = activeLayout(pool);
-      const full: LayoutWish = { ...(own ?? active), ...wish, purpose: 'own' };
-      const fault = this.#layoutWishFault(state, pool, full);
+      const base = own ?? active;
+      const full: LayoutWish = { ...base, ...placementOf(base), ...wish, purpose: 'own' };
+      const reports = this.#reportsOf(pool, full);
+      const hasRows = reports.some(({ report }) => report.rows);
+      const isEmpty = reports.every(({ report }) => report.objects === 0);
+      if (hasRows || (isEmpty && canChangeInPlace(pool, full)))
+        return this.#changeInPlace(state, pool, full);
+      if (active.next !== undefined)
+        throw new MonError(
+          'refused',
+          `pool ${name} is changing in place: wait for it, or turn it back (holdfast pool revert ${name})`,
+        );
+      const storedBytes = reports.reduce((sum, { report }) => sum + report.bytes, 0);
+      const fault = this.#roomFault(state.map, full, storedBytes);
       if (fault !== undefined) throw fault;
       if (own !== undefined && isSameWish(own, full))
         throw new MonError('refused', `pool ${name} is ${formatGeometry(own.geometry)} already`);
@@ -137,27 +178,69 @@ export class PoolCommands {
     });
   }
 
-  #layoutWishFault(state: MonState, pool: Pool, wish: LayoutWish): MonError | undefined {
+  /** What primaries say of all that the pool holds, if it may be given what is wished for at all. */
+  #reportsOf(
+    pool: Pool,
+    wish: LayoutWish,
+  ): readonly { readonly pg: PgId; readonly report: PgReport }[] {
     const fault = geometryFault(wish.geometry);
-    if (fault !== undefined) return new MonError('invalid', fault);
+    if (fault !== undefined) throw new MonError('invalid', fault);
     if (wish.pgCount < 1 || wish.pgCount > pgCountMax)
-      return new MonError('invalid', `${wish.pgCount} placement groups: 1 to ${pgCountMax}`);
-    const reports = pool.layouts.flatMap((layout) =>
-      pgIdsOf(pool, layout).map((pg) => ({ pg, report: this.#world.reportOf(pg) })),
-    );
-    const unknown = reports.find(({ report }) => report === undefined);
-    if (unknown !== undefined)
-      return new MonError(
+      throw new MonError('invalid', `${wish.pgCount} placement groups: 1 to ${pgCountMax}`);
+    return pool.layouts
+      .flatMap((layout) => pgIdsOf(pool, layout))
+      .map((pg) => {
+        const report = this.#world.reportOf(pg);
+        if (report !== undefined) return { pg, report };
+        throw new MonError(
+          'refused',
+          `${pg} does not serve, so that nobody knows how much there is to move: see \`holdfast health\``,
+        );
+      });
+  }
+
+  #changeInPlace(state: MonState, pool: Pool, wish: LayoutWish): MonState {
+    const { name } = pool;
+    const layout = activeLayout(pool);
+    if (!canChangeInPlace(pool, wish)) throw new MonError('refused', whyNotInPlace(pool, wish));
+    const nonce = (): string => this.#world.nonce();
+    const is = formatGeometry(wish.geometry);
+    if (isSamePlacement(layout, wish)) {
+      if (layout.next === undefined) throw new MonError('refused', `pool ${name} is ${is} already`);
+      return this.#world.planned(revertChange(state, pool, layout, nonce));
+    }
+    if (layout.next !== undefined && isSamePlacement(layout.next, wish))
+      throw new MonError('refused', `pool ${name} is changing to ${is} already`);
+    const old = this.#world.tooOldFor(changesInPlaceSince);
+    if (old.length > 0)
+      throw new MonError(
         'refused',
-        `${unknown.pg} does not serve, so that nobody knows how much there is to move: see \`holdfast health\``,
+        `${old.join(', ')} would not understand it: run the same version of holdfast everywhere first`,
       );
-    if (reports.some(({ report }) => report?.rows === true))
-      return new MonError(
+    const wished: Layout = { ...layout, ...wish, next: undefined };
+    if (domainCount(state.map, wished) < slotCount(wish.geometry))
+      throw new MonError('refused', tooFewDomains(state.map, wished));
+    const begun = beginChange(state, pool, { layout, next: wish }, nonce);
+    this.#requireRoomToArrive(begun, pool);
+    requireBearable(begun.records.values());
+    return this.#world.planned(begun);
+  }
+
+  /** What leaves a disk leaves it late, so that only what comes counts. */
+  #requireRoomToArrive(begun: MonState, before: Pool): void {
+    const pool = begun.map.pools.find(({ id }) => id === before.id) ?? before;
+    for (const [id, pgs] of arrivals(begun.records, pool, activeLayout(pool))) {
+      const osd = findOsd(begun.map, id);
+      const usage = osd === undefined ? undefined : this.#world.usageOf(osd.uuid);
+      if (usage === undefined) continue;
+      const bytes = pgs.reduce((sum, pg) => sum + (this.#world.reportOf(pg)?.bytes ?? 0), 0);
+      const room = Math.floor(usage.capacityBytes * roomShare - usage.usedBytes);
+      if (bytes <= room) continue;
+      throw new MonError(
         'refused',
-        `pool ${pool.name} holds mutable objects (rows): only pools of blobs can change their layout yet`,
+        `${pgs.length} placement groups with ${bytes} bytes beside their rows would come to osd.${id}, which has ${Math.max(0, room)} bytes below 85 %: make room there, or add disks (holdfast osd add)`,
       );
-    const storedBytes = reports.reduce((sum, { report }) => sum + (report?.bytes ?? 0), 0);
-    return this.#roomFault(state.map, wish, storedBytes);
+    }
   }
 
   /** During a move both the old and the new copy are there. */
@@ -178,10 +261,13 @@ export class PoolCommands {
     );
   }
 
-  /** Turns the last change of a pool's layout back. */
+  /** Turns the last change of a pool's layout back, while it is under way. */
   async revertPool(name: string): Promise<void> {
     await this.#world.command((state) => {
       const pool = requirePool(state, name);
+      const active = activeLayout(pool);
+      if (active.next !== undefined)
+        return this.#world.planned(revertChange(state, pool, active, () => this.#world.nonce()));
       const previous = previousLayout(pool);
       if (previous === undefined)
         throw new MonError('refused', `pool ${name} is in no change that could be turned back`);

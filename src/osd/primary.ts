@@ -118,7 +118,7 @@ export class Primary implements LinkOwner {
   readonly member: Member;
   readonly disk: PgDisk;
   readonly pg: PgId;
-  readonly layout: Layout;
+  readonly #layout: Layout;
   readonly #order = new Turnstile();
   readonly #proposals = new Turnstile();
   readonly #links = new Map<Uuid, Link>();
@@ -164,7 +164,7 @@ export class Primary implements LinkOwner {
     this.member = parts.member;
     this.disk = parts.member.disk;
     this.pg = parts.member.pg;
-    this.layout = parts.layout;
+    this.#layout = parts.layout;
     this.#record = parts.record;
     this.#shards = new ShardReader(this);
     this.#beginsAs = beginnerOf(parts.record)?.state;
@@ -176,6 +176,11 @@ export class Primary implements LinkOwner {
 
   get record(): PgRecord {
     return this.#record;
+  }
+
+  /** As the newest map has it: how many copies there are, and where, may change in place. */
+  get layout(): Layout {
+    return this.member.layout() ?? this.#layout;
   }
 
   get tenure(): number {
@@ -728,7 +733,10 @@ export class Primary implements LinkOwner {
     }
     for (const link of [...this.#links.values()]) await this.#promoteIfReady(link);
     const removed = this.#record.slots;
-    const outcome = await this.#propose((record) => retire(record, this.layout, this.#nonce()));
+    const { map } = this.world.mon;
+    const outcome = await this.#propose((record) =>
+      map === undefined ? undefined : retire(record, this.layout, map, this.#nonce()),
+    );
     if (outcome.kind === 'accepted') this.#discardRetired(removed);
   }
 

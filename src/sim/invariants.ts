@@ -12,19 +12,27 @@
 // - in-sync never falls below the record floor (rule 15)
 // - only an in-sync slot is the primary
 // - who becomes in-sync was joining and misses nothing (rule 17)
+// - nobody is said to hold everything who left before something could be acknowledged (rule 14)
+// - while its layout changes in place, no PG gives up a slot before it has as much elsewhere
+//
+// and at each change of the map, that what a layout has come to promise each of its PGs has
 //
 // The checker sees all daemons at once, which no daemon does.
 
 import type { PgId } from '../base/ids.ts';
 import { memoryBudgetBytesDefault } from '../base/memory-budget.ts';
+import { type ClusterMap, findLayout, findOsd, pgIdsOf } from '../map/cluster-map.ts';
+import { formatGeometry, slotCount } from '../map/geometry.ts';
 import {
   beginnerOf,
+  distinctCount,
   hasRecordFloor,
   hasWriteFloor,
   type PgRecord,
   slotOf,
   slotsIn,
 } from '../map/pg-record.ts';
+import { isSamePlacement } from '../mon/layouts.ts';
 import { layoutOf } from '../mon/planner.ts';
 import type { Primary } from '../osd/primary.ts';
 import type { SimulatedCluster, SimulatedOsd } from './simulated-cluster.ts';
@@ -53,6 +61,7 @@ export class Invariants {
   readonly #cluster: SimulatedCluster;
   readonly #watched = new Map<PgId, Watched>();
   #records: ReadonlyMap<PgId, PgRecord> | undefined;
+  #map: ClusterMap | undefined;
   /** Some record is another than at the step before. */
   #haveChanged = false;
   #steps = 0;
@@ -73,6 +82,10 @@ export class Invariants {
     if (cluster.hasMonitor && cluster.monitor.records !== this.#records) {
       this.#records = cluster.monitor.records;
       this.#checkRecords(this.#records);
+    }
+    if (cluster.hasMonitor && cluster.monitor.map !== this.#map) {
+      if (this.#map !== undefined) this.#checkPromises(this.#map, cluster.monitor.map);
+      this.#map = cluster.monitor.map;
     }
     this.#steps++;
     if (this.#steps % memoryEvery === 0) this.#checkMemory();
@@ -165,6 +178,45 @@ export class Invariants {
     }
   }
 
+  /** What a layout promises has changed in place: each of its PGs has it. */
+  #checkPromises(before: ClusterMap, after: ClusterMap): void {
+    for (const pool of after.pools)
+      for (const layout of pool.layouts) {
+        const was = findLayout(before, pool.id, layout.id);
+        // Under the same revision a person has edited the map.
+        if (was === undefined || was.revision >= layout.revision) continue;
+        if (isSamePlacement(was, layout)) continue;
+        for (const pg of pgIdsOf(pool, layout)) {
+          const record = this.#cluster.monitor.records.get(pg);
+          const inSync = record === undefined ? [] : slotsIn(record, 'in-sync');
+          const apart = distinctCount(inSync, layout, after);
+          if (apart < slotCount(layout.geometry))
+            this.#problem(
+              `${pg}: ${formatGeometry(layout.geometry)} by ${layout.rule.failureDomain} is promised, and it is in ${apart} domains`,
+            );
+        }
+      }
+  }
+
+  /** By changes of its layout a PG never comes to less than it was promised. */
+  #checkLeaving(before: PgRecord, after: PgRecord): void {
+    const { map } = this.#cluster.monitor;
+    const layout = layoutOf(map, after.pg);
+    if (layout === undefined) return;
+    if (after.slots.some(({ state }) => state === 'eligible') && hasWriteFloor(after, layout, map))
+      this.#problem(`${after.pg}: above the write floor, with slots that hold everything aside`);
+    if (layout.next === undefined) return;
+    const left = slotsIn(before, 'in-sync').filter(({ osd, uuid }) => {
+      const entry = findOsd(map, osd);
+      return slotOf(after, uuid) === undefined && entry?.uuid === uuid && !entry.destroyed;
+    });
+    const apart = distinctCount(slotsIn(after, 'in-sync'), layout, map);
+    if (left.length > 0 && apart < slotCount(layout.geometry))
+      this.#problem(
+        `${after.pg}: osd.${left[0]?.osd} left it in ${apart} domains while its layout changes from ${formatGeometry(layout.geometry)}`,
+      );
+  }
+
   #checkChange(before: PgRecord, after: PgRecord): void {
     const { pg } = after;
     if (before.version === after.version && before.nonce === after.nonce) return;
@@ -182,6 +234,7 @@ export class Invariants {
       (layout !== undefined && !hasRecordFloor(slotsIn(before, 'in-sync'), layout));
     if (layout !== undefined && !wasLost && !hasRecordFloor(inSync, layout))
       this.#problem(`${pg}: only ${inSync.length} in-sync, below the record floor`);
+    if (!wasLost) this.#checkLeaving(before, after);
     const lead = after.primary === undefined ? undefined : slotOf(after, after.primary);
     const mayLead = lead?.state === 'in-sync' || (begins !== undefined && lead === begins);
     if (after.primary !== undefined && !mayLead)

@@ -305,6 +305,7 @@ export class Nemesis {
       { name: 'newer disk format', weight: 2, apply: (osd) => this.#upgradeDisk(osd) },
       { name: 'little memory', weight: 4, apply: (osd) => this.#press(osd) },
       { name: 'disk drained', weight: 3, apply: (osd) => this.#operator.drain(osd) },
+      { name: 'index changed in place', weight: 3, apply: () => this.#changeIndex() },
       { name: 'end of a drain', weight: 6, apply: () => this.#operator.endDrain() },
       { name: 'marked lost in vain', weight: 4, apply: () => this.#operator.markLost() },
     ];
@@ -513,6 +514,21 @@ export class Nemesis {
     ];
     const wish = wishes[this.#random.below(wishes.length)] as (typeof wishes)[number];
     return this.#command(cluster.monitor.pools.setPoolLayout('data', wish), 'changing a pool');
+  }
+
+  /** Other copies of the rows, or elsewhere: in place, or back where such a change has not ended. */
+  async #changeIndex(): Promise<boolean> {
+    const cluster = this.#cluster;
+    if (!cluster.hasMonitor) return false;
+    const { pools } = cluster.monitor;
+    if (this.#random.below(4) === 0)
+      return this.#command(pools.revertPool('.index'), 'turning the index back');
+    const fitting = [copies(2, 1), copies(2, 2), copies(3, 2), copies(3, 3), copies(4, 2)];
+    if (!this.#toleratesLoss) fitting.push(copies(1, 1));
+    const geometry = fitting[this.#random.below(fitting.length)] as (typeof fitting)[number];
+    const failureDomain = this.#random.below(2) === 0 ? 'host' : 'osd';
+    const wish = { geometry, rule: { failureDomain, deviceClass: undefined } } as const;
+    return this.#command(pools.setPoolLayout('.index', wish), 'changing the index');
   }
 
   /** Where clients may put blobs. */

@@ -19,6 +19,7 @@ import { takeoverWaitsForEver } from './regressions/takeover-waits-for-ever.ts';
 import type { SimulatedOsd } from './simulated-cluster.ts';
 import { Stage, watched } from './stage.ts';
 import { askedInVain, writtenInVain } from './stories/asked-in-vain.ts';
+import { changeInPlace } from './stories/change-in-place.ts';
 import { droppedYesterday } from './stories/dropped-yesterday.ts';
 import { firstToBoot } from './stories/first-to-boot.ts';
 import { frozenOsd } from './stories/frozen-osd.ts';
@@ -644,4 +645,5 @@ export const scenarios: ReadonlyMap<string, () => Promise<void>> = new Map([
   ['takeover-waits-for-ever', takeoverWaitsForEver],
   ['lead-of-who-cannot', leadOfWhoCannot],
   ['boot-of-an-earlier-life', bootOfAnEarlierLife],
+  ['change-in-place', changeInPlace],
 ]);

@@ -490,8 +490,14 @@ export class SimulatedCluster {
     return this.until('every PG to serve', () => this.isServing(), limitMs);
   }
 
+  /** No pool is changing in place, and every PG has what it should have and nothing else. */
   isClean(): boolean {
     const { map, records } = this.monitor;
+    const isChanging = map.pools.some(
+      ({ layouts, removedWallMs }) =>
+        removedWallMs === 0 && layouts.some(({ next }) => next !== undefined),
+    );
+    if (isChanging) return false;
     return [...records.values()].every((record) => {
       const layout = layoutOf(map, record.pg);
       return layout !== undefined && isClean(record, layout);

@@ -5,6 +5,7 @@ import { decodeUtf8, encodeUtf8 } from '../base/bytes.ts';
 import type { PgId } from '../base/ids.ts';
 import type { Methods } from '../base/method.ts';
 import type { ClusterClient } from '../client/cluster-client.ts';
+import type { DomainLevel } from '../map/cluster-map.ts';
 import type { Geometry } from '../map/geometry.ts';
 import { slotsIn } from '../map/pg-record.ts';
 import { compareMembers } from './end-state.ts';
@@ -29,15 +30,18 @@ export class Stage {
     data?: Geometry,
     pgCount = 1,
     methods: Methods = workloadMethods,
+    place: { readonly hosts?: readonly string[]; readonly failureDomain?: DomainLevel } = {},
   ) {
+    const { hosts, failureDomain = 'host' } = place;
     this.cluster = new SimulatedCluster({
       seed: 7,
       osdCount,
+      ...(hosts === undefined ? {} : { hosts }),
       pools: [
-        { name: '.index', geometry, failureDomain: 'host', pgCount },
+        { name: '.index', geometry, failureDomain, pgCount },
         ...(data === undefined
           ? []
-          : [{ name: 'data', geometry: data, failureDomain: 'host', pgCount } as const]),
+          : [{ name: 'data', geometry: data, failureDomain, pgCount } as const]),
       ],
       methods,
       clocksDiffer,

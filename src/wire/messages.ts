@@ -52,14 +52,16 @@ export const wireVersions = [
   { version: 4, since: '0.1.0', change: 'directory, put-directory' },
   { version: 5, since: '0.1.0', change: 'report-notifications' },
   { version: 6, since: '0.1.0', change: 'scrub-ended, blob-lost' },
+  { version: 7, since: '0.1.0', change: 'maps in which layouts change in place' },
 ] as const;
 export const wireVersionMin = 1;
-export const wireVersionMax = 6;
+export const wireVersionMax = 7;
 /** Gateways of before are told of `users`. */
 export const directorySince = 4;
 export const notificationsSince = 5;
 export const scrubEndedSince = 6;
 export const blobLostSince = 6;
+export const changesInPlaceSince = 7;
 
 /**
  * Why a request was not done.

@@ -353,13 +353,13 @@ export const teeth: readonly Tooth[] = [
     patches: [
       {
         file: 'src/map/pg-record.ts',
-        find: '  if (!isWhole(before, layout)) return undefined;\n  const slots = before.slots.filter(\n    (slot) => before.target[slot.index] === slot.osd && slot.state ===',
+        find: '  if (!mayRetire(before, layout, map)) return undefined;\n  const slots = before.slots.filter(\n    (slot) => isTarget(before, slot, layout) && slot.state ===',
         replace:
-          "  if (!isWhole(before, layout) && slotsIn(before, 'joining').length === 0) return undefined;\n  const slots = before.slots.filter(\n    (slot) => before.target[slot.index] === slot.osd || slot.state ===",
+          "  if (!mayRetire(before, layout, map) && slotsIn(before, 'joining').length === 0) return undefined;\n  const slots = before.slots.filter(\n    (slot) => isTarget(before, slot, layout) || slot.state ===",
       },
       {
         file: 'src/map/pg-record.ts',
-        find: 'undefined && !isWhole(after, layout))',
+        find: 'undefined && !mayRetire(after, layout, map))',
         replace: 'undefined && after.slots.length === 0)',
       },
     ],
@@ -612,6 +612,43 @@ export const teeth: readonly Tooth[] = [
       },
     ],
     scenario: 'layout-called-empty',
+  },
+  {
+    name: 'the write floor goes at once by what a layout changes to',
+    breaks: 'promise P4',
+    patches: [
+      {
+        file: 'src/map/pg-record.ts',
+        find: "return distinctCount(slotsIn(record, 'in-sync'), layout, map) >= writeFloor(layout.geometry);",
+        replace:
+          "const next = { ...layout, ...placementOf(layout) };\n  return distinctCount(slotsIn(record, 'in-sync'), next, map) >= writeFloor(next.geometry);",
+      },
+    ],
+    scenario: 'change-in-place',
+  },
+  {
+    name: 'a change in place is kept before every group is there',
+    breaks: 'promise P1',
+    patches: [
+      {
+        file: 'src/mon/in-place.ts',
+        find: 'pgIdsOf(pool, layout).every((pg) => {',
+        replace: 'pgIdsOf(pool, layout).some((pg) => {',
+      },
+    ],
+    scenario: 'change-in-place',
+  },
+  {
+    name: 'a change in place gives up slots before there is as much elsewhere',
+    breaks: 'promise P1',
+    patches: [
+      {
+        file: 'src/map/pg-record.ts',
+        find: 'if (layout.next === undefined) return true;\n  const stay',
+        replace: 'if (record.slots.length > 0) return true;\n  const stay',
+      },
+    ],
+    scenario: 'change-in-place',
   },
   {
     name: 'a full disk takes no garbage',
