@@ -25,6 +25,8 @@ import {
   promote,
   proposalFault,
   retire,
+  type Slot,
+  slotOf,
   slotsIn,
 } from '../map/pg-record.ts';
 import type { PgReport } from '../wire/messages.ts';
@@ -249,6 +251,19 @@ test('a disk that restarts on the way joins again where it is no target any more
     state.records.get(record.pg)?.slots.find(({ uuid }) => uuid === former.uuid)?.state;
   equal(stateIn(away), 'stale');
   equal(stateIn(planned(withOsds(away, () => ({ up: true })))), 'joining');
+});
+
+test('so does one whose group has its targets, and needs more for what was promised', () => {
+  const begun = change(begin(copies(3, 3), 'osd', 8), copies(1, 1), 'osd');
+  const layout = layoutOf(begun);
+  const record = recordsOf(begun).find((each) => isWhole(each, layout)) as PgRecord;
+  const former = record.slots.find(({ osd, uuid }) => {
+    return !record.target.includes(osd) && uuid !== record.primary;
+  }) as Slot;
+  const dropped = drop(record, new Set([former.uuid]), layout, begun.map, 'n') as PgRecord;
+  ok(!hasWriteFloor(dropped, layout, begun.map));
+  const back = planned({ ...begun, records: new Map(begun.records).set(record.pg, dropped) });
+  equal(slotOf(back.records.get(record.pg) as PgRecord, former.uuid)?.state, 'joining');
 });
 
 test('who left below the floor is no holder of everything once the floor is lower', () => {

@@ -23,6 +23,7 @@ import {
   hasRecordFloor,
   isTarget,
   isWhole,
+  mayRetire,
   nextRecord,
   type PgRecord,
   type Slot,
@@ -292,12 +293,12 @@ function isFormer({ state }: Slot): boolean {
 }
 
 /**
- * Its slots with those that were in-sync as joining, while the layout changes in place and the PG is not where it will
- * be: many are no target any more, and a disk that restarts must not take from each PG what it was promised until
- * others are filled.
+ * Its slots with those that were in-sync as joining, while the layout changes in place and the PG needs more than its
+ * targets for what was promised: many are no target any more, and a disk that restarts must not be missed until others
+ * are filled.
  */
 function withFormer(map: ClusterMap, layout: Layout, record: PgRecord): readonly Slot[] {
-  if (layout.next === undefined || isWhole(record, layout)) return record.slots;
+  if (layout.next === undefined || mayRetire(record, layout, map)) return record.slots;
   const isBack = (slot: Slot): boolean => {
     const osd = findOsd(map, slot.osd);
     return osd?.uuid === slot.uuid && osd.up && osd.in && !osd.destroyed;

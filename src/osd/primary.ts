@@ -19,7 +19,7 @@ import { type BlobId, formatBlobId, type PgId, parsePgId, type Uuid } from '../b
 import type { MethodOutcome, MethodView, Version } from '../base/method.ts';
 import { Turnstile } from '../base/turnstile.ts';
 import { type Instant, sleep } from '../env/clock.ts';
-import { findLayout, type Layout } from '../map/cluster-map.ts';
+import { type ClusterMap, findLayout, type Layout } from '../map/cluster-map.ts';
 import type { Geometry } from '../map/geometry.ts';
 import {
   beginnerOf,
@@ -118,7 +118,9 @@ export class Primary implements LinkOwner {
   readonly member: Member;
   readonly disk: PgDisk;
   readonly pg: PgId;
-  readonly #layout: Layout;
+  #layout: Layout;
+  /** The map that the layout was last looked up in. */
+  #layoutMap: ClusterMap | undefined;
   readonly #order = new Turnstile();
   readonly #proposals = new Turnstile();
   readonly #links = new Map<Uuid, Link>();
@@ -180,7 +182,12 @@ export class Primary implements LinkOwner {
 
   /** As the newest map has it: how many copies there are, and where, may change in place. */
   get layout(): Layout {
-    return this.member.layout() ?? this.#layout;
+    const { map } = this.world.mon;
+    if (map !== this.#layoutMap) {
+      this.#layoutMap = map;
+      this.#layout = this.member.layout() ?? this.#layout;
+    }
+    return this.#layout;
   }
 
   get tenure(): number {

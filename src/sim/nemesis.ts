@@ -305,7 +305,7 @@ export class Nemesis {
       { name: 'newer disk format', weight: 2, apply: (osd) => this.#upgradeDisk(osd) },
       { name: 'little memory', weight: 4, apply: (osd) => this.#press(osd) },
       { name: 'disk drained', weight: 3, apply: (osd) => this.#operator.drain(osd) },
-      { name: 'index changed in place', weight: 3, apply: () => this.#changeIndex() },
+      { name: 'index changed in place', weight: 8, apply: () => this.#changeIndex() },
       { name: 'end of a drain', weight: 6, apply: () => this.#operator.endDrain() },
       { name: 'marked lost in vain', weight: 4, apply: () => this.#operator.markLost() },
     ];

@@ -5,6 +5,7 @@
 import { decodeUtf8, encodeUtf8 } from '../../base/bytes.ts';
 import type { OsdId } from '../../base/ids.ts';
 import type { ClusterClient } from '../../client/cluster-client.ts';
+import { ClientError } from '../../client/errors.ts';
 import {
   activeLayout,
   type DomainLevel,
@@ -21,6 +22,9 @@ import { workloadMethods } from '../workload.ts';
 
 const hosts = ['a', 'a', 'a', 'a', 'b', 'c'];
 const rows = 24;
+
+/** Between two rows of the load: some hundreds of them while all this happens. */
+const loadPauseMs = 60;
 
 class Story extends Stage {
   #client: ClusterClient | undefined;
@@ -49,11 +53,39 @@ class Story extends Stage {
       this.expect((await this.#swap(at, 'k')) === value, `row ${at} is ${value}`);
   }
 
-  async #swap(at: number, argument: string): Promise<string> {
+  #swap(at: number, argument: string): Promise<string> {
+    return this.cluster.settle(this.#call(at, argument), `${argument} of object-${at}`, 20_000);
+  }
+
+  async #call(at: number, argument: string): Promise<string> {
     const client = this.#client as ClusterClient;
-    const object = `object-${at}`;
-    const call = client.call('.index', object, 'sim.swap', encodeUtf8(argument));
-    return decodeUtf8(await this.cluster.settle(call, `${argument} of ${object}`, 20_000));
+    const call = client.call('.index', `object-${at}`, 'sim.swap', encodeUtf8(argument));
+    return decodeUtf8(await call);
+  }
+
+  /** Swaps one row after the other beside all that happens, until it is told to end: none is lost, none comes twice. */
+  async load(isOver: () => boolean): Promise<void> {
+    const last = new Map<number, string>();
+    const undecided = new Map<number, Set<string>>();
+    let acknowledged = 0;
+    for (let count = 1; !isOver(); count++) {
+      const at = count % rows;
+      const value = String(count);
+      try {
+        const before = await this.#call(at, `load=${value}`);
+        const isLate = undecided.get(at)?.delete(before) === true;
+        this.expect(isLate || before === (last.get(at) ?? ''), `${before} was in row ${at}`);
+        last.set(at, value);
+        acknowledged++;
+      } catch (error) {
+        if (!(error instanceof ClientError)) throw error;
+        undecided.set(at, (undecided.get(at) ?? new Set()).add(value));
+      }
+      await new Promise<void>((resolve) => {
+        this.cluster.scheduler.after(loadPauseMs, 'load pause', resolve);
+      });
+    }
+    this.expect(acknowledged > rows, `${acknowledged} were acknowledged`);
   }
 
   change(geometry: Geometry, failureDomain: DomainLevel): Promise<void> {
@@ -119,6 +151,10 @@ export async function changeInPlace(): Promise<void> {
     stage.groups.some((record) => stage.hostsOf(record) === 1),
     'some group has all it has on one host',
   );
+  let isOver = false;
+  const load = stage.load(() => isOver);
+  // Looked at below; until then it must not be nobody's.
+  load.catch(() => {});
 
   // The other hosts are not there yet when the change is asked for, so that it can't end; nobody waits for it.
   await stage.run(3000);
@@ -181,6 +217,8 @@ export async function changeInPlace(): Promise<void> {
   await stage.write('last');
   await cluster.startOsd(5);
   await cluster.untilClean(200_000);
+  isOver = true;
+  await cluster.settle(load, 'the load to end');
   await stage.read('last');
   await stage.compare();
   stage.end();
