@@ -186,6 +186,30 @@ test('slots that are no target stay until all is kept, where less would be left 
   for (const record of recordsOf(after)) ok(isClean(record, layoutOf(after)));
 });
 
+test('to another device class, each group gives up what it had as soon as it has as much there', () => {
+  const before = withOsds(begin(copies(2, 1)), ({ id }) => ({
+    deviceClass: id < 3 ? 'hdd' : 'ssd',
+  }));
+  const next = {
+    geometry: copies(2, 1),
+    rule: { failureDomain: 'osd', deviceClass: 'ssd' },
+  } as const;
+  const begun = planned(
+    beginChange(before, poolOf(before), { layout: layoutOf(before), next }, nonce),
+  );
+  const moving = recordsOf(begun).find(
+    ({ slots, target }) => slots.filter(({ osd }) => !target.includes(osd)).length === 2,
+  ) as PgRecord;
+  let now = begun;
+  for (let round = 0; round < 3; round++) now = filled(now, ({ pg }) => pg === moving.pg);
+  notKept(now);
+  const moved = now.records.get(moving.pg) as PgRecord;
+  deepEqual(moved.slots.map(({ osd }) => osd).sort(), [...moving.target].sort());
+  const after = settled(now);
+  equal(layoutOf(after).rule.deviceClass, 'ssd');
+  for (const record of recordsOf(after)) for (const { osd } of record.slots) ok(osd >= 3);
+});
+
 test('who is down is not among the fewer that stay, whatever its index', () => {
   const before = begin(copies(3, 2), 'osd', 8);
   const down = planned(withOsds(before, ({ id }) => ({ up: id !== 0 })));
