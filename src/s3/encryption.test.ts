@@ -106,11 +106,32 @@ test('parts are encrypted each with its own stream, and read over their borders'
     listed += `<Part><PartNumber>${i + 1}</PartNumber><ETag>${headerOf(put, 'etag')}</ETag></Part>`;
   }
   const body = `<CompleteMultipartUpload>${listed}</CompleteMultipartUpload>`;
-  const bare = await send('POST', '/bucket/k', { query: { uploadId }, body });
-  equal(await errorCode(bare), 'InvalidRequest');
-  equal((await send('POST', '/bucket/k', { query: { uploadId }, headers: sse, body })).status, 200);
+  const query = { uploadId };
+  const wrong = { query, headers: customerKey(randomBytes(32)), body };
+  equal(await errorCode(await send('POST', '/bucket/k', wrong)), 'InvalidRequest');
+  equal((await send('POST', '/bucket/k', { query, body })).status, 200, 'it need not be shown');
   const headers = { ...sse, range: 'bytes=5242870-5242899' };
   equal((await bodyBytes(await send('GET', '/bucket/k', { headers }))).toString(), 'A'.repeat(30));
+});
+
+test('an upload with checksums is completed only by who shows the customer’s key', async (t) => {
+  const { send } = await start(t);
+  const sse = customerKey(key);
+  const created = await send('POST', '/bucket/k', {
+    query: { uploads: '' },
+    headers: { ...sse, 'x-amz-checksum-algorithm': 'CRC32' },
+  });
+  const text = (await bodyBytes(created)).toString();
+  const query = { uploadId: /<UploadId>(.*)<\/UploadId>/.exec(text)?.[1] ?? '' };
+  const part = await send('PUT', '/bucket/k', {
+    query: { ...query, partNumber: '1' },
+    headers: { ...sse, 'x-amz-checksum-algorithm': 'CRC32', 'x-amz-checksum-crc32': 'O4unxw==' },
+    body: 'text',
+  });
+  equal(part.status, 200);
+  const body = `<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>${headerOf(part, 'etag')}</ETag><ChecksumCRC32>O4unxw==</ChecksumCRC32></Part></CompleteMultipartUpload>`;
+  equal(await errorCode(await send('POST', '/bucket/k', { query, body })), 'InvalidRequest');
+  equal((await send('POST', '/bucket/k', { query, headers: sse, body })).status, 200);
 });
 
 test('the wrong key, no key, and a key for nothing are refused', async (t) => {

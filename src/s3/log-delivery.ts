@@ -12,7 +12,7 @@ import { newCipher } from './object-cipher.ts';
 import { commitEntry, contentOf } from './operations/put-object.ts';
 import { defaultEncryptionOf } from './protocol/encryption.ts';
 import { S3Error } from './protocol/errors.ts';
-import { lockOfHeaders } from './protocol/object-lock.ts';
+import { lockOfNew } from './protocol/object-lock.ts';
 import { versioningOf } from './protocol/versioning.ts';
 import { storeBody } from './store-body.ts';
 
@@ -61,7 +61,7 @@ export async function deliverLog(
     entry: {
       ...plainSummary,
       ...plainAttributes,
-      ...lockOfHeaders(new Map(), configuration, wallMs),
+      ...lockOfNew(new Map(), configuration, wallMs),
       isNull: versioningOf(configuration) !== 'enabled',
       sizeBytes,
       etag,

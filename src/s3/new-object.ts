@@ -8,7 +8,7 @@ import { newCipher, type ObjectCipher } from './object-cipher.ts';
 import { type Acl, aclGrants, aclOfHeaders } from './protocol/acl.ts';
 import { defaultEncryptionOf, parseEncryptionHeaders } from './protocol/encryption.ts';
 import { S3Error } from './protocol/errors.ts';
-import { lockOfHeaders } from './protocol/object-lock.ts';
+import { lockOfNew } from './protocol/object-lock.ts';
 import { type Ownership, ownershipOf } from './protocol/ownership.ts';
 import type { HeaderMap } from './protocol/request.ts';
 import { versioningOf } from './protocol/versioning.ts';
@@ -77,6 +77,6 @@ export function newObject(context: OperationContext, access: BucketAccess): NewO
     owner: owner === record.owner ? '' : owner,
     storageClass,
     acl: isPlain ? undefined : acl,
-    ...lockOfHeaders(headers, configuration, wholeNowMs(context.parts)),
+    ...lockOfNew(headers, configuration, wholeNowMs(context.parts)),
   };
 }

@@ -22,7 +22,11 @@ async function start(t: TestContext) {
   const gateway = await startTestGateway();
   t.after(() => gateway.gateway.close());
   equal((await gateway.handle(sign({ method: 'PUT', path: '/bucket' }))).status, 200);
-  const post = (fields: Fields, file: Uint8Array, after = '', chunkBytes = 1000) => {
+  const post = (
+    fields: Fields,
+    file: Uint8Array,
+    { after = '', chunkBytes = 1000, fileType = '' } = {},
+  ) => {
     const head = Object.entries(fields)
       .map(
         ([name, value]) =>
@@ -31,7 +35,7 @@ async function start(t: TestContext) {
       .join('');
     const body = Buffer.concat([
       Buffer.from(
-        `${head}--edge\r\nContent-Disposition: form-data; name="file"; filename="C:\\x\\pic.png"\r\n\r\n`,
+        `${head}--edge\r\nContent-Disposition: form-data; name="file"; filename="C:\\x\\pic.png"\r\n${fileType}\r\n`,
       ),
       file,
       Buffer.from(`\r\n${after}--edge--\r\n`),
@@ -54,6 +58,11 @@ async function start(t: TestContext) {
   const get = (path: string) => gateway.handle(sign({ method: 'GET', path }));
   return { post, get };
 }
+
+/** Spoken of in each policy of a form that is signed as today. */
+const proofs = ['$x-amz-algorithm', '$x-amz-credential', '$x-amz-date'].map((name) => [
+  ...['starts-with', name, ''],
+]);
 
 function policyOf(conditions: readonly unknown[], seconds = 60): string {
   const expiration = new Date(Date.now() + seconds * 1000).toISOString();
@@ -79,6 +88,8 @@ function signedLong(policy: string): Fields {
 }
 
 const anyKey = [
+  ...proofs,
+  { bucket: 'bucket' },
   ['starts-with', '$key', ''],
   ['starts-with', '$Content-Type', ''],
 ];
@@ -105,7 +116,13 @@ test('what the policy does not speak of, or speaks against, is refused', async (
     204,
   );
   equal(await code({ key: 'k', 'x-amz-meta-a': 'b', ...open }), 'AccessDenied');
-  equal(await code({ key: 'k', ...signed(policyOf([['eq', '$key', 'other']])) }), 'AccessDenied');
+  const other = [...proofs, { bucket: 'bucket' }, ['eq', '$key', 'other']];
+  equal(await code({ key: 'k', ...signed(policyOf(other)) }), 'AccessDenied');
+  // Nor is the bucket to be left open, or how the form is signed.
+  const spoken = (name: string) => anyKey.filter((each) => !JSON.stringify(each).includes(name));
+  for (const name of ['bucket', 'x-amz-algorithm', 'x-amz-credential', 'x-amz-date'])
+    equal(await code({ key: 'k', ...signed(policyOf(spoken(name))) }), 'AccessDenied', name);
+  equal(await code({ key: 'k', submit: 'Go', ...open }), 'AccessDenied', 'a field like others');
   equal(await code({ key: 'k', ...signed(policyOf(anyKey, -60)) }), 'AccessDenied');
   equal(
     await code({ key: 'k', ...signed(policyOf([...anyKey, { bucket: 'other' }])) }),
@@ -124,13 +141,26 @@ test('what the policy does not speak of, or speaks against, is refused', async (
   equal(await bodyText(await get('/bucket/k')), 'text');
 });
 
+test('what the file’s part says of its type is no field, and the field counts', async (t) => {
+  const { post, get } = await start(t);
+  const conditions = anyKey.filter((each) => !JSON.stringify(each).includes('Content-Type'));
+  const options = { fileType: 'Content-Type: text/x-file\r\n' };
+  const typeOf = async (key: string) => headerOf(await get(`/bucket/${key}`), 'content-type');
+  const plain = { key: 'plain', ...signed(policyOf(conditions)) };
+  equal((await post(plain, Buffer.from('text'), options)).status, 204);
+  equal(await typeOf('plain'), 'binary/octet-stream');
+  const typed = { key: 'typed', 'Content-Type': 'image/png', ...signed(policyOf(anyKey)) };
+  equal((await post(typed, Buffer.from('text'), options)).status, 204);
+  equal(await typeOf('typed'), 'image/png');
+});
+
 test('fields after a small file are passed over, after a large one they spoil it', async (t) => {
   const { post, get } = await start(t);
   const after = '--edge\r\nContent-Disposition: form-data; name="submit"\r\n\r\nGo\r\n';
   const fields = { key: 'k', ...signed(policyOf(anyKey)) };
-  equal((await post(fields, Buffer.from('text'), after)).status, 204);
+  equal((await post(fields, Buffer.from('text'), { after })).status, 204);
   equal(await bodyText(await get('/bucket/k')), 'text');
-  equal((await post(fields, randomBytes(2_000_000), after, 50_000)).status, 400);
+  equal((await post(fields, randomBytes(2_000_000), { after, chunkBytes: 50_000 })).status, 400);
   equal(await bodyText(await get('/bucket/k')), 'text');
 });
 

@@ -44,6 +44,7 @@ import {
   partBytesMin,
   partNumberMax,
 } from '../protocol/limits.ts';
+import { defaultRetention } from '../protocol/object-lock.ts';
 import { type HeaderMap, parseCount } from '../protocol/request.ts';
 import { versioningOf } from '../protocol/versioning.ts';
 import { childrenOf, childText, textElement, type XmlNode, xmlDocument } from '../protocol/xml.ts';
@@ -262,8 +263,9 @@ async function complete(
     const found = await readParts(context, access, uploadId);
     if (found === undefined) return completedBefore(context, access, uploadId);
     const { upload } = found;
-    // Who completes what a customer's key encrypts shows that key, as who put the parts did.
-    await openCipher(gateway, upload.encryption, customer);
+    // A customer's key that is shown must be the upload's. It must be shown where the object gets a checksum, as S3 says.
+    if (customer !== undefined || upload.checksumAlgorithm !== undefined)
+      await openCipher(gateway, upload.encryption, customer);
     const chosen = chooseParts(wanted, found.parts, upload);
     let sizeBytes = 0;
     for (const { part } of chosen) sizeBytes += part.sizeBytes;
@@ -289,7 +291,7 @@ async function complete(
       metadata: upload.metadata,
       tags: upload.tags,
       acl: upload.acl,
-      retention: upload.retention,
+      retention: upload.retention ?? defaultRetention(access.configuration, wholeNowMs(gateway)),
       legalHold: upload.legalHold,
       encryption: upload.encryption,
       redirect: upload.redirect,

@@ -16,6 +16,7 @@ import {
   parseTaggingHeader,
   refuseUnsupportedHeaders,
 } from '../protocol/object-headers.ts';
+import { lockOfHeaders } from '../protocol/object-lock.ts';
 import type { HeaderMap } from '../protocol/request.ts';
 import { textElement, xmlDocument } from '../protocol/xml.ts';
 
@@ -67,6 +68,8 @@ export async function createMultipartUpload(context: OperationContext): Promise<
   const upload = {
     ...described,
     ...newObject(context, access),
+    // What is kept by default is so from when it is an object.
+    ...lockOfHeaders(headers, access.configuration, wholeNowMs(parts)),
     encryption: cipher?.encryption,
   };
   const uploadId = newUploadId(context);

@@ -248,11 +248,7 @@ export async function postObject(context: OperationContext): Promise<HttpRespons
   if (policyText !== undefined) {
     user = authenticateForm(context, fields, policyText);
     policy = parsePostPolicy(policyText);
-    const judged = new Map([...fields, ['key', key]]);
-    judged.set('bucket', bucketOf(context));
-    // The bucket is the one that is posted to, whether or not a field and a condition name it.
-    if (!policy.conditions.some((each) => each.kind !== 'range' && each.field === 'bucket'))
-      judged.delete('bucket');
+    const judged = new Map([...fields, ['key', key], ['bucket', bucketOf(context)]]);
     const named = fields.get('bucket');
     if (named !== undefined && named !== bucketOf(context)) throw new S3Error('AccessDenied');
     checkPostPolicy(policy, judged, wall.nowMs());

@@ -103,8 +103,7 @@ export class FormBody implements BodySource {
       if (name === undefined) throw malformed();
       if (name === 'file') {
         const fileName = /filename="([^"]*)"/i.exec(disposition)?.[1] ?? '';
-        const type = /^content-type:\s*(.*?)\s*$/im.exec(head)?.[1];
-        if (type !== undefined && !fields.has('content-type')) fields.set('content-type', type);
+        // What the part says of the file's type is no field.
         return { fields, fileName: fileName.replace(/^.*[\\/]/, '') };
       }
       const value = await this.#readUntil(this.#boundary);

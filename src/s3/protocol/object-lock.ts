@@ -123,7 +123,18 @@ export interface VersionLock {
   readonly legalHold: boolean | undefined;
 }
 
-/** What headers, and else the bucket's default, say about a new version. */
+/** What the bucket keeps a new version for when nothing is said about it. */
+export function defaultRetention(
+  configuration: BucketConfiguration,
+  nowMs: number,
+): Retention | undefined {
+  const rule = objectLockOf(configuration)?.rule;
+  if (rule === undefined) return undefined;
+  const days = rule.unit === 'Days' ? rule.count : rule.count * 365;
+  return { mode: rule.mode, untilMs: nowMs + days * dayMs };
+}
+
+/** What headers say about a new version, whatever is the bucket's default. */
 export function lockOfHeaders(
   headers: HeaderMap,
   configuration: BucketConfiguration,
@@ -132,16 +143,8 @@ export function lockOfHeaders(
   const mode = headers.get('x-amz-object-lock-mode');
   const until = headers.get('x-amz-object-lock-retain-until-date');
   const hold = headers.get('x-amz-object-lock-legal-hold');
-  const lock = objectLockOf(configuration);
-  if (mode === undefined && until === undefined && hold === undefined) {
-    const rule = lock?.rule;
-    if (rule === undefined) return { retention: undefined, legalHold: undefined };
-    const days = rule.unit === 'Days' ? rule.count : rule.count * 365;
-    return {
-      retention: { mode: rule.mode, untilMs: nowMs + days * dayMs },
-      legalHold: undefined,
-    };
-  }
+  if (mode === undefined && until === undefined && hold === undefined)
+    return { retention: undefined, legalHold: undefined };
   requireObjectLock(configuration);
   if ((mode === undefined) !== (until === undefined))
     throw new S3Error(
@@ -171,4 +174,14 @@ export function lockHeaders({ retention, legalHold }: VersionLock): [string, str
   if (legalHold !== undefined)
     headers.push(['x-amz-object-lock-legal-hold', legalHold ? 'ON' : 'OFF']);
   return headers;
+}
+
+/** The same with what the bucket keeps versions for by default. A legal hold is independent of that. */
+export function lockOfNew(
+  headers: HeaderMap,
+  configuration: BucketConfiguration,
+  nowMs: number,
+): VersionLock {
+  const { retention, legalHold } = lockOfHeaders(headers, configuration, nowMs);
+  return { retention: retention ?? defaultRetention(configuration, nowMs), legalHold };
 }

@@ -1,23 +1,13 @@
-// The policy of a browser's form: what its fields may be, signed by who let the form be made. Every field that
-// means anything must be spoken of.
+// The policy of a browser's form: what its fields may be, signed by who let the form be made. Every field must be spoken
+// of, and the bucket, or a form made for one would do for all.
 
 import { parseBase64 } from './base64.ts';
 import { parseIsoDate } from './dates.ts';
 import { S3Error } from './errors.ts';
 import { decodeStrictUtf8 } from './percent.ts';
 
-/** Fields that prove or carry the form, and those that are asked to be passed over. */
-const unspoken = new Set([
-  'file',
-  'policy',
-  'x-amz-signature',
-  'awsaccesskeyid',
-  'signature',
-  'x-amz-algorithm',
-  'x-amz-credential',
-  'x-amz-date',
-  'submit',
-]);
+/** Fields that prove or carry the form. */
+const unspoken = new Set(['file', 'policy', 'x-amz-signature', 'awsaccesskeyid', 'signature']);
 
 type Condition =
   | { readonly kind: 'eq' | 'starts-with'; readonly field: string; readonly value: string }
@@ -73,7 +63,7 @@ export function parsePostPolicy(text: string): PostPolicy {
   return { expiresMs, conditions: conditions.flatMap(parseCondition) };
 }
 
-/** Throws `AccessDenied`. Sizes are judged when the file has been read. */
+/** `fields` has `bucket` as well. Throws `AccessDenied`. Sizes are judged when the file has been read. */
 export function checkPostPolicy(
   policy: PostPolicy,
   fields: ReadonlyMap<string, string>,

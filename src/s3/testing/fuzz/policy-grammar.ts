@@ -155,8 +155,10 @@ export function spoilJson(c: Choice, json: string): string {
 /** Of a form that a browser posts: its fields are spoken of, or nearly. */
 export function formPolicy(c: Choice, bucket: string, fields: readonly string[]): string {
   const conditions: Json[] = [];
-  for (const field of fields) if (c.percent(97)) conditions.push(['starts-with', `$${field}`, '']);
-  if (c.percent(70)) conditions.push({ bucket });
+  const proofs = ['x-amz-algorithm', 'x-amz-credential', 'x-amz-date'];
+  for (const field of [...fields, ...proofs])
+    if (c.percent(97)) conditions.push(['starts-with', `$${field}`, '']);
+  if (c.percent(95)) conditions.push({ bucket });
   if (c.percent(30))
     conditions.push(['content-length-range', c.of([0, 1, 'x', -1]), c.of([100_000, 0, '9'])]);
   if (c.percent(5))
