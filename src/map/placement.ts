@@ -89,6 +89,38 @@ function pick(
   return smallest(inside, ({ osd }) => straw(hashNumbers(seed, osd.id, index, 1), osd.weight));
 }
 
+interface Seats {
+  readonly pg: PgId;
+  readonly candidates: readonly Candidate[];
+  readonly byId: ReadonlyMap<OsdId, Candidate>;
+  readonly fits: (osd: OsdId, index: number) => boolean;
+  /** By shard index; changed. */
+  readonly chosen: (OsdId | undefined)[];
+  /** Domains of those chosen; changed. */
+  readonly used: Set<string>;
+}
+
+/**
+ * Finds a disk for a place by moving others, each to a domain that is not used yet: what disks hold already may let one
+ * place have only a domain that another took (augmenting paths, as in bipartite matching). `tried`: domains looked at
+ * for this place; each is looked at once. False, with nothing changed, when there is no way.
+ */
+function makeRoom(seats: Seats, index: number, tried: Set<string>): boolean {
+  const { pg, candidates, byId, fits, chosen, used } = seats;
+  const fitting = candidates.filter(({ osd }) => fits(osd.id, index));
+  for (const domain of new Set(fitting.map((candidate) => candidate.domain))) {
+    if (tried.has(domain)) continue;
+    tried.add(domain);
+    const holder = chosen.findIndex((id) => id !== undefined && byId.get(id)?.domain === domain);
+    if (holder >= 0 && !makeRoom(seats, holder, tried)) continue;
+    const inside = fitting.filter((candidate) => candidate.domain === domain);
+    chosen[index] = (pick(inside, pg, index, new Set()) as Candidate).osd.id;
+    used.add(domain);
+    return true;
+  }
+  return false;
+}
+
 /** The first of the items with the least draw. */
 function smallest<T>(items: readonly T[], draw: (item: T) => number): T | undefined {
   let best: T | undefined;
@@ -140,19 +172,19 @@ export function computeTargets(
       if (chosen[index] !== undefined) continue;
       const fitting = candidates.filter(({ osd }) => fits(osd.id, index));
       const candidate = pick(fitting, pg, index, used);
-      if (candidate === undefined) {
-        // No domain is left: the old disk stays the wish, so that the PG shows as degraded and not as moved.
-        const fallback = old[index];
-        if (fallback !== undefined) chosen[index] = fallback;
+      if (candidate !== undefined) {
+        used.add(candidate.domain);
+        chosen[index] = candidate.osd.id;
         continue;
       }
-      used.add(candidate.domain);
-      chosen[index] = candidate.osd.id;
+      if (makeRoom({ pg, candidates, byId, fits, chosen, used }, index, new Set())) continue;
+      // No domain is left: the old disk stays the wish, so that the PG shows as degraded and not as moved.
+      const fallback = old[index];
+      if (fallback !== undefined) chosen[index] = fallback;
     }
-    targets.set(
-      pg,
-      chosen.filter((osd) => osd !== undefined),
-    );
+    // A place that nobody can have ends the list: its index is where it stands in it.
+    const end = chosen.indexOf(undefined);
+    targets.set(pg, (end < 0 ? chosen : chosen.slice(0, end)) as OsdId[]);
   }
   level(targets, byId, held);
   return targets;

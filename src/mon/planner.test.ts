@@ -90,3 +90,34 @@ test('slots that the geometry has no shard for are dropped once the map is as it
   );
   equal(planned(map, inSync).slots.length, 5);
 });
+
+test('a place that only a taken domain could have gets it, where who took it can move', () => {
+  const hosts = ['host-0', 'host-1', 'host-2', 'host-0'];
+  const disks = hosts.map((host, id) => ({ uuid: uuidOf(id), host, capacityBytes: 2 ** 30 }));
+  const pools = [
+    { name: 'data', geometry: copies(3, 2), failureDomain: 'host', pgCount: 1 },
+  ] as const;
+  const ids = { fsid: uuidOf(99), storeId: uuidOf(98) };
+  const state = initialState({ ...ids, disks, pools, users: [], nonce });
+  const osds = state.map.osds.map((osd) => ({ ...osd, up: true }));
+  const [made] = [...state.records.values()] as [PgRecord];
+  // What two copies of three had made of it: osd.3 took the place of osd.1 on the host that the third copy needs.
+  const places: readonly (readonly [number, number])[] = [
+    [1, 0],
+    [2, 1],
+    [0, 2],
+    [3, 0],
+  ];
+  const slots = places.map(
+    ([id, index]): Slot => ({
+      osd: id as OsdId,
+      uuid: uuidOf(id),
+      index,
+      state: 'in-sync',
+      asOf: 0,
+    }),
+  );
+  const record: PgRecord = { ...made, slots, target: [3 as OsdId, 2 as OsdId] };
+  const after = planned({ ...state.map, osds }, record);
+  deepEqual(after.target, [1, 2, 0]);
+});
