@@ -406,7 +406,9 @@ class AdminApi {
       for (const id of named) ids.add(id);
     }
     if (ids.size === 0) throw new AdminError('invalid', 'targets: name OSDs, or host:NAME');
-    return answerWhatIf(this.#options.monitor, this.#assess(), command as WhatIfCommand, ids);
+    const { monitor } = this.#options;
+    if (monitor.untakenMap !== undefined) throw new AdminError('refused', monitor.untakenMap);
+    return answerWhatIf(monitor, this.#assess(), command as WhatIfCommand, ids);
   }
 
   #settings(): readonly SettingView[] {

@@ -107,6 +107,8 @@ export interface MonitorKnowledge {
   readonly frozen: string | undefined;
   /** Why it is not changed yet: too few OSDs have told what they know since the monitor started. */
   readonly waiting: string | undefined;
+  /** Why nothing is judged by the map: OSDs don't act on it. */
+  readonly untakenMap: string | undefined;
   /** Whose word is wanting. */
   readonly awaitedWitnesses: readonly OsdId[];
 }

@@ -20,6 +20,7 @@ function uuidOf(id: number): Uuid {
 
 /** Five hosts, `.index` in three copies and `data` in 3+2, one PG each, everything well. */
 class Cluster implements MonitorKnowledge {
+  readonly untakenMap = undefined;
   map: ClusterMap;
   readonly records: Map<PgId, PgRecord>;
   reportedAt: number = now;

@@ -314,6 +314,8 @@ test('who left below the floor is no holder of everything once the floor is lowe
 
 /** What the commands need, around a state of the test's. */
 class World implements PoolWorld {
+  requireTakenMap(): void {}
+
   readonly env = undefined as unknown as Env;
   state: MonState;
   report: Partial<PgReport> = { rows: true, objects: 1, bytes: 0 };

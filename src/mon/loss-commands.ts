@@ -37,6 +37,8 @@ export interface LossWorld {
   requireOsd(id: OsdId): OsdEntry;
   /** The word of the PG's present primary, when it is not old. */
   emptinessOf(pg: PgId): PgEmptiness | undefined;
+  /** Throws `MonError` while OSDs don't act on the map by which losses are judged. */
+  requireTakenMap(): void;
   /** Ends what is open to a disk's daemon. */
   dismiss(disk: Uuid, why: string): void;
 }
@@ -56,6 +58,7 @@ export class LossCommands {
   ): Promise<void> {
     for (const id of ids) this.#world.requireOsd(id);
     await this.#world.command((state) => {
+      this.#world.requireTakenMap();
       accept(lossesOfDestroying(state, ids));
       return this.#world.planned(withDestroyed(state, ids, () => this.#world.nonce()));
     });
@@ -79,6 +82,7 @@ export class LossCommands {
   /** From now on the disk may be erased; `accept` throws at PGs that still need it to come back. */
   async wipeOsd(id: OsdId, accept: (losses: readonly string[]) => void): Promise<void> {
     await this.#world.command((state) => {
+      this.#world.requireTakenMap();
       this.#requireDestroyed(id);
       const ids = new Set([id]);
       accept(namedBy(state, ids).map((pg) => `pg ${pg}: LOST: everything that only this disk has`));
@@ -89,6 +93,7 @@ export class LossCommands {
   /** Takes a disk that is destroyed, and that no record names, out of the map for ever. */
   async purgeOsd(id: OsdId): Promise<void> {
     await this.#world.command((state) => {
+      this.#world.requireTakenMap();
       this.#requireDestroyed(id);
       const [pg, ...more] = namedBy(state, new Set([id]));
       if (pg !== undefined)
@@ -106,6 +111,7 @@ export class LossCommands {
   }
 
   #lossesOf(state: MonState, pgs: readonly PgId[], kind: LossKind): PgLosses {
+    this.#world.requireTakenMap();
     const lines: string[] = [];
     const advice: string[] = [];
     for (const pg of pgs) {

@@ -164,6 +164,10 @@ export class Monitor {
   readonly #asked: AskedChange[] = [];
   #closed = false;
   readonly #subscribers = new Set<Session>();
+  /** Of them, who was not shown the map yet: see `#mayShowMap`. */
+  readonly #waitingForMap = new Set<Session>();
+  /** What OSDs said of the map before they booted. */
+  readonly #firstWords = new WeakMap<Session, Pick<MessageOf<'beacon'>, 'epoch' | 'refusedMap'>>();
   readonly #sights = new Map<Uuid, OsdSight>();
   readonly #reports = new FailureReports();
   readonly #pgReports = new Map<PgId, HeardPgReport>();
@@ -184,6 +188,8 @@ export class Monitor {
   readonly #leases: Leases;
   readonly #downSince = new Map<OsdId, Instant>();
   readonly #witness: StoreWitness;
+  /** Of the map that was in the store: nothing but what a monitor made of it came since. */
+  readonly #startedEpoch: Epoch;
   #keepTimer: Timer | undefined;
   /** What OSDs told they know, while this store is an older copy. */
   readonly #known = new Map<Uuid, MessageOf<'known'>>();
@@ -204,6 +210,7 @@ export class Monitor {
       usageOf: (disk: Uuid) => this.#sights.get(disk)?.usage,
       tooOldFor: (version: number) => this.#tooOldFor(version),
       dismiss: (disk: Uuid, why: string) => this.#sights.get(disk)?.session?.close(why),
+      requireTakenMap: () => this.#requireTakenMap(),
     };
     this.users = new DirectoryCommands(env, command);
     this.pools = new PoolCommands(world);
@@ -211,6 +218,7 @@ export class Monitor {
     this.#leases = new Leases(env.clock, options.writerGraceMs ?? writerGraceMsDefault);
     this.#leads = new LeadEvener(options.steadyMs ?? steadyMsDefault);
     this.#state = state;
+    this.#startedEpoch = state.map.epoch;
     this.#startedAt = env.clock.now();
     this.#tickedAt = this.#startedAt;
     this.#awakeSince = this.#startedAt;
@@ -236,6 +244,8 @@ export class Monitor {
     });
     env.clock.after(tickMs, 'monitor tick', () => monitor.#tick());
     env.tasks.spawn('map store witnessed', async () => {
+      await monitor.#witness.judged;
+      monitor.#showWaiting();
       await monitor.#witness.opened;
       if (monitor.#closed || monitor.frozen !== undefined) return;
       for (const session of monitor.#subscribers) monitor.#showRecords(session, true);
@@ -283,6 +293,27 @@ export class Monitor {
     return map.osds
       .filter((osd) => !osd.destroyed && !this.#known.has(osd.uuid))
       .map(({ id }) => id);
+  }
+
+  /**
+   * Why nothing is judged by this map, as a sentence; undefined when the OSDs that are connected act on it. What was
+   * edited by hand is shown by those that know better: what a layout is decides what is lost.
+   */
+  get untakenMap(): string | undefined {
+    for (const { id, uuid } of this.#state.map.osds) {
+      const sight = this.#sights.get(uuid);
+      if (sight?.session?.isOpen !== true) continue;
+      if (sight.refusedMap !== '')
+        return `osd.${id} refuses the cluster map, so that nobody can say what would be lost: ${sight.refusedMap}. Put the map right first, or restart osd.${id} if it is the one that is wrong`;
+      if (sight.epoch < this.#startedEpoch)
+        return `osd.${id} has not told yet whether it takes the cluster map: try again in some seconds`;
+    }
+    return undefined;
+  }
+
+  #requireTakenMap(): void {
+    const fault = this.untakenMap;
+    if (fault !== undefined) throw new MonError('refused', fault);
   }
 
   isHandedOver(pg: PgId): boolean {
@@ -455,7 +486,9 @@ export class Monitor {
     if (records.length > 0) messages.push({ kind: 'records', records, complete: false });
     messages.push({ kind: 'map-store', ...this.#mark });
     for (const session of this.#subscribers) {
-      for (const message of messages) session.notify({ message });
+      for (const message of messages)
+        if (message.kind !== 'map' || !this.#waitingForMap.has(session))
+          session.notify({ message });
       if (after.directory !== before.directory) this.#showDirectory(session);
     }
   }
@@ -557,11 +590,45 @@ export class Monitor {
 
   #subscribe(session: Session): void {
     this.#subscribers.add(session);
-    session.onClose(() => this.#subscribers.delete(session));
-    session.notify({ message: { kind: 'map', map: this.#state.map } });
+    session.onClose(() => {
+      this.#subscribers.delete(session);
+      this.#waitingForMap.delete(session);
+    });
+    if (this.#mayShowMap(session)) this.#showMap(session);
+    else this.#waitingForMap.add(session);
     // Who knows more than a store that may be an older copy must not forget it.
     this.#showRecords(session, this.#witness.isOpen && this.frozen === undefined);
     this.#showDirectory(session);
+  }
+
+  /**
+   * A map that was edited by hand is refused by those that know an earlier one. Who may know none would take it, and
+   * refuse the right one later: it is not shown it before OSDs have said what they think of the map, and while no more
+   * of them take it than refuse it.
+   */
+  #mayShowMap(session: Session): boolean {
+    const osd = this.#osdOf(session);
+    if (osd !== undefined && osd.address !== '') return true;
+    if (!this.#witness.isJudged) return false;
+    let [taking, refusing] = [0, 0];
+    for (const { session: open, refusedMap, epoch } of this.#sights.values()) {
+      if (open?.isOpen !== true) continue;
+      if (refusedMap !== '') refusing++;
+      else if (epoch >= this.#startedEpoch) taking++;
+    }
+    return refusing === 0 || taking > refusing;
+  }
+
+  #showWaiting(): void {
+    for (const session of [...this.#waitingForMap])
+      if (this.#mayShowMap(session)) {
+        this.#waitingForMap.delete(session);
+        this.#showMap(session);
+      }
+  }
+
+  #showMap(session: Session): void {
+    session.notify({ message: { kind: 'map', map: this.#state.map } });
   }
 
   /** A gateway of before there was a directory is told of users without account only. */
@@ -645,8 +712,8 @@ export class Monitor {
       hasBooted: false,
       usage: message.usage,
       stopped: [],
-      epoch: 0 as Epoch,
-      refusedMap: '',
+      epoch: this.#firstWords.get(session)?.epoch ?? (0 as Epoch),
+      refusedMap: this.#firstWords.get(session)?.refusedMap ?? '',
       failure: '',
       memory: undefined,
     };
@@ -664,7 +731,8 @@ export class Monitor {
       await this.#distrust(osd, message, reached);
     sight.sequence = message.sequence;
     sight.hasBooted = true;
-    await this.#callUp(osd, sight, 'boot');
+    // Its beacons call it up once it has a map.
+    if (!this.#waitingForMap.has(session)) await this.#callUp(osd, sight, 'boot');
   }
 
   /** It runs, and takes part from now on; or, when it flaps, once it has waited. */
@@ -720,13 +788,19 @@ export class Monitor {
   #beacon(session: Session, message: MessageOf<'beacon'>): void {
     const osd = this.#osdOf(session);
     const sight = osd === undefined ? undefined : this.#sights.get(osd.uuid);
-    if (osd === undefined || sight?.session !== session) return;
+    if (osd === undefined) return;
+    if (sight?.session !== session) {
+      const { epoch, refusedMap } = message;
+      this.#firstWords.set(session, { epoch, refusedMap });
+      return;
+    }
     sight.heardAt = this.#env.clock.now();
     sight.sequence = Math.max(sight.sequence, message.sequence);
     sight.usage = message.usage;
     sight.stopped = message.stopped;
     sight.epoch = message.epoch;
     sight.refusedMap = message.refusedMap;
+    if (this.#waitingForMap.size > 0) this.#showWaiting();
     for (const report of message.reports) {
       if (this.#state.records.get(report.pg)?.primary === osd.uuid)
         this.#pgReports.set(report.pg, {
@@ -737,7 +811,8 @@ export class Monitor {
         });
     }
     // It runs, whatever was said of it before: a verdict made while it was cut off is taken back.
-    if (!osd.up && this.#witness.isOpen && sight.hasBooted)
+    const mayBeUp = sight.hasBooted && !this.#waitingForMap.has(session);
+    if (!osd.up && this.#witness.isOpen && mayBeUp)
       this.#spawn('osd back', () => this.#callUp(osd, sight, 'beacon'));
   }
 
@@ -1211,7 +1286,15 @@ export class Monitor {
         epoch: (state.map.epoch + 1) as Epoch,
         osds: state.map.osds.map((each) =>
           each.id === id
-            ? { ...each, uuid, up: false, destroyed: false, wiped: false, in: !each.outByOperator }
+            ? {
+                ...each,
+                uuid,
+                up: false,
+                destroyed: false,
+                wiped: false,
+                in: !each.outByOperator,
+                address: '',
+              }
             : each,
         ),
       };

@@ -95,6 +95,8 @@ export interface PoolWorld {
   nonce(): string;
   /** What a primary said of its PG last, however long ago. */
   reportOf(pg: PgId): PgReport | undefined;
+  /** Throws `MonError` while OSDs don't act on the map by which changes are judged. */
+  requireTakenMap(): void;
   /** The word of the PG's present primary, when it is not old. */
   emptinessOf(pg: PgId): PgEmptiness | undefined;
   usageOf(disk: Uuid): OsdUsage | undefined;
@@ -144,6 +146,7 @@ export class PoolCommands {
    */
   async setPoolLayout(name: string, wish: Partial<LayoutWish>): Promise<void> {
     await this.#world.command((state) => {
+      this.#world.requireTakenMap();
       const pool = requirePool(state, name);
       const own = pool.layouts.findLast((layout) => layout.purpose === 'own');
       const active = activeLayout(pool);
@@ -264,6 +267,7 @@ export class PoolCommands {
   /** Turns the last change of a pool's layout back, while it is under way. */
   async revertPool(name: string): Promise<void> {
     await this.#world.command((state) => {
+      this.#world.requireTakenMap();
       const pool = requirePool(state, name);
       const active = activeLayout(pool);
       if (active.next !== undefined)
@@ -289,6 +293,7 @@ export class PoolCommands {
    */
   async removePool(name: string, accept: (losses: readonly string[]) => void): Promise<void> {
     await this.#world.command((state) => {
+      this.#world.requireTakenMap();
       const pool = requirePool(state, name);
       const losses = this.#contentsOf(pool);
       if (losses.length > 0) accept(losses);

@@ -69,6 +69,11 @@ export class StoreWitness {
     return this.#isOpen;
   }
 
+  /** It opened, or the grace is over. */
+  get isJudged(): boolean {
+    return this.#isOpen || this.#isGraceOver;
+  }
+
   /** The highest revision that anybody has seen. */
   get seenRevision(): number {
     return this.#seenRevision;

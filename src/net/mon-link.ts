@@ -145,8 +145,11 @@ export class MonLink {
     }
     this.#refusedMap = '';
     this.#map = map;
-    // Their layouts are gone for ever.
-    for (const pg of [...this.#records.keys()]) if (isRetired(pg, map)) this.#records.delete(pg);
+    for (const [pg, record] of this.#records) {
+      // Its layout is gone for ever, or it came before the map by which it is wrong.
+      const isWrong = known === undefined && recordFault(record, map) !== undefined;
+      if (isWrong || isRetired(pg, map)) this.#records.delete(pg);
+    }
     return true;
   }
 

@@ -325,6 +325,8 @@ export class Osd {
     const usage = { capacityBytes, usedBytes };
     const { sequence } = this.#store;
     const { lostGroups, seen } = this.#marks;
+    // Before its boot, so that the monitor knows by then whether the map that it has just shown was taken.
+    session.notify({ message: this.#beaconOf([]) });
     const { message } = await session.request(
       { message: { kind: 'boot', address: this.address, usage, sequence, lostGroups, seen } },
       bootAnswerMs,
@@ -504,19 +506,22 @@ export class Osd {
         if (report !== undefined) reports.push(report);
       }
       if (this.#closed) return;
-      const { capacityBytes, usedBytes } = this.#store.usage();
-      const stopped = [...this.#stopped].map(([pg, { reason }]) => stoppedWords(pg, reason));
-      this.#world.mon.tell({
-        kind: 'beacon',
-        usage: { capacityBytes, usedBytes },
-        sequence: this.#store.sequence,
-        epoch: this.#world.mon.map?.epoch ?? (0 as Epoch),
-        refusedMap: this.#world.mon.refusedMap,
-        reports,
-        stopped,
-      });
+      this.#world.mon.tell(this.#beaconOf(reports));
       this.#world.mon.tell({ kind: 'memory', ...this.#world.memory.report }, 3);
     });
+  }
+
+  #beaconOf(reports: readonly PgReport[]): MessageOf<'beacon'> {
+    const { capacityBytes, usedBytes } = this.#store.usage();
+    return {
+      kind: 'beacon',
+      usage: { capacityBytes, usedBytes },
+      sequence: this.#store.sequence,
+      epoch: this.#world.mon.map?.epoch ?? (0 as Epoch),
+      refusedMap: this.#world.mon.refusedMap,
+      reports,
+      stopped: [...this.#stopped].map(([pg, { reason }]) => stoppedWords(pg, reason)),
+    };
   }
 
   #servingCount(): number {

@@ -3,75 +3,17 @@
 
 import { deepEqual, match, ok } from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Epoch, OsdId, PgId, Uuid } from '../base/ids.ts';
-import type { Layout } from '../map/cluster-map.ts';
-import { copies, erasure } from '../map/geometry.ts';
-import type { PgRecord, Slot } from '../map/pg-record.ts';
+import type { PgId } from '../base/ids.ts';
+import { copies } from '../map/geometry.ts';
 import type { MonState } from '../mon/state.ts';
-import { editMapStore } from './map-store-edit.ts';
+import {
+  editMapStore,
+  withLayouts,
+  withRecord,
+  wrongLayouts,
+  wrongRecords,
+} from './map-store-edit.ts';
 import { Stage } from './stage.ts';
-
-const stranger = 'f'.repeat(32) as Uuid;
-
-const wrongRecords: Readonly<Record<string, (record: PgRecord) => PgRecord>> = {
-  'nobody holds it': (record) => ({ ...record, slots: [], primary: undefined }),
-  'a stranger leads it': (record) => ({ ...record, primary: stranger }),
-  'a disk has two slots': (record) => ({
-    ...record,
-    slots: [...record.slots, record.slots[0] as Slot],
-  }),
-  'a shard of no such index': (record) => ({
-    ...record,
-    slots: record.slots.map((slot, at) => (at === 0 ? { ...slot, index: 9 } : slot)),
-  }),
-  'a target too many': (record) => ({ ...record, target: [...record.target, 0 as OsdId] }),
-  'a target that is no OSD': (record) => ({ ...record, target: [77, 78, 79] as OsdId[] }),
-  'a slot of no OSD': (record) => ({
-    ...record,
-    slots: record.slots.map((slot, at) =>
-      at === 0 ? { ...slot, osd: 77 as OsdId, uuid: stranger } : slot,
-    ),
-  }),
-  'nobody leads it': (record) => ({ ...record, primary: undefined }),
-  'all of it joins': (record) => ({
-    ...record,
-    slots: record.slots.map((slot) => ({ ...slot, state: 'joining' as const })),
-  }),
-  'a version of long ago': (record) => ({ ...record, version: 1 }),
-  'a version and a tenure of the far future': (record) => ({
-    ...record,
-    version: record.version + 1_000_000,
-    tenure: record.tenure + 1_000_000,
-  }),
-  'its group is one of none': (record) => ({ ...record, pg: '1.1.7' as PgId }),
-};
-
-const wrongLayouts: Readonly<Record<string, Partial<Layout>>> = {
-  'another geometry': { geometry: erasure(2, 1) },
-  'fewer copies': { geometry: copies(2, 1) },
-  'more copies than disks': { geometry: copies(5, 3) },
-  'no parity': { geometry: { ...erasure(2, 1), m: 0 } as never },
-  'another failure domain': { rule: { failureDomain: 'osd', deviceClass: undefined } },
-  'a device class that nobody has': { rule: { failureDomain: 'host', deviceClass: 'ssd' } },
-  'more groups': { pgCount: 9 },
-  'no groups': { pgCount: 0 },
-};
-
-function withRecord(state: MonState, pg: PgId, edit: (record: PgRecord) => PgRecord): MonState {
-  const records = new Map(state.records);
-  const before = records.get(pg) as PgRecord;
-  const after = edit(before);
-  records.delete(pg);
-  return { ...state, records: records.set(after.pg, after) };
-}
-
-function withLayout(state: MonState, edit: Partial<Layout>): MonState {
-  const pools = state.map.pools.map((pool) => ({
-    ...pool,
-    layouts: pool.layouts.map((layout) => ({ ...layout, ...edit })),
-  }));
-  return { ...state, map: { ...state.map, epoch: (state.map.epoch + 1) as Epoch, pools } };
-}
 
 async function play(edit: (state: MonState, pg: PgId) => MonState): Promise<string> {
   const stage = new Stage(3, copies(3, 2), false, undefined, 4);
@@ -111,5 +53,5 @@ for (const [what, edit] of Object.entries(wrongRecords))
 
 for (const [what, edit] of Object.entries(wrongLayouts))
   test(`a layout edited by hand, ${what}, ends no daemon`, async (t) => {
-    t.diagnostic(await play((state) => withLayout(state, edit)));
+    t.diagnostic(await play((state) => ({ ...state, map: withLayouts(state.map, () => edit) })));
   });

@@ -21,7 +21,7 @@
 
 import type { PgId } from '../base/ids.ts';
 import { memoryBudgetBytesDefault } from '../base/memory-budget.ts';
-import { type ClusterMap, findLayout, findOsd, pgIdsOf } from '../map/cluster-map.ts';
+import { type ClusterMap, findLayout, findOsd, type Layout, pgIdsOf } from '../map/cluster-map.ts';
 import { formatGeometry, slotCount } from '../map/geometry.ts';
 import {
   beginnerOf,
@@ -39,6 +39,8 @@ import type { SimulatedCluster, SimulatedOsd } from './simulated-cluster.ts';
 
 interface Watched {
   record: PgRecord;
+  /** As it was when the PG was first seen: a layout never changes, unless somebody edits the map by hand. */
+  readonly layout: Layout | undefined;
   /** The highest sequence that any primary of the PG called committed. */
   committed: number;
   /** The step at which a primary of it was last seen: another one at the same step makes two. */
@@ -166,11 +168,12 @@ export class Invariants {
     for (const [pg, record] of records) {
       const watched = this.#watched.get(pg);
       if (watched === undefined) {
-        this.#watched.set(pg, { record, committed: 0, ledAtStep: 0, hasChanged: false });
+        const layout = layoutOf(this.#cluster.monitor.map, pg);
+        this.#watched.set(pg, { record, layout, committed: 0, ledAtStep: 0, hasChanged: false });
         continue;
       }
       if (watched.record === record) continue;
-      this.#checkChange(watched.record, record);
+      this.#checkChange(watched, record);
       if (beginnerOf(record) !== undefined) watched.committed = 0;
       watched.record = record;
       watched.hasChanged = true;
@@ -217,14 +220,14 @@ export class Invariants {
       );
   }
 
-  #checkChange(before: PgRecord, after: PgRecord): void {
+  #checkChange({ record: before, layout }: Watched, after: PgRecord): void {
     const { pg } = after;
+    if (this.#cluster.recordInHand === pg) return;
     if (before.version === after.version && before.nonce === after.nonce) return;
     if (after.version <= before.version)
       this.#problem(`${pg}: version ${after.version} came after ${before.version}`);
     if (after.tenure < before.tenure)
       this.#problem(`${pg}: tenure ${after.tenure} came after ${before.tenure}`);
-    const layout = layoutOf(this.#cluster.monitor.map, pg);
     const inSync = slotsIn(after, 'in-sync');
     // After a loss that was accepted it begins from one disk.
     const begins = beginnerOf(after);
@@ -234,7 +237,7 @@ export class Invariants {
       (layout !== undefined && !hasRecordFloor(slotsIn(before, 'in-sync'), layout));
     if (layout !== undefined && !wasLost && !hasRecordFloor(inSync, layout))
       this.#problem(`${pg}: only ${inSync.length} in-sync, below the record floor`);
-    if (!wasLost) this.#checkLeaving(before, after);
+    if (!wasLost && !this.#cluster.hasEditedLayout) this.#checkLeaving(before, after);
     const lead = after.primary === undefined ? undefined : slotOf(after, after.primary);
     const mayLead = lead?.state === 'in-sync' || (begins !== undefined && lead === begins);
     if (after.primary !== undefined && !mayLead)

@@ -17,6 +17,7 @@ import { poolOf } from '../mon/initial.ts';
 import { StoreError } from '../store/errors.ts';
 import { parseStoreKey } from '../store/keys.ts';
 import { wireVersionMax } from '../wire/messages.ts';
+import { HandEdits } from './hand-edits.ts';
 import { type MemoryPressure, pressures } from './memory-pressure.ts';
 import { Operator } from './operator.ts';
 import type { SimulatedCluster, SimulatedGateway, SimulatedOsd } from './simulated-cluster.ts';
@@ -86,6 +87,7 @@ export class Nemesis {
   readonly #toleratesLoss: boolean;
   readonly #options: NemesisOptions;
   readonly #operator: Operator;
+  readonly #hand: HandEdits;
   /** Pools made here that are not in the trash. */
   readonly #extraPools = new Map<string, PoolId>();
   #extraPoolsEver = 0;
@@ -102,6 +104,7 @@ export class Nemesis {
     this.#cluster = options.cluster;
     this.#toleratesLoss = options.toleratesLoss;
     this.#options = options;
+    this.#hand = new HandEdits(this.#random, this.#cluster);
     this.#operator = new Operator({
       random: this.#random,
       cluster: this.#cluster,
@@ -128,6 +131,7 @@ export class Nemesis {
       await scheduler.run(this.#random.below(this.#pauseMsMax));
       for (const due of this.#undo.filter((each) => each.at <= scheduler.now())) due.undo();
       this.#undo = this.#undo.filter((each) => each.at > scheduler.now());
+      if (this.#hand.isDue) await this.#hand.takeBack();
       if (isOver() || this.#isSpent || this.#weights === 0) continue;
       await this.#strike();
     }
@@ -155,6 +159,7 @@ export class Nemesis {
     this.#operator.forget();
     cluster.network.heal();
     for (const osd of cluster.osds) cluster.setWallOffset(`osd.${osd.id}`, 0);
+    await this.#hand.takeBack();
     if (!cluster.hasMonitor) await cluster.startMonitor();
     for (const osd of cluster.osds) {
       if (osd.mayFail) cluster.killOsd(osd.id);
@@ -307,6 +312,7 @@ export class Nemesis {
       { name: 'disk drained', weight: 3, apply: (osd) => this.#operator.drain(osd) },
       { name: 'index changed in place', weight: 8, apply: () => this.#changeIndex() },
       { name: 'end of a drain', weight: 6, apply: () => this.#operator.endDrain() },
+      { name: 'map edited by hand', weight: 3, apply: () => this.#hand.edit() },
       { name: 'marked lost in vain', weight: 4, apply: () => this.#operator.markLost() },
     ];
   }
@@ -456,9 +462,7 @@ export class Nemesis {
   }
 
   async #restartMonitor(): Promise<boolean> {
-    if (this.#cluster.hasMonitor) return false;
-    await this.#cluster.startMonitor();
-    return true;
+    return !this.#cluster.hasMonitor && this.#hand.startMonitor();
   }
 
   async #cutAll(): Promise<boolean> {
@@ -466,7 +470,7 @@ export class Nemesis {
     for (const each of cluster.osds) this.#kill(each, true);
     if (cluster.hasMonitor) {
       cluster.killMonitor({ power: true });
-      await cluster.startMonitor();
+      await this.#hand.startMonitor();
     }
     for (const each of cluster.osds) await this.#restart(each);
     return true;
@@ -774,6 +778,9 @@ export class Nemesis {
     )
       return false;
     if (!(await this.#becomeWhole())) return false;
+    // No scrub looks there, and groups come back from it.
+    if (osd.osd !== undefined)
+      await cluster.settle(osd.osd.emptyTrash(), `emptying the trash of osd.${osd.id}`);
     if (how === 'data' && !this.#flipData(osd)) return false;
     if (how === 'rows' && !this.#flipRows(osd, isRepairable)) return false;
     if (how === 'groups' && !(await this.#flipGroups(osd))) return false;

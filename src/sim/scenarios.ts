@@ -21,6 +21,7 @@ import { Stage, watched } from './stage.ts';
 import { askedInVain, writtenInVain } from './stories/asked-in-vain.ts';
 import { changeInPlace } from './stories/change-in-place.ts';
 import { droppedYesterday } from './stories/dropped-yesterday.ts';
+import { givenUpByAnEditedMap, shownAnEditedMap } from './stories/edited-map.ts';
 import { firstToBoot } from './stories/first-to-boot.ts';
 import { frozenOsd } from './stories/frozen-osd.ts';
 import { fullDiskGivesBack } from './stories/full-disk-gives-back.ts';
@@ -644,6 +645,8 @@ export const scenarios: ReadonlyMap<string, () => Promise<void>> = new Map([
   ['shards-of-an-old-place', shardsOfAnOldPlace],
   ['takeover-waits-for-ever', takeoverWaitsForEver],
   ['lead-of-who-cannot', leadOfWhoCannot],
+  ['given-up-by-an-edited-map', givenUpByAnEditedMap],
+  ['shown-an-edited-map', shownAnEditedMap],
   ['boot-of-an-earlier-life', bootOfAnEarlierLife],
   ['change-in-place', changeInPlace],
 ]);

@@ -91,6 +91,10 @@ export class SimulatedCluster {
   readonly osds: SimulatedOsd[] = [];
   readonly log: LogLine[] = [];
   readonly failures: string[] = [];
+  /** A record that a person has in hand: what becomes of it is not by the rules. */
+  recordInHand: PgId | undefined;
+  /** What the monitor's map says of layouts is what a person made of it. */
+  hasEditedLayout = false;
   /** How often each thing was written to a log, by its fixed phrase. */
   readonly logged = new Map<string, number>();
   /** Told each log line, for a person who watches one seed. */
@@ -123,6 +127,10 @@ export class SimulatedCluster {
     this.#monUuid = this.#newUuid();
     this.#masterKey = Uint8Array.from({ length: 32 }, () => this.random.below(256));
     this.#monFiles = this.#newFiles();
+  }
+
+  get fsid(): Uuid {
+    return this.#fsid;
   }
 
   get hasMonitor(): boolean {

@@ -9,7 +9,7 @@ import { Stage } from '../stage.ts';
 /** Longer than a whole start over a fast link; five of them, for the greetings and what follows, are a slow start. */
 const slowMs = 800;
 /** Between two moments of the start at which the first life ends. */
-const stepMs = 400;
+const stepMs = 200;
 
 export async function bootOfAnEarlierLife(): Promise<void> {
   const stage = new Stage(3, copies(3, 2));

@@ -415,6 +415,30 @@ export const teeth: readonly Tooth[] = [
     scenario: 'boot-of-an-earlier-life',
   },
   {
+    name: 'losses are judged by a map that OSDs refuse',
+    breaks: 'promise P3',
+    patches: [
+      {
+        file: 'src/mon/loss-commands.ts',
+        find: 'this.#world.requireTakenMap();\n      accept(lossesOfDestroying(state, ids));',
+        replace: 'accept(lossesOfDestroying(state, ids));',
+      },
+    ],
+    scenario: 'given-up-by-an-edited-map',
+  },
+  {
+    name: 'a map that OSDs refuse is shown to those who know none',
+    breaks: 'promise P4',
+    patches: [
+      {
+        file: 'src/mon/monitor.ts',
+        find: 'return refusing === 0 || taking > refusing;',
+        replace: 'return refusing >= 0;',
+      },
+    ],
+    scenario: 'shown-an-edited-map',
+  },
+  {
     name: 'a primary whose log is too old stays',
     breaks: 'convergence',
     patches: [

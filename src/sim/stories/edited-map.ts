@@ -1,0 +1,95 @@
+// A map that somebody edited by hand, while it is in force at the monitor: the OSDs know better and refuse it. Nothing is
+// given up by what it says, and nobody who knows no other map is shown it.
+
+import { findPool } from '../../map/cluster-map.ts';
+import { copies, erasure, type Geometry } from '../../map/geometry.ts';
+import { slotsIn } from '../../map/pg-record.ts';
+import { MonError } from '../../mon/errors.ts';
+import type { MonState } from '../../mon/state.ts';
+import { editMapStore, withLayouts } from '../map-store-edit.ts';
+import { tell } from '../recording.ts';
+import { Stage } from '../stage.ts';
+
+/** Edits what the pool `data` began with, and starts the monitor with it. */
+async function editData({ cluster }: Stage, geometry: Geometry): Promise<void> {
+  const data = findPool(cluster.monitor.map, 'data')?.id;
+  tell(cluster, `the layout of data is edited to ${geometry.kind}`);
+  await editMapStore(
+    cluster,
+    (state): MonState => ({
+      ...state,
+      map: withLayouts(state.map, ({ id }, pool) =>
+        pool === data && id === 1 ? { geometry } : {},
+      ),
+    }),
+  );
+  await cluster.startMonitor();
+}
+
+/** Who looks at the edited map would say that two of three disks may go. */
+export async function givenUpByAnEditedMap(): Promise<void> {
+  const stage = new Stage(5, copies(3, 2), false, erasure(2, 1), 2);
+  const { cluster } = stage;
+  await stage.set(await stage.start(), 'k=1');
+  const pg = stage.dataPg;
+  const record = cluster.monitor.records.get(pg);
+  const named = record === undefined ? [] : slotsIn(record, 'in-sync').slice(0, 2);
+  const ids = new Set(named.map(({ osd }) => osd));
+  /** Why they were not given up, or what was said to be lost. */
+  const ask = async (): Promise<string> => {
+    let losses: readonly string[] = [];
+    const giveUp = cluster.monitor.losses.destroyOsds(ids, (lines) => {
+      losses = lines;
+      throw new MonError('refused', 'not accepted');
+    });
+    const answer = giveUp.then(
+      () => 'they are given up',
+      (error: unknown) => (losses.length > 0 ? losses.join('\n') : String(error)),
+    );
+    return cluster.settle(answer, 'giving two up', 20_000);
+  };
+  await editData(stage, copies(3, 2));
+  let answer = '';
+  for (let attempts = 0; attempts < 40; attempts++) {
+    answer = await ask();
+    stage.expect(answer.startsWith('MonError'), `nothing is judged by it: ${answer}`);
+    await stage.run(250);
+  }
+  stage.expect(/osd\.\d refuses the cluster map, so that nobody can say what/.test(answer), answer);
+  await editData(stage, erasure(2, 1));
+  await cluster.untilClean();
+  await stage.run(5000);
+  answer = await ask();
+  stage.expect(answer.includes('LOST: everything in it; 1 of the 2 disks'), answer);
+  stage.end();
+}
+
+/** A gateway that starts, and a new disk. */
+export async function shownAnEditedMap(): Promise<void> {
+  const stage = new Stage(4, copies(3, 2), false, erasure(2, 1), 2);
+  const { cluster } = stage;
+  const client = await stage.start();
+  await stage.set(client, 'k=1');
+  await cluster.addOsd('host-4');
+  await cluster.untilClean();
+  cluster.killOsd(4);
+  await stage.run(10_000);
+  await editData(stage, erasure(3, 1));
+  let isReady = false;
+  const coming = cluster.clientOnceReady().then((late) => {
+    isReady = true;
+    return late;
+  });
+  await cluster.replaceDisk(4);
+  await cluster.startOsd(4);
+  await stage.run(20_000);
+  stage.expect(!isReady, 'a client waits for a map that OSDs take');
+  stage.expect(cluster.monitor.map.osds[4]?.up === false, 'so does a disk');
+  await stage.set(client, 'k=2');
+  await editData(stage, erasure(2, 1));
+  const late = await cluster.settle(coming, 'the client that waited', 40_000);
+  await cluster.untilClean();
+  stage.expect((await stage.set(late.client, 'k')) === '2', 'it reads what was written');
+  await stage.compare();
+  stage.end();
+}
