@@ -4,20 +4,13 @@
 import type { BucketControl } from '../admin/control.ts';
 import { AdminError } from '../admin/errors.ts';
 import { formatHex } from '../base/bytes.ts';
-import { DecodeError, decode } from '../base/codec.ts';
-import type { BlobId, Uuid } from '../base/ids.ts';
-import type { LayoutRef } from '../client/cluster.ts';
+import { DecodeError } from '../base/codec.ts';
+import type { Uuid } from '../base/ids.ts';
 import { ClusterClient } from '../client/cluster-client.ts';
 import { ClientError } from '../client/errors.ts';
 import type { HostEnv } from '../host/host-env.ts';
 import { daemonKey } from '../net/keys.ts';
-import { BucketInspector } from '../s3/bucket-inspector.ts';
-import { listTrash, putIntoTrash, takeFromTrash } from '../s3/bucket-trash.ts';
-import { indexPool } from '../s3/index/index-client.ts';
-import { encodeMessage } from '../s3/index/messages.ts';
-import type { IndexObjects } from '../s3/index/shard-split.ts';
-import { nameLosses } from '../s3/named-losses.ts';
-import { reopenLostShards } from '../s3/reopen-shards.ts';
+import { BucketIndexControl } from '../s3/bucket-control.ts';
 import type { MonLocation } from './daemon-options.ts';
 
 export interface BucketControlOptions {
@@ -37,71 +30,53 @@ export class LazyBucketControl implements BucketControl {
   }
 
   list(after: string): ReturnType<BucketControl['list']> {
-    return this.#ask((inspector) => inspector.list(after));
+    return this.#ask((control) => control.list(after));
   }
 
   stats(name: string): ReturnType<BucketControl['stats']> {
-    return this.#ask((inspector) => inspector.stats(name));
+    return this.#ask((control) => control.stats(name));
   }
 
   check(object: string, after: string): ReturnType<BucketControl['check']> {
-    return this.#ask((inspector) => inspector.check(object, after));
+    return this.#ask((control) => control.check(object, after));
   }
 
   reshard(name: string, entriesMin: number): ReturnType<BucketControl['reshard']> {
-    return this.#ask((inspector) => inspector.reshard(name, entriesMin));
+    return this.#ask((control) => control.reshard(name, entriesMin));
   }
 
   remove(
     bucket: { readonly name: string; readonly bucketId: string },
     keepMs: number,
   ): ReturnType<BucketControl['remove']> {
-    return this.#askIndex((index) => putIntoTrash(index, bucket, keepMs));
+    return this.#ask((control) => control.remove(bucket, keepMs));
   }
 
   restore(name: string, as: string | undefined): ReturnType<BucketControl['restore']> {
-    return this.#askIndex((index) => takeFromTrash(index, name, as));
+    return this.#ask((control) => control.restore(name, as));
   }
 
   trash(): ReturnType<BucketControl['trash']> {
-    return this.#askIndex((index) => listTrash(index));
+    return this.#ask((control) => control.trash());
   }
 
   reopen(name: string): ReturnType<BucketControl['reopen']> {
-    return this.#askIndex((index) => reopenLostShards(index, name));
+    return this.#ask((control) => control.reopen(name));
   }
 
   nameLosses(pgs: ReadonlySet<string>, after: string): ReturnType<BucketControl['nameLosses']> {
-    return this.#askIndex((index, cluster) => {
-      const places = {
-        pgOfBlob: (layout: LayoutRef, blob: BlobId) => cluster.pgOfBlob(layout, blob),
-        pgOfIndexObject: (object: string) => cluster.pgOfObject(indexPool, object),
-      };
-      return nameLosses({ index, cluster, places }, pgs, after);
-    });
+    return this.#ask((control) => control.nameLosses(pgs, after));
   }
 
   close(): void {
     this.#client?.close();
   }
 
-  #ask<T>(work: (inspector: BucketInspector) => Promise<T>): Promise<T> {
-    return this.#askIndex((index) => work(new BucketInspector(index)));
-  }
-
-  async #askIndex<T>(
-    work: (index: IndexObjects, cluster: ClusterClient) => Promise<T>,
-  ): Promise<T> {
+  async #ask<T>(work: (control: BucketIndexControl) => Promise<T>): Promise<T> {
     const client = this.#start();
     try {
       await client.ready();
-      const index: IndexObjects = {
-        callObject: async (object, call, argument) => {
-          const encoded = encodeMessage(call.argument, argument);
-          return decode(call.result, await client.call(indexPool, object, call.name, encoded));
-        },
-      };
-      return await work(index, client);
+      return await work(new BucketIndexControl(client, this.#env.clock));
     } catch (error) {
       if (error instanceof ClientError || error instanceof DecodeError)
         throw new AdminError('unavailable', error.message);

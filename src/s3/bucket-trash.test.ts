@@ -8,7 +8,7 @@ import { ClientError } from '../client/errors.ts';
 import { BucketInspector } from './bucket-inspector.ts';
 import { listTrash, putIntoTrash, takeFromTrash } from './bucket-trash.ts';
 import * as messages from './index/messages.ts';
-import type { IndexObjects } from './index/shard-split.ts';
+import { describeShard, type IndexObjects } from './index/shard-split.ts';
 import { everyBucket, everyShard } from './index/shard-walk.ts';
 import { sign, startTestGateway } from './testing/gateway-suite.ts';
 
@@ -46,7 +46,15 @@ async function start(options: Parameters<typeof startTestGateway>[0] = {}) {
     const { bucketId } = (await inspector.stats(name)) ?? { bucketId: '' };
     equal(await putIntoTrash(index, { name, bucketId }, keepMs), 'done');
   };
-  return { bench, index, inspector, send, remove };
+  const restore = async (name: string, as?: string) => {
+    let isDone = false;
+    const restored = takeFromTrash({ index, clock: bench.clock }, name, as).finally(() => {
+      isDone = true;
+    });
+    for (let looks = 0; looks < 20 && !isDone; looks++) await bench.clock.advance(200);
+    return restored;
+  };
+  return { bench, index, inspector, send, remove, restore };
 }
 
 /** Inline objects, blobs, versions and an upload, in several shards. */
@@ -66,7 +74,7 @@ async function fill({ bench, send }: Awaited<ReturnType<typeof start>>): Promise
 
 test('a removed bucket is gone, its name is free, and it comes back as it was', async () => {
   const all = await start({ shardEntriesMax: 10 });
-  const { bench, index, inspector, send, remove } = all;
+  const { bench, index, inspector, send, remove, restore } = all;
   await fill(all);
   const before = await inspector.stats('bucket');
   ok(before !== undefined && before.shards.length >= 3);
@@ -87,10 +95,10 @@ test('a removed bucket is gone, its name is free, and it comes back as it was', 
     (await listTrash(index)).map(({ name, bucketId }) => [name, bucketId]),
     [['bucket', before.bucketId]],
   );
-  equal((await takeFromTrash(index, 'bucket', undefined)).kind, 'name-taken');
-  equal((await takeFromTrash(index, 'bucket', '~x')).kind, 'bad-name');
-  equal((await takeFromTrash(index, 'nothing', undefined)).kind, 'not-in-trash');
-  equal((await takeFromTrash(index, 'bucket', 'again')).kind, 'restored');
+  equal((await restore('bucket')).kind, 'name-taken');
+  equal((await restore('bucket', '~x')).kind, 'bad-name');
+  equal((await restore('nothing')).kind, 'not-in-trash');
+  equal((await restore('bucket', 'again')).kind, 'restored');
   const after = await inspector.stats('again');
   deepEqual(after?.shards, before.shards);
   equal(await send('GET', '/again/key-100'), 200);
@@ -149,7 +157,7 @@ test('an empty period empties at once; what was not yet fenced off is not purged
 });
 
 test('no walk over all buckets misses one that goes into the trash and comes back meanwhile', async () => {
-  const { index, inspector, send, remove } = await start();
+  const { index, inspector, send, remove, restore } = await start();
   for (let at = 0; at < 130; at++) equal(await send('PUT', `/bucket-${at + 100}`), 200);
   const { shards = [] } = (await inspector.stats('bucket-100')) ?? {};
   const wanted = shards[0]?.object ?? '';
@@ -159,8 +167,7 @@ test('no walk over all buckets misses one that goes into the trash and comes bac
   for await (const { object } of everyShard(index)) {
     seen.add(object);
     // Names are walked a hundred at a time: behind the first page its name is past.
-    if (++visited === 120)
-      equal((await takeFromTrash(index, 'bucket-100', undefined)).kind, 'restored');
+    if (++visited === 120) equal((await restore('bucket-100')).kind, 'restored');
   }
   ok(seen.has(wanted), 'a restored one');
   seen.clear();
@@ -170,6 +177,48 @@ test('no walk over all buckets misses one that goes into the trash and comes bac
     if (visited > 1) seen.add(object);
   }
   ok(seen.has(wanted), 'a removed one');
-  equal((await takeFromTrash(index, 'bucket-100', undefined)).kind, 'restored');
+  equal((await restore('bucket-100')).kind, 'restored');
   equal(await send('GET', '/bucket-100'), 200);
+});
+
+test('a bucket that comes back under another name is not found under the one it had', async () => {
+  const { send, remove, restore } = await start();
+  equal(await send('PUT', '/bucket'), 200);
+  equal(await send('PUT', '/bucket/key', Buffer.alloc(3)), 200);
+  await remove('bucket', hourMs);
+  // The gateway remembers it, and its shards serve again.
+  equal((await restore('bucket', 'again')).kind, 'restored');
+  equal(await send('PUT', '/bucket/key', Buffer.alloc(4)), 404);
+  equal(await send('GET', '/again/key'), 200);
+});
+
+test('a client that was removing a bucket opens, and closes, none that went into the trash meanwhile', async () => {
+  const all = await start({ shardEntriesMax: 10 });
+  const { bench, index, inspector, send, remove, restore } = all;
+  await fill(all);
+  equal(await send('PUT', '/empty'), 200);
+  const whole = (await inspector.stats('empty'))?.shards[0]?.object ?? '';
+  const { bucketId = '', shards = [] } = (await inspector.stats('bucket')) ?? {};
+  const call = { name: 'bucket', bucketId };
+  const { removal } = await index.callObject('buckets', messages.markRemoving, call);
+  if (removal === undefined) throw new Error('it is there');
+  await remove('bucket', hourMs);
+  await remove('empty', hourMs);
+  const stateOf = async (object: string) => (await describeShard(index, object))?.state.state;
+  equal((await index.callObject(whole, messages.closeShard, { removal })).outcome, 'no-shard');
+  equal((await index.callObject(whole, messages.sealShard, {})).outcome, 'no-shard');
+  for (const { object } of shards) {
+    await index.callObject(object, messages.closeShard, { removal });
+    await index.callObject(object, messages.reopenShard, { removal });
+    equal(await stateOf(object), 'trashed');
+  }
+  equal(await stateOf(whole), 'trashed');
+  const gone = await index.callObject('buckets', messages.removeMarked, { ...call, removal });
+  equal(gone.outcome, 'changed');
+  equal((await restore('empty')).kind, 'restored');
+  equal((await restore('bucket')).kind, 'restored');
+  equal(await send('GET', '/empty'), 200);
+  equal(await send('PUT', '/empty/key', Buffer.alloc(3)), 200);
+  equal(await send('GET', '/bucket/key-100'), 200);
+  deepEqual(bench.failures, []);
 });

@@ -1,7 +1,9 @@
 // Buckets that their operator removes with everything in them, and takes back: the steps over registry and shards. The
 // registry decides, in one call each; shards are told afterwards, by whoever comes next where somebody died between.
 
+import { type Clock, sleep } from '../env/clock.ts';
 import { bucketFormat, shardsOf, trashedFormat } from './index/format.ts';
+import { rememberedMsMax } from './index/index-client.ts';
 import * as messages from './index/messages.ts';
 import { trashedName } from './index/rows.ts';
 import { bucketsObject, type IndexObjects } from './index/shard-split.ts';
@@ -52,9 +54,15 @@ export type Restored =
   | { readonly kind: 'restored'; readonly name: string; readonly bucketId: string }
   | { readonly kind: 'not-in-trash' | 'name-taken' | 'bad-name' };
 
-/** Of several buckets that had the name, the one removed last; `~ID` names one of them. Under `as`, or its own name. */
+/** Two clocks count the same time one percent apart at most. */
+const forgottenMs = rememberedMsMax * 1.02;
+
+/**
+ * Of several buckets that had the name, the one removed last; `~ID` names one of them. Under `as`, or its own name: another
+ * takes two seconds, for until then a gateway may still go to its shards by the name that it had.
+ */
 export async function takeFromTrash(
-  index: IndexObjects,
+  { index, clock }: { readonly index: IndexObjects; readonly clock: Clock },
   name: string,
   as: string | undefined,
 ): Promise<Restored> {
@@ -65,6 +73,8 @@ export async function takeFromTrash(
   const { bucketId } = newest;
   const call = { bucketId, name: as ?? newest.name };
   if (!isBucketName(call.name)) return { kind: 'bad-name' };
+  // It has been in the trash since before this began.
+  if (call.name !== newest.name) await sleep(clock, forgottenMs, 's3-restore-renamed');
   const answer = await index.callObject(bucketsObject, messages.restoreBucket, call);
   const { outcome, removal, record } = answer;
   if (outcome === 'gone') return { kind: 'not-in-trash' };

@@ -199,7 +199,8 @@ async function holdsEntries(view: MethodView): Promise<boolean> {
 /** Only of a shard that is a whole bucket: of several, each would have to be known to be empty first. */
 export const sealShardMethod = define(messages.sealShard, async (view) => {
   const { state } = await readShard(view);
-  if (state === undefined) return { result: { outcome: 'no-shard' as const } };
+  if (state === undefined || state.state === 'trashed')
+    return { result: { outcome: 'no-shard' as const } };
   const { range, split } = state;
   const isWhole = range !== undefined && range.begin.length === 0 && range.end === undefined;
   if (!isWhole || split !== undefined) return { result: { outcome: 'not-whole' as const } };
@@ -213,7 +214,7 @@ export const sealShardMethod = define(messages.sealShard, async (view) => {
 /** In a removal of several shards: each is closed, if it is empty, before the name is given up. */
 export const closeShardMethod = define(messages.closeShard, async (view, { removal }) => {
   const { state } = await readShard(view);
-  if (state === undefined || state.state === 'sealed')
+  if (state === undefined || state.state === 'sealed' || state.state === 'trashed')
     return { result: { outcome: 'no-shard' as const } };
   const phase = state.split?.phase ?? 'steady';
   if (phase === 'frozen' || phase === 'released') return { result: { outcome: 'busy' as const } };
