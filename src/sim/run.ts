@@ -2,13 +2,14 @@
 // promised is checked. The same seed gives the same run.
 
 import { emptyBytes } from '../base/bytes.ts';
-import { decode, encode } from '../base/codec.ts';
 import type { ClusterClient } from '../client/cluster-client.ts';
 import { type Clock, sleep } from '../env/clock.ts';
 import { copies, erasure } from '../map/geometry.ts';
 import type { InitialPool } from '../mon/initial.ts';
+import { indexObjectsOf } from '../s3/bucket-control.ts';
+import { listTrash } from '../s3/bucket-trash.ts';
 import type { GatewayOptions } from '../s3/gateway.ts';
-import { bucketsObject, indexPool } from '../s3/index/index-client.ts';
+import { bucketsObject } from '../s3/index/index-client.ts';
 import { listShards } from '../s3/index/messages.ts';
 import { s3Methods } from '../s3/index/methods.ts';
 import { SeededRandom } from '../testing/seeded-random.ts';
@@ -26,6 +27,7 @@ import type { S3Load } from './s3-bucket.ts';
 import { S3Workload } from './s3-workload.ts';
 import { SimulatedCluster, type SimulatedGateway } from './simulated-cluster.ts';
 import { TagsWorkload } from './tags-workload.ts';
+import { TrashWorkload } from './trash-workload.ts';
 import { UsersWorkload } from './users-workload.ts';
 import { lifecycleOptions, VersionsWorkload } from './versions-workload.ts';
 import { registerModel, Workload, workloadMethods } from './workload.ts';
@@ -215,7 +217,7 @@ class Run {
     this.#lookAtMemory();
   }
 
-  /** Three of six in each run: each has a bucket, which costs something. */
+  /** Three of seven in each run: each has a bucket, which costs something. */
   #drawLoads(random: SeededRandom): readonly S3Load[] {
     const now = (): number => this.#cluster.scheduler.now();
     const newRandom = (): SeededRandom => new SeededRandom(random.below(2 ** 32));
@@ -237,7 +239,8 @@ class Run {
     const roles = new RolesWorkload(newRandom(), now);
     roles.gateways = () => this.#gateways;
     roles.monitor = monitor;
-    const all: S3Load[] = [tags, encryption, users, defaults, quotas, roles];
+    const trash = new TrashWorkload(newRandom(), now);
+    const all: S3Load[] = [tags, encryption, users, defaults, quotas, roles, trash];
     while (all.length > loadsPerRun) all.splice(random.below(all.length), 1);
     return all;
   }
@@ -363,11 +366,12 @@ class Run {
     await cluster.scheduler.run(restMs);
   }
 
-  /** A removed bucket is forgotten when nothing is left in any of its shards. */
+  /** A removed bucket is forgotten when nothing is left in any of its shards, one in the trash when its time is over too. */
   async #bucketsLeft(client: ClusterClient): Promise<number> {
-    const argument = encode(listShards.argument, { after: emptyBytes, limit: 10 });
-    const answer = await client.call(indexPool, bucketsObject, listShards.name, argument);
-    return decode(listShards.result, answer).buckets.length;
+    const index = indexObjectsOf(client);
+    const call = { after: emptyBytes, limit: 10 };
+    const { buckets } = await index.callObject(bucketsObject, listShards, call);
+    return buckets.length + (await listTrash(index)).length;
   }
 
   #replaceGateway(): boolean {

@@ -7,6 +7,7 @@ import { isLinearizable, type Model } from './linearizability.ts';
 import { leastCounted, type MeasuredPut, mostCounted } from './quotas-workload.ts';
 import { type TagsCall, tagsModel } from './tags-workload.ts';
 import { type Acknowledged, ToldValue } from './told-value.ts';
+import { type Absence, mayMeet } from './trash-workload.ts';
 
 /** One after the other. */
 function inOrder<Call>(model: Model<string, Call>, calls: readonly Call[]): 'yes' | 'no' | string {
@@ -180,3 +181,34 @@ test('quotas: who is asked may wait for a look that another request has begun', 
     0,
   );
 });
+
+/** Removed from 10 on, which was acknowledged at 20; brought back from 100 on, acknowledged at 110. */
+const away: Absence = { from: 10, certainFrom: 20, certainUntil: 100, until: 110 };
+const never = Number.POSITIVE_INFINITY;
+
+const meetings: readonly (readonly [string, Absence, number, number, string])[] = [
+  ['before it is removed', away, 1, 9, 'there'],
+  ['while it is removed', away, 12, 15, 'there or away'],
+  ['from before its removal on', away, 1, 50, 'there or away'],
+  ['in the trash', away, 20, 99, 'away'],
+  ['until it is brought back', away, 50, 101, 'there or away'],
+  ['as it comes back', away, 105, 120, 'there or away'],
+  ['after it is back', away, 111, 120, 'there'],
+  [
+    'whose removal nobody answered',
+    { ...away, certainFrom: never, certainUntil: never, until: never },
+    500,
+    501,
+    'there or away',
+  ],
+  ['that nobody brought back', { ...away, certainUntil: never, until: never }, 500, 501, 'away'],
+];
+
+for (const [name, absence, calledAt, answeredAt, expected] of meetings)
+  test(`trash: a bucket ${name} is ${expected}`, () => {
+    const possible = mayMeet([absence], { calledAt, answeredAt });
+    equal(
+      [possible.there && 'there', possible.away && 'away'].filter(Boolean).join(' or '),
+      expected,
+    );
+  });

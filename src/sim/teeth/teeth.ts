@@ -1021,4 +1021,27 @@ export const teeth: readonly Tooth[] = [
       },
     ],
   },
+  {
+    name: 'shards of a bucket in the trash go on serving',
+    breaks: 'a removed bucket is none (docs/decisions/0021)',
+    patches: [
+      {
+        file: 'src/s3/bucket-trash.ts',
+        find: 'await index.callObject(object, messages.trashShard, { removal });',
+        replace:
+          'if (keepMs < 0) await index.callObject(object, messages.trashShard, { removal });',
+      },
+    ],
+  },
+  {
+    name: 'a bucket that came back is emptied when its time in the trash would be over',
+    breaks: 'promise P3',
+    patches: [
+      {
+        file: 'src/s3/index/trash-methods.ts',
+        find: '      remove(trashedRow(bucketId)),\n      put(bucketRow(name), record),',
+        replace: '      put(bucketRow(name), record),',
+      },
+    ],
+  },
 ];
