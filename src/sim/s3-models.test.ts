@@ -2,9 +2,12 @@
 
 import { deepEqual, equal } from 'node:assert/strict';
 import { test } from 'node:test';
+import { encodeUtf8 } from '../base/bytes.ts';
 import { type EncryptionCall, encryptionModel } from './encryption-workload.ts';
 import { isLinearizable, type Model } from './linearizability.ts';
+import { faultOfAnswer, type PostForm } from './post-form.ts';
 import { leastCounted, type MeasuredPut, mostCounted } from './quotas-workload.ts';
+import { keyModel } from './s3-workload.ts';
 import { type TagsCall, tagsModel } from './tags-workload.ts';
 import { type Acknowledged, ToldValue } from './told-value.ts';
 import { type Absence, mayMeet } from './trash-workload.ts';
@@ -212,3 +215,51 @@ for (const [name, absence, calledAt, answeredAt, expected] of meetings)
       expected,
     );
   });
+
+const form: PostForm = {
+  bucket: 'b',
+  key: 'k',
+  body: encodeUtf8('text'),
+  flaw: undefined,
+  answer: '201',
+  isNamedByFile: false,
+  pieceBytes: 9,
+};
+
+function answered(status: number, etag: string, body = '', location = '') {
+  const headers = [
+    ['etag', etag],
+    ['location', location],
+  ] as const;
+  return { status, headers, body: encodeUtf8(body) };
+}
+
+const created = '<PostResponse><Bucket>b</Bucket><Key>k</Key></PostResponse>';
+const denied = '<Error><Code>AccessDenied</Code></Error>';
+const target = 'http://elsewhere.example/done?bucket=b&key=k';
+
+const formAnswers: readonly (readonly [
+  string,
+  Partial<PostForm>,
+  ReturnType<typeof answered>,
+  'right' | 'wrong',
+])[] = [
+  ['a form that was taken', {}, answered(201, 'e', created), 'right'],
+  ['another status than it asks for', {}, answered(204, 'e', created), 'wrong'],
+  ['another file’s ETag', {}, answered(201, 'f', created), 'wrong'],
+  ['another key', { key: 'other' }, answered(201, 'e', created), 'wrong'],
+  ['a good form that was refused', {}, answered(403, '', denied), 'wrong'],
+  ['a flaw that was refused', { flaw: 'other key' }, answered(403, '', denied), 'right'],
+  ['a flaw refused as another', { flaw: 'too large' }, answered(403, '', denied), 'wrong'],
+  ['a flaw that was let in', { flaw: 'expired' }, answered(201, 'e', created), 'wrong'],
+  ['a redirect', { answer: 'redirect' }, answered(303, 'e', '', target), 'right'],
+  ['a redirect elsewhere', { answer: 'redirect' }, answered(303, 'e', '', 'http://x/'), 'wrong'],
+];
+
+for (const [name, more, answer, verdict] of formAnswers)
+  test(`forms: ${name} is ${verdict}`, () =>
+    equal(faultOfAnswer({ ...form, ...more }, 'e', answer) === undefined, verdict === 'right'));
+
+test('forms: what a form stored though it was refused is not linearizable', () => {
+  equal(inOrder(keyModel, [{ kind: 'read', etag: 'of the form' }]), 'no');
+});

@@ -53,6 +53,22 @@ function signingKey(secretKey: string, date: string, service: string): Uint8Arra
   return key;
 }
 
+/** A text that a form carries, and how it was signed: as requests are. */
+export function signText(
+  { accessKey, secretKey }: Signer,
+  wallMs: number,
+  text: string,
+): { readonly credential: string; readonly amzDate: string; readonly signature: string } {
+  const amzDate = formatAmzDate(wallMs);
+  const date = amzDate.slice(0, 8);
+  const signature = formatHex(hmac(signingKey(secretKey, date, 's3'), text));
+  return {
+    credential: `${accessKey}/${date}/us-east-1/s3/aws4_request`,
+    amzDate,
+    signature,
+  };
+}
+
 export function md5Hex(bytes: Uint8Array): string {
   return createHash('md5').update(bytes).digest('hex');
 }

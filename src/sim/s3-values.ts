@@ -116,16 +116,17 @@ export class S3Asker {
   /** Undefined when the gateway died or broke the answer off. */
   ask(gateway: SimulatedGateway, call: S3Call): Promise<WholeResponse | undefined> {
     const request = signedRequest(call, gateway.process.env.wall.nowMs());
-    return this.#ask(gateway, request, `${call.method} ${call.path}`);
+    return this.send(gateway, request, `${call.method} ${call.path}`);
   }
 
   /** The same for what is posted to the gateway itself. */
   askForm(gateway: SimulatedGateway, form: FormCall): Promise<WholeResponse | undefined> {
     const request = signedForm(form, gateway.process.env.wall.nowMs());
-    return this.#ask(gateway, request, form.action);
+    return this.send(gateway, request, form.action);
   }
 
-  async #ask(
+  /** The same for a request that is made already; `what`: how it is called in a problem. */
+  async send(
     gateway: SimulatedGateway,
     request: HttpRequest,
     what: string,

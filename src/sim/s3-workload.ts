@@ -8,6 +8,7 @@ import { partBytesMin } from '../s3/protocol/limits.ts';
 import { encodePercent } from '../s3/protocol/percent.ts';
 import type { WholeResponse } from '../testing/simulated-http.ts';
 import { isLinearizable, type Model, type Operation } from './linearizability.ts';
+import { drawForm, faultOfAnswer, formRequest } from './post-form.ts';
 import { md5Hex, type S3Call } from './s3-request.ts';
 import { bytesOf, etagOf, lengthOf, S3Asker, S3Values } from './s3-values.ts';
 import type { SimulatedGateway } from './simulated-cluster.ts';
@@ -82,7 +83,7 @@ export class S3Workload {
   async step(gateway: SimulatedGateway): Promise<void> {
     this.operations++;
     const key = this.#keys[this.#random.below(this.#keys.length)] as string;
-    switch (this.#random.below(12)) {
+    switch (this.#random.below(13)) {
       case 0:
       case 1:
       case 2:
@@ -101,6 +102,8 @@ export class S3Workload {
         return this.#list(gateway, ['', 'b/'][this.#random.below(2)] as string);
       case 10:
         return this.#multipart(gateway, key);
+      case 11:
+        return this.#post(gateway, key);
       default:
         return this.#copy(gateway, key);
     }
@@ -202,6 +205,19 @@ export class S3Workload {
       call.refused = answer.status === 412;
       operation.answeredAt = this.#now();
     }
+  }
+
+  /** A put as a form, or one that its policy does not allow, which must change nothing. */
+  async #post(gateway: SimulatedGateway, key: string): Promise<void> {
+    const { body, etag } = this.#values.make();
+    const form = drawForm(this.#random, { bucket, key, body });
+    const operation = form.flaw === undefined ? this.#begin(key, { kind: 'put', etag }) : undefined;
+    const request = formRequest(form, gateway.process.env.wall.nowMs());
+    const answer = await this.asker.send(gateway, request, `POST of a form for ${key}`);
+    if (answer === undefined || answer.status >= 500) return;
+    const fault = faultOfAnswer(form, etag, answer);
+    if (fault !== undefined) this.problems.push(`${key}: ${fault}`);
+    else if (operation !== undefined) operation.answeredAt = this.#now();
   }
 
   async #get(gateway: SimulatedGateway, key: string, mode = 'may fail'): Promise<void> {
