@@ -30,6 +30,7 @@ import { TagsWorkload } from './tags-workload.ts';
 import { TrashWorkload } from './trash-workload.ts';
 import { UsersWorkload } from './users-workload.ts';
 import { lifecycleOptions, VersionsWorkload } from './versions-workload.ts';
+import { WebsiteWorkload, websiteName } from './website-workload.ts';
 import { registerModel, Workload, workloadMethods } from './workload.ts';
 
 export interface RunOptions {
@@ -115,6 +116,7 @@ const gatewayOptions = {
   garbageIntervalMs: 3000,
   garbageBlobsPerSecond: 10_000,
   kmsKeys: [kmsKey],
+  websiteNames: [websiteName],
   ...lifecycleOptions,
 } as const;
 
@@ -217,7 +219,7 @@ class Run {
     this.#lookAtMemory();
   }
 
-  /** Three of seven in each run: each has a bucket, which costs something. */
+  /** Three of eight in each run: each has a bucket, which costs something. */
   #drawLoads(random: SeededRandom): readonly S3Load[] {
     const now = (): number => this.#cluster.scheduler.now();
     const newRandom = (): SeededRandom => new SeededRandom(random.below(2 ** 32));
@@ -240,7 +242,8 @@ class Run {
     roles.gateways = () => this.#gateways;
     roles.monitor = monitor;
     const trash = new TrashWorkload(newRandom(), now);
-    const all: S3Load[] = [tags, encryption, users, defaults, quotas, roles, trash];
+    const website = new WebsiteWorkload(newRandom(), now);
+    const all: S3Load[] = [tags, encryption, users, defaults, quotas, roles, trash, website];
     while (all.length > loadsPerRun) all.splice(random.below(all.length), 1);
     return all;
   }

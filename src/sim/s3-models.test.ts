@@ -11,6 +11,7 @@ import { keyModel } from './s3-workload.ts';
 import { type TagsCall, tagsModel } from './tags-workload.ts';
 import { type Acknowledged, ToldValue } from './told-value.ts';
 import { type Absence, mayMeet } from './trash-workload.ts';
+import { type PageCall, pageModel, readsOf, type Shown, type Site } from './website-workload.ts';
 
 /** One after the other. */
 function inOrder<Call>(model: Model<string, Call>, calls: readonly Call[]): 'yes' | 'no' | string {
@@ -262,4 +263,61 @@ for (const [name, more, answer, verdict] of formAnswers)
 
 test('forms: what a form stored though it was refused is not linearizable', () => {
   equal(inOrder(keyModel, [{ kind: 'read', etag: 'of the form' }]), 'no');
+});
+
+const site: Site = { index: 'index.html', error: 'error.html' };
+const seen: Shown = { status: 200, location: '', etag: 'e', code: '' };
+const notFound: Shown = { status: 404, location: '', etag: '', code: '' };
+const sentTo = (status: number, location: string): Shown => ({ ...notFound, status, location });
+
+const visits: readonly (readonly [string, Site, string, Shown, string | undefined])[] = [
+  ['its index', site, '/', seen, 'index.html=e'],
+  ['an index below', site, '/a/', seen, 'a/index.html=e'],
+  ['a page', site, '/a', seen, 'a=e'],
+  ['the error document', site, '/a/', { ...seen, status: 404 }, 'a/index.html= error.html=e'],
+  ['no error document', site, '/a/', notFound, 'a/index.html= error.html='],
+  ['a page without its slash', site, '/a', sentTo(302, '/a/'), 'a= a/index.html?'],
+  ['no page and no directory', site, '/a', notFound, 'a= a/index.html= error.html='],
+  ['an error document it does not have', { index: 'i' }, '/', { ...seen, status: 404 }, undefined],
+  [
+    'no website',
+    { index: undefined },
+    '/',
+    { ...notFound, code: 'NoSuchWebsiteConfiguration' },
+    '',
+  ],
+  ['a page of no website', { index: undefined }, '/', seen, undefined],
+  [
+    'no website where there is one',
+    site,
+    '/',
+    { ...notFound, code: 'NoSuchWebsiteConfiguration' },
+    undefined,
+  ],
+  [
+    'readers of old pages',
+    { index: 'i', movesOld: true },
+    '/old/x',
+    sentTo(301, 'http://h/pages/x'),
+    '',
+  ],
+  ['an old page', { index: 'i', movesOld: true }, '/old/x', seen, undefined],
+  ['all readers', { index: '', allTo: 'o.example' }, '/x', sentTo(301, 'http://o.example/x'), ''],
+  ['some readers', { index: '', allTo: 'o.example' }, '/x', seen, undefined],
+  ['readers of nothing', { index: 'i', absentTo: 'p' }, '/', sentTo(302, 'http://h/p'), 'i='],
+  ['readers elsewhere', { index: 'i', absentTo: 'p' }, '/', sentTo(302, 'http://h/q'), undefined],
+];
+
+for (const [name, configuration, path, shown, expected] of visits)
+  test(`websites: ${name}: ${expected ?? 'can not be'}`, () => {
+    const words = ([key, call]: readonly [string, PageCall]): string =>
+      call.kind === 'is-there' ? `${key}?` : `${key}=${call.etag}`;
+    equal(readsOf(configuration, path, 'h', shown)?.map(words).join(' '), expected);
+  });
+
+test('websites: a page is what was put', () => {
+  const page: PageCall = { kind: 'put', etag: 'e' };
+  equal(inOrder(pageModel, [page, { kind: 'read', etag: 'e' }, { kind: 'is-there' }]), 'yes');
+  equal(inOrder(pageModel, [page, { kind: 'read', etag: '' }]), 'no');
+  equal(inOrder(pageModel, [{ kind: 'is-there' }]), 'no');
 });

@@ -1055,4 +1055,15 @@ export const teeth: readonly Tooth[] = [
       },
     ],
   },
+  {
+    name: 'the error document of a website is shown as if it were the page',
+    breaks: 'a website answers by its configuration',
+    patches: [
+      {
+        file: 'src/s3/website.ts',
+        find: 'return { ...(await show(instead, website.errorKey)), status: error.status };',
+        replace: 'return await show(instead, website.errorKey);',
+      },
+    ],
+  },
 ];
