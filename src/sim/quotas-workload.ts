@@ -6,11 +6,13 @@
 //   at this one just then;
 // - what is refused would not fit beside all that may have been there since, each counted twice, for its shard may just be
 //   split, and what this gateway let in once more;
-// - what was refused is not there, and what was let in is.
+// - what was refused is not there, and what was let in is;
+// - a part of an upload is let in or refused by its bytes, and counts for nothing; when the upload is completed, that is
+//   a put of all its bytes.
 //
 // Every object has a key of its own, written once.
 
-import { decodeUtf8 } from '../base/bytes.ts';
+import { decodeUtf8, encodeUtf8 } from '../base/bytes.ts';
 import type { Random } from '../env/random.ts';
 import type { Quota } from '../map/directory.ts';
 import type { Monitor } from '../mon/monitor.ts';
@@ -37,6 +39,8 @@ interface LimitedBy {
 export interface MeasuredPut {
   readonly bucket: string;
   readonly key: string;
+  /** A part of an upload: what it brings is counted when the upload is completed, as another put. */
+  readonly isPart: boolean;
   readonly bytes: number;
   readonly gateway: string;
   readonly calledAt: number;
@@ -80,6 +84,7 @@ export function leastCounted(
   const certain = puts.filter(
     (each) =>
       each !== put &&
+      !each.isPart &&
       each.outcome === 'there' &&
       each.deleteCalledAt === undefined &&
       each.endedAt !== undefined &&
@@ -110,7 +115,7 @@ export function mostCounted(
   const since = oldestLook(put, kind, puts);
   let sum = 0;
   for (const each of puts) {
-    if (each === put || each.outcome === 'refused') continue;
+    if (each === put || each.isPart || each.outcome === 'refused') continue;
     // Twice: while its shard is being split it may be in both.
     if (each.deletedAt === undefined || each.deletedAt > since) sum += 2 * measure(each);
     const isSince = each.endedAt === undefined || each.endedAt >= since;
@@ -121,6 +126,11 @@ export function mostCounted(
 
 const measures = { bytes: (put: MeasuredPut) => put.bytes, objects: () => 1 } as const;
 
+/** No quota of objects is in the way of a part. */
+function measuredOf({ isPart }: MeasuredPut): readonly (keyof typeof measures)[] {
+  return isPart ? ['bytes'] : ['bytes', 'objects'];
+}
+
 export class QuotasWorkload implements S3Load {
   readonly problems: string[] = [];
   readonly histories = { undecided: 0 };
@@ -128,12 +138,15 @@ export class QuotasWorkload implements S3Load {
   operations = 0;
   /** That runs now. */
   monitor: () => Monitor | undefined = () => undefined;
+  /** Parts of one upload go through any of them. */
+  gateways: () => readonly SimulatedGateway[] = () => [];
   readonly #random: Random;
   readonly #now: () => number;
   readonly #values: S3Values;
   #signer: Signer | undefined;
   #buckets: readonly S3Bucket[] = [];
   readonly #puts: MeasuredPut[] = [];
+  #keys = 0;
   readonly #limits: readonly LimitedBy[] = [
     ...bucketNames.map((name) => ({ kind: 'bucket', name }) as const),
     { kind: 'user', name: owner } as const,
@@ -169,7 +182,7 @@ export class QuotasWorkload implements S3Load {
     this.operations++;
     if (this.#buckets.length === 0) return;
     const bucket = oneOf(this.#random, this.#buckets);
-    switch (this.#random.below(12)) {
+    switch (this.#random.below(14)) {
       case 0:
         this.#changeLimit(oneOf(this.#random, this.#limits));
         return;
@@ -185,6 +198,9 @@ export class QuotasWorkload implements S3Load {
         // Between two looks: what it lets in itself is all that the gateway has to go by.
         for (let puts = 0; puts < burstPuts; puts++) await this.#put(gateway, bucket);
         return;
+      case 7:
+      case 8:
+        return this.#upload(gateway, bucket);
       default:
         return this.#put(gateway, bucket);
     }
@@ -242,32 +258,90 @@ export class QuotasWorkload implements S3Load {
 
   async #put(gateway: SimulatedGateway, bucket: S3Bucket): Promise<void> {
     const { body } = this.#values.makeUnique();
-    await this.#store(gateway, bucket, body.length, (path) => ({ method: 'PUT', path, body }));
+    const put = this.#measured(gateway, bucket, this.#newKey(), body.length);
+    const path = bucket.pathOf(put.key);
+    await this.#store(gateway, put, { method: 'PUT', path, body });
   }
 
   async #copy(gateway: SimulatedGateway, bucket: S3Bucket): Promise<void> {
     const source = this.#drawStored();
     if (source === undefined) return;
     const headers = { 'x-amz-copy-source': `/${source.bucket}/${source.key}` };
-    await this.#store(gateway, bucket, source.bytes, (path) => ({ method: 'PUT', path, headers }));
+    const put = this.#measured(gateway, bucket, this.#newKey(), source.bytes);
+    await this.#store(gateway, put, { method: 'PUT', path: bucket.pathOf(put.key), headers });
+  }
+
+  /** One part, put or copied, perhaps once more under its number; completed three times of four. */
+  async #upload(gateway: SimulatedGateway, bucket: S3Bucket): Promise<void> {
+    const key = this.#newKey();
+    const path = bucket.pathOf(key);
+    const begin = { method: 'POST', path, query: { uploads: '' } };
+    const begun = await this.asker.ask(gateway, this.#signed(begin));
+    if (begun?.status !== 200) return;
+    const query = { uploadId: elementOf(begun, 'UploadId') ?? '' };
+    let newest: { readonly bytes: number; readonly etag: string } | undefined;
+    for (let times = 1 + this.#random.below(2); times > 0; times--) {
+      const part = await this.#putPart(this.#anyGateway(gateway), bucket, key, query);
+      // One that is refused replaces nothing; what became of one without an answer is unknown.
+      if (part === 'unknown') return;
+      newest = part ?? newest;
+    }
+    if (newest === undefined || this.#random.below(4) === 0) return;
+    const list = `<Part><PartNumber>1</PartNumber><ETag>${newest.etag}</ETag></Part>`;
+    const body = encodeUtf8(`<CompleteMultipartUpload>${list}</CompleteMultipartUpload>`);
+    const completer = this.#anyGateway(gateway);
+    const put = this.#measured(completer, bucket, key, newest.bytes);
+    await this.#store(completer, put, { method: 'POST', path, query, body });
+  }
+
+  /** Undefined: it was refused. */
+  async #putPart(
+    gateway: SimulatedGateway,
+    bucket: S3Bucket,
+    key: string,
+    upload: { readonly uploadId: string },
+  ): Promise<{ readonly bytes: number; readonly etag: string } | 'unknown' | undefined> {
+    const source = this.#random.below(3) === 0 ? this.#drawStored() : undefined;
+    const { body, etag } = this.#values.makeUnique();
+    const bytes = source?.bytes ?? body.length;
+    const put = { ...this.#measured(gateway, bucket, key, bytes), isPart: true };
+    const call = { method: 'PUT', path: bucket.pathOf(key), query: { ...upload, partNumber: '1' } };
+    const answer = await this.#store(
+      gateway,
+      put,
+      source === undefined
+        ? { ...call, body }
+        : { ...call, headers: { 'x-amz-copy-source': `/${source.bucket}/${source.key}` } },
+    );
+    if (put.outcome === 'refused') return undefined;
+    if (put.outcome === 'unknown' || answer === undefined) return 'unknown';
+    if (source === undefined) return { bytes, etag };
+    const copied = /<ETag>(?:&quot;|"|&#34;)([^&"]*)/.exec(decodeUtf8(answer.body))?.[1];
+    return copied === undefined ? 'unknown' : { bytes, etag: copied };
+  }
+
+  #anyGateway(mine: SimulatedGateway): SimulatedGateway {
+    const all = this.gateways();
+    return all[this.#random.below(Math.max(1, all.length))] ?? mine;
   }
 
   #drawStored(): MeasuredPut | undefined {
     const stored = this.#puts.filter(
-      ({ outcome, deleteCalledAt }) => outcome === 'there' && deleteCalledAt === undefined,
+      ({ isPart, outcome, deleteCalledAt }) =>
+        !isPart && outcome === 'there' && deleteCalledAt === undefined,
     );
     return stored.length === 0 ? undefined : oneOf(this.#random, stored);
   }
 
-  async #store(
-    gateway: SimulatedGateway,
-    bucket: S3Bucket,
-    bytes: number,
-    callOf: (path: string) => S3Call,
-  ): Promise<void> {
-    const put: MeasuredPut = {
+  #newKey(): string {
+    return `q-${this.#keys++}`;
+  }
+
+  #measured(gateway: SimulatedGateway, bucket: S3Bucket, key: string, bytes: number): MeasuredPut {
+    return {
       bucket: bucket.name,
-      key: `q-${this.#puts.length}`,
+      key,
+      isPart: false,
       bytes,
       gateway: gateway.name,
       calledAt: this.#now(),
@@ -276,12 +350,19 @@ export class QuotasWorkload implements S3Load {
       deleteCalledAt: undefined,
       deletedAt: undefined,
     };
+  }
+
+  async #store(
+    gateway: SimulatedGateway,
+    put: MeasuredPut,
+    call: S3Call,
+  ): Promise<WholeResponse | undefined> {
     this.#puts.push(put);
     const { revision } = gateway.client.directory();
-    const answer = await this.asker.ask(gateway, this.#signed(callOf(bucket.pathOf(put.key))));
-    if (answer === undefined) return;
+    const answer = await this.asker.ask(gateway, this.#signed(call));
+    if (answer === undefined) return undefined;
     put.endedAt = this.#now();
-    // A copy may say in its body that it failed.
+    // A copy, and a completion, may say in their bodies that they failed.
     const code = elementOf(answer, 'Code');
     if (answer.status === 200 && code === undefined) {
       put.outcome = 'there';
@@ -291,6 +372,7 @@ export class QuotasWorkload implements S3Load {
       this.#checkRefused(put, revision);
     } else if (answer.status < 500 && answer.status !== 404 && answer.status !== 200)
       this.#problem(put, `was answered ${answer.status} ${decodeUtf8(answer.body)}`);
+    return answer;
   }
 
   /** What the quotas over it may have been, and all puts that each is over. */
@@ -307,7 +389,7 @@ export class QuotasWorkload implements S3Load {
 
   #checkLetIn(put: MeasuredPut, revision: number): void {
     for (const { kind, name, limits, puts } of this.#over(put, revision))
-      for (const what of ['bytes', 'objects'] as const) {
+      for (const what of measuredOf(put)) {
         const most = Math.max(...limits.map((limit) => limit[what] ?? Number.POSITIVE_INFINITY));
         const least = leastCounted(put, kind, puts, measures[what]) + measures[what](put);
         if (least > most)
@@ -317,7 +399,7 @@ export class QuotasWorkload implements S3Load {
 
   #checkRefused(put: MeasuredPut, revision: number): void {
     const isPossible = this.#over(put, revision).some(({ kind, limits, puts }) =>
-      (['bytes', 'objects'] as const).some((what) => {
+      measuredOf(put).some((what) => {
         const most = mostCounted(put, kind, puts, measures[what]) + measures[what](put);
         return limits.some((limit) => most > (limit[what] ?? Number.POSITIVE_INFINITY));
       }),
@@ -356,7 +438,7 @@ export class QuotasWorkload implements S3Load {
     const text = decodeUtf8(answer.body);
     const found = new Set([...text.matchAll(/<Key>([^<]*)<\/Key>/g)].map(([, key]) => key));
     for (const put of this.#puts) {
-      if (put.bucket !== bucket) continue;
+      if (put.bucket !== bucket || put.isPart) continue;
       const isListed = found.delete(put.key);
       const wasThere = put.outcome === 'there' && (put.endedAt ?? calledAt) < calledAt;
       if (isListed && put.outcome === 'refused') this.#problem(put, 'was refused and is there');

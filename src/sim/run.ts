@@ -238,6 +238,7 @@ class Run {
     defaults.gateways = () => this.#gateways;
     const quotas = new QuotasWorkload(newRandom(), now);
     quotas.monitor = monitor;
+    quotas.gateways = () => this.#gateways;
     const roles = new RolesWorkload(newRandom(), now);
     roles.gateways = () => this.#gateways;
     roles.monitor = monitor;

@@ -120,6 +120,7 @@ function putAt(calledAt: number, gateway = 'one', more: Partial<MeasuredPut> = {
   return {
     bucket: 'b',
     key: `k${calledAt}`,
+    isPart: false,
     bytes: 1,
     gateway,
     calledAt,
@@ -149,6 +150,7 @@ const counts: readonly (readonly [string, MeasuredPut, number, number])[] = [
   ['what may have been deleted', putAt(1000, 'one', { deleteCalledAt: 20_001 }), 0, 2],
   ['what was deleted since', putAt(1000, 'one', { ...gone, deletedAt: 29_000 }), 0, 2],
   ['what was refused', putAt(1000, 'one', { outcome: 'refused' }), 0, 0],
+  ['a part of an upload', putAt(1000, 'one', { isPart: true }), 0, 0],
   ['what nobody answered', putAt(1000, 'other', { outcome: 'unknown', endedAt: undefined }), 0, 2],
 ];
 
