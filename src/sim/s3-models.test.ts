@@ -8,6 +8,7 @@ import { isLinearizable, type Model } from './linearizability.ts';
 import { faultOfAnswer, type PostForm } from './post-form.ts';
 import { leastCounted, type MeasuredPut, mostCounted } from './quotas-workload.ts';
 import { keyModel } from './s3-workload.ts';
+import { faultOfUse } from './session-times.ts';
 import { type TagsCall, tagsModel } from './tags-workload.ts';
 import { type Acknowledged, ToldValue } from './told-value.ts';
 import { type Absence, mayMeet } from './trash-workload.ts';
@@ -323,3 +324,19 @@ test('websites: a page is what was put', () => {
   equal(inOrder(pageModel, [page, { kind: 'read', etag: '' }]), 'no');
   equal(inOrder(pageModel, [{ kind: 'is-there' }]), 'no');
 });
+
+const uses: readonly (readonly [number, number, 'let in' | 'expired', 'right' | 'wrong'])[] = [
+  [10, 20, 'let in', 'right'],
+  [10, 20, 'expired', 'wrong'],
+  [99, 101, 'let in', 'right'],
+  [99, 101, 'expired', 'right'],
+  [100, 101, 'let in', 'wrong'],
+  [100, 101, 'expired', 'right'],
+];
+
+for (const [calledMs, answeredMs, verdict, expected] of uses)
+  test(`sessions: ${verdict} from ${calledMs} to ${answeredMs}, of one that ends at 100, is ${expected}`, () =>
+    equal(
+      faultOfUse({ expiresMs: 100, calledMs, answeredMs, verdict }) === undefined,
+      expected === 'right',
+    ));
