@@ -222,3 +222,29 @@ test('a client that was removing a bucket opens, and closes, none that went into
   equal(await send('GET', '/bucket/key-100'), 200);
   deepEqual(bench.failures, []);
 });
+
+test('who makes a name anew before a removal is told everywhere finds there what is put by that name', async () => {
+  const { bench, index, inspector, send, restore } = await start();
+  const other = await startTestGateway({ time: 'manual', sharing: bench });
+  const sendToOther = async (method: string, path: string, body?: Buffer) => {
+    const unsigned = { method, path, wallMs: bench.wallMs };
+    return (await other.handle(sign(body === undefined ? unsigned : { ...unsigned, body }))).status;
+  };
+  // Its operator dies before the shards know, and the other gateway remembers it.
+  const removeHalf = async () => {
+    equal(await sendToOther('GET', '/bucket'), 200);
+    const { bucketId = '' } = (await inspector.stats('bucket')) ?? {};
+    const call = { name: 'bucket', bucketId, keepMs: hourMs };
+    await index.callObject('buckets', messages.trashBucket, call);
+    return bucketId;
+  };
+  equal(await send('PUT', '/bucket'), 200);
+  const first = await removeHalf();
+  equal(await send('PUT', '/bucket'), 200);
+  equal(await sendToOther('PUT', '/bucket/key', Buffer.alloc(3)), 200);
+  equal(await send('GET', '/bucket/key'), 200, 'it is in the new one');
+  await removeHalf();
+  equal((await restore(`~${first}`)).kind, 'restored');
+  equal(await sendToOther('GET', '/bucket/key'), 404, 'that is in the other one');
+  deepEqual(bench.failures, []);
+});

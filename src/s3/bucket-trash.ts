@@ -2,7 +2,7 @@
 // registry decides, in one call each; shards are told afterwards, by whoever comes next where somebody died between.
 
 import { type Clock, sleep } from '../env/clock.ts';
-import { bucketFormat, shardsOf, trashedFormat } from './index/format.ts';
+import { bucketFormat, shardsOf, type TrashedBucket, trashedFormat } from './index/format.ts';
 import { rememberedMsMax } from './index/index-client.ts';
 import * as messages from './index/messages.ts';
 import { trashedName } from './index/rows.ts';
@@ -35,18 +35,37 @@ export async function putIntoTrash(
 }
 
 /** In order of bucket ids. */
-export async function listTrash(index: IndexObjects): Promise<readonly InTrash[]> {
-  const all: InTrash[] = [];
+async function* everyTrashed(
+  index: IndexObjects,
+): AsyncGenerator<TrashedBucket & { readonly bucketId: string }> {
   for (let after = ''; ; ) {
     const call = { after, limit: bucketsPerCall };
     const page = await index.callObject(bucketsObject, messages.listTrash, call);
-    for (const { bucketId, bucket } of page.buckets) {
-      const { name, removedWallMs, purgeWallMs } = trashedFormat.decode(bucket);
-      all.push({ bucketId, name, removedMs: removedWallMs, purgeMs: purgeWallMs });
-    }
+    for (const { bucketId, bucket } of page.buckets)
+      yield { bucketId, ...trashedFormat.decode(bucket) };
     const last = page.buckets.at(-1);
-    if (page.ended || last === undefined) return all;
+    if (page.ended || last === undefined) return;
     after = last.bucketId;
+  }
+}
+
+/** In order of bucket ids. */
+export async function listTrash(index: IndexObjects): Promise<readonly InTrash[]> {
+  const all: InTrash[] = [];
+  for await (const { bucketId, name, removedWallMs, purgeWallMs } of everyTrashed(index))
+    all.push({ bucketId, name, removedMs: removedWallMs, purgeMs: purgeWallMs });
+  return all;
+}
+
+/**
+ * Tells the shards of buckets that had this name and are in the trash: before the name means another one, and should
+ * whoever removed them have died, or be just about to. A gateway that still goes by the name is refused from then on.
+ */
+export async function shutNamesakes(index: IndexObjects, name: string): Promise<void> {
+  for await (const { name: had, removal, record } of everyTrashed(index)) {
+    if (had !== name) continue;
+    for (const object of shardsOf(bucketFormat.decode(record)))
+      await index.callObject(object, messages.trashShard, { removal });
   }
 }
 
@@ -75,6 +94,7 @@ export async function takeFromTrash(
   if (!isBucketName(call.name)) return { kind: 'bad-name' };
   // It has been in the trash since before this began.
   if (call.name !== newest.name) await sleep(clock, forgottenMs, 's3-restore-renamed');
+  await shutNamesakes(index, call.name);
   const answer = await index.callObject(bucketsObject, messages.restoreBucket, call);
   const { outcome, removal, record } = answer;
   if (outcome === 'gone') return { kind: 'not-in-trash' };

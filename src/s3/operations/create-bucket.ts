@@ -6,6 +6,7 @@ import { equalBytes } from '../../base/bytes.ts';
 import { formatBlobId } from '../../base/ids.ts';
 import type { HttpResponse } from '../../env/http.ts';
 import { checkIdentity } from '../authorization.ts';
+import { shutNamesakes } from '../bucket-trash.ts';
 import {
   bucketOf,
   emptyResponse,
@@ -76,6 +77,7 @@ export async function createBucket(context: OperationContext): Promise<HttpRespo
     const configuration = decodeConfiguration(known.configuration);
     return alreadyThere(context, known.record, { configuration, documents });
   }
+  await shutNamesakes(parts.index, name);
   const bucketId = formatBlobId(await parts.cluster.allocateBlobs(1));
   const ranges = firstRanges(bucketId);
   for (const range of ranges) await parts.index.callObject(range.object, messages.openShard, {});

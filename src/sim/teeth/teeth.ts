@@ -1027,9 +1027,9 @@ export const teeth: readonly Tooth[] = [
     patches: [
       {
         file: 'src/s3/bucket-trash.ts',
-        find: 'await index.callObject(object, messages.trashShard, { removal });',
+        find: "await index.callObject(object, messages.trashShard, { removal });\n  return 'done';",
         replace:
-          'if (keepMs < 0) await index.callObject(object, messages.trashShard, { removal });',
+          "if (keepMs < 0) await index.callObject(object, messages.trashShard, { removal });\n  return 'done';",
       },
     ],
   },
