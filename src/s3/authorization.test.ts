@@ -55,6 +55,11 @@ test('an object that is public is read by anybody, and nothing else is', async (
     headers: { 'x-amz-acl': 'public-read' },
   });
   equal(await bodyText(await nobody('GET', '/bucket/key')), 'text');
+  const asPage = 'response-content-type=text%2Fhtml';
+  equal(await errorCode(await nobody('GET', `/bucket/key?${asPage}`)), 'InvalidRequest');
+  equal((await nobody('HEAD', `/bucket/key?${asPage}`)).status, 400);
+  const query = { 'response-content-type': 'text/html' };
+  equal((await other('GET', '/bucket/key', { query })).status, 200, 'signed, it may be asked for');
   equal((await other('GET', '/bucket/key')).status, 200);
   equal((await nobody('GET', '/bucket')).status, 403);
   equal((await nobody('GET', '/bucket/absent')).status, 403, 'who may not list is not told');

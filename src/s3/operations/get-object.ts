@@ -96,6 +96,16 @@ async function partRange(parts: GatewayParts, entry: Entry, text: string): Promi
   return { beginBytes, endBytes, status: 206, checksum: extent?.checksum };
 }
 
+/** Or a link to what is for everybody could show it as anything. */
+function refuseOverrides({ user, request }: OperationContext): void {
+  if (user.name !== '' || ![...request.query.keys()].some((name) => name.startsWith('response-')))
+    return;
+  throw new S3Error(
+    'InvalidRequest',
+    'Request specific response headers cannot be used for anonymous GET requests.',
+  );
+}
+
 async function choosePart(context: OperationContext, entry: Entry): Promise<Part> {
   const { headers, query } = context.request;
   const whole: Part = { beginBytes: 0, endBytes: entry.sizeBytes, status: 200 };
@@ -208,6 +218,7 @@ async function serve(
   const wanted = wantedOf(context, keyOf(context));
   const isVersion = request.query.has('versionId');
   const access = await accessBucket(context, isVersion ? 's3:GetObjectVersion' : 's3:GetObject');
+  refuseOverrides(context);
   refuseEncryptionHeaders(request.headers);
   const customer = parseCustomerKey(request.headers, customerKeyPrefix);
   let entry = await readEntry(context, access, wanted);
