@@ -5,7 +5,12 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { differencesPage, knownDifferences } from './differential/known-differences.ts';
+import {
+  differencesPage,
+  explanationOf,
+  knownDifferences,
+} from './differential/known-differences.ts';
+import type { Step } from './differential/side.ts';
 
 const page = join(
   dirname(fileURLToPath(import.meta.url)),
@@ -25,4 +30,62 @@ test('whoever is called right is so by a line that is quoted', () => {
     without.map(({ title }) => title),
     ['Entries of listings have no `Type`'],
   );
+});
+
+function isExplained(
+  family: string,
+  draft: Omit<Step, 'name'>,
+  statuses: string,
+  peerHeaders: readonly (readonly [string, string])[] = [],
+): boolean {
+  const [holdfast = '', peer = ''] = statuses.split(' ');
+  const difference = { field: 'status', holdfast, peer, statuses };
+  const step = { ...draft, name: 's1' };
+  return (
+    explanationOf(family, step, { ...difference, peerHeaders: new Map(peerHeaders) }) !== undefined
+  );
+}
+
+test('what explains one difference does not hide another beside it', () => {
+  const prefix = 'x-amz-server-side-encryption-customer-';
+  const read = {
+    ...{ action: 'GetObject', method: 'GET', path: '/b/a' },
+    headers: { [`${prefix}algorithm`]: 'AES256' },
+  };
+  equal(isExplained('encryption', read, '400 200'), true, 'a key for an object without one');
+  const taken = [[`${prefix}algorithm`, 'AES256']] as const;
+  equal(isExplained('encryption', read, '400 200', taken), false, 'the right key refused');
+  equal(isExplained('object-lock', read, '400 200'), false, 'nor in another family');
+
+  const remove = { action: 'DeleteObject', method: 'DELETE', path: '/x-a/k' };
+  equal(isExplained('object-lock', remove, '204 403'), false, 'what is locked deleted');
+
+  const website = (body: string) => ({
+    ...{ action: 'PutBucketWebsite', method: 'PUT', path: '/b', query: { website: '' }, body },
+  });
+  const index = '<IndexDocument><Suffix>index.html</Suffix></IndexDocument>';
+  const good = `<WebsiteConfiguration>${index}</WebsiteConfiguration>`;
+  equal(isExplained('websites', website(good), '400 200'), false, 'a good configuration refused');
+  equal(isExplained('websites', website('<Other/>'), '400 200'), true);
+
+  const form = (policy: string) => ({
+    ...{ action: 'PostObject', method: 'POST', path: '/b' },
+    form: {
+      ...{ fields: [['key', 'k']] as const, file: 'f', fileName: 'f', proof: 'v4' as const },
+      policy,
+    },
+  });
+  const policy = (expiration: string) =>
+    JSON.stringify({
+      expiration,
+      conditions: [{ bucket: 'b' }, { key: 'k' }, { 'x-amz-date': '{date}' }],
+    });
+  equal(isExplained('forms', form(policy('2035-01-01T00:00:00Z')), '403 204'), false);
+  equal(isExplained('forms', form(policy('2001-01-01T00:00:00Z')), '204 403'), false);
+
+  const put = { action: 'PutObject', method: 'PUT', path: '/x-a/k', who: 'alt' as const };
+  equal(isExplained('users', put, '200 403'), false, 'let in where the other service is not');
+  const blocked = { ...put, facts: ['BlockPublicAcls'] };
+  equal(isExplained('users', blocked, '200 403'), false);
+  equal(isExplained('users', { ...blocked, who: 'main' }, '200 403'), true, 'its own bucket');
 });

@@ -1,5 +1,5 @@
 // What two answers to the same step differ in, field by field. Ids are compared by the names that sequences know them by,
-// dates by their being there, owners not at all, messages neither.
+// dates by their being there, owners where they have the names that the test uses, messages not at all.
 
 import { createHash } from 'node:crypto';
 import { XMLParser } from 'fast-xml-parser';
@@ -10,6 +10,10 @@ export interface Difference {
   readonly field: string;
   readonly holdfast: string;
   readonly peer: string;
+  /** Of both answers, `200 404`. */
+  readonly statuses: string;
+  /** What the other service said beside it. */
+  readonly peerHeaders: ReadonlyMap<string, string>;
 }
 
 const comparedHeaders: readonly string[] = [
@@ -19,8 +23,13 @@ const comparedHeaders: readonly string[] = [
   ...['x-amz-storage-class', 'x-amz-mp-parts-count', 'x-amz-copy-source-version-id'],
   ...['x-amz-website-redirect-location', 'x-amz-expiration', 'access-control-allow-origin'],
   ...['access-control-allow-methods', 'access-control-max-age', 'access-control-allow-headers'],
-  'access-control-expose-headers',
+  ...['access-control-expose-headers', 'x-amz-server-side-encryption'],
+  ...['x-amz-server-side-encryption-aws-kms-key-id', 'x-amz-object-lock-mode'],
+  ...['x-amz-server-side-encryption-customer-algorithm', 'x-amz-object-lock-legal-hold'],
+  ...['x-amz-server-side-encryption-customer-key-md5', 'x-amz-object-lock-retain-until-date'],
 ];
+
+const showsObject = /^(GetObject|HeadObject|Browse)$/;
 
 /** Of requests and services, not of what they hold. */
 const passedOver = /(^|\/)(RequestId|HostId|Message|Resource|BucketName|Key\[-\])$/;
@@ -42,7 +51,9 @@ function flatten(value: unknown, path: string, into: Map<string, string>): void 
   if (typeof value === 'object' && value !== null) {
     for (const [name, each] of Object.entries(value)) {
       // One of many and the only one are the same element.
-      const inner = Array.isArray(each) ? each : [each];
+      const inner = Array.isArray(each) ? [...each] : [each];
+      // Of grants no order is promised.
+      if (name === 'Grant') inner.sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
       for (const [index, one] of inner.entries()) flatten(one, `${path}/${name}[${index}]`, into);
     }
     return;
@@ -51,9 +62,14 @@ function flatten(value: unknown, path: string, into: Map<string, string>): void 
 }
 
 function normalValue(field: string, value: string, side: Side): string {
+  // A default counts from when each of them got the request; what clients say is days apart.
+  if (/retain-?until-?date$/i.test(field)) return `DAY ${value.slice(0, 10)}`;
+  if (field === 'location')
+    return value.replace(side.url.host, 'HOST').replace(side.websiteName ?? '-', 'WEBSITES');
   if (/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/.test(value)) return 'DATE';
   if (/^\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT$/.test(value)) return 'DATE';
-  if (/(Owner|Initiator|Grantee)\/(ID|DisplayName)$/.test(field)) return 'OWNER';
+  if (/(Owner|Initiator|Grantee)\/(ID|DisplayName)$/.test(field))
+    return value === '' ? 'NOBODY' : /^(main|alt)$/.test(value) ? value : 'OWNER';
   if (/\/Location$/.test(field)) return value.replace(/^https?:\/\/[^/]*/, '');
   if (/ContinuationToken$/.test(field)) return 'TOKEN';
   // Anywhere else a key may look like an id: listings of radosgw go on from a key.
@@ -65,13 +81,13 @@ function fieldsOf(step: Step, answer: Answer, side: Side): Map<string, string> {
   const isError = answer.status >= 300;
   const type = answer.headers.get('content-type') ?? '';
   const isXml =
-    (type.startsWith('application/xml') ||
+    (/^(application|text)\/xml/.test(type) ||
       Buffer.from(answer.body).toString('latin1', 0, 5) === '<?xml') &&
     answer.body.length > 0;
   for (const name of comparedHeaders) {
     const value = answer.headers.get(name);
     // Of an answer without a body it says nothing, and all documents are XML.
-    if (value === undefined || (name === 'content-type' && !/^(Get|Head)Object$/.test(step.action)))
+    if (value === undefined || (name === 'content-type' && !showsObject.test(step.action)))
       continue;
     if (isError && !/^(etag|content-range|x-amz-delete-marker|location)$/.test(name)) continue;
     fields.set(`header ${name}`, normalValue(name, value, side));
@@ -80,7 +96,11 @@ function fieldsOf(step: Step, answer: Answer, side: Side): Map<string, string> {
     if (!isError) fields.set('header content-length', answer.headers.get('content-length') ?? '');
     return fields;
   }
-  if (!isXml || (step.action === 'GetObject' && !isError)) {
+  if (isError && type.startsWith('text/html')) {
+    fields.set('code', codeOfPage(answer.body));
+    return fields;
+  }
+  if (!isXml || (showsObject.test(step.action) && !isError)) {
     const text = Buffer.from(answer.body);
     if (/Policy$/.test(step.action) && !isError) fields.set('body', JSON.stringify(safeJson(text)));
     else fields.set('body', createHash('sha256').update(text).digest('hex').slice(0, 12));
@@ -90,12 +110,19 @@ function fieldsOf(step: Step, answer: Answer, side: Side): Map<string, string> {
   flatten(parser.parse(Buffer.from(answer.body).toString()), '', flat);
   for (const [path, value] of flat) {
     const field = path.slice(1).replaceAll('[0]', '');
-    if (isError && !/^Error\/Code$/.test(field)) continue;
+    if (isError && !/^(ErrorResponse\/)?Error\/Code$/.test(field)) continue;
     if (passedOver.test(field)) continue;
     const name = isError ? 'code' : field;
     fields.set(name, normalValue(withoutPositions(field), value, side));
   }
   return fields;
+}
+
+/** A page that a service made itself names the code somewhere; one that was put there is compared as it is. */
+function codeOfPage(body: Uint8Array): string {
+  const text = Buffer.from(body).toString();
+  const code = (/<li>Code: (\w+)</.exec(text) ?? /<h1>\d{3} (\w+)</.exec(text))?.[1];
+  return code ?? createHash('sha256').update(body).digest('hex').slice(0, 12);
 }
 
 function safeJson(text: Buffer): unknown {
@@ -119,6 +146,7 @@ export function compare(
   const ours = fieldsOf(step, holdfast.answer, holdfast.side);
   const theirs = fieldsOf(step, peer.answer, peer.side);
   const differences: Difference[] = [];
+  const statuses = `${holdfast.answer.status} ${peer.answer.status}`;
   // Where the status differs, all else does.
   const fields =
     ours.get('status') === theirs.get('status')
@@ -127,7 +155,10 @@ export function compare(
   for (const field of fields) {
     const [a = '-', b = '-'] = [ours.get(field), theirs.get(field)];
     if (a !== b && a !== unnamed && b !== unnamed)
-      differences.push({ field: withoutPositions(field), holdfast: a, peer: b });
+      differences.push({
+        ...{ field: withoutPositions(field), holdfast: a, peer: b, statuses },
+        peerHeaders: peer.answer.headers,
+      });
   }
   return differences;
 }

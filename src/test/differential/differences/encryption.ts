@@ -1,0 +1,247 @@
+// Of the family `encryption`.
+
+import type { Difference } from '../compare.ts';
+import type { Step } from '../side.ts';
+import { api, apiPage, guide, type KnownDifference, outcome } from './known-difference.ts';
+
+const families = ['encryption'];
+
+function says({ headers = {} }: Step, pattern: RegExp): boolean {
+  return Object.keys(headers).some((name) => pattern.test(name));
+}
+
+/** The other service took the key for what is encrypted with it. */
+function isTaken({ peerHeaders }: Difference): boolean {
+  return peerHeaders.has('x-amz-server-side-encryption-customer-algorithm');
+}
+
+const customer = /^x-amz-server-side-encryption-customer-/;
+
+export const encryptionDifferences: readonly KnownDifference[] = [
+  {
+    title: 'What is encrypted with the service’s own key is said to be',
+    families,
+    action: /./,
+    field: /^header x-amz-server-side-encryption$/,
+    holdfast: /^AES256$/,
+    peer: /^-$/,
+    right: 'Holdfast',
+    page: api('PutObject'),
+    quote: 'The server-side encryption algorithm used when you store this object in Amazon S3',
+    why: 'radosgw 16 takes the header, encrypts only where its configuration has a default key, and never says so.',
+  },
+  {
+    title: 'A customer’s object without its key is InvalidRequest',
+    families,
+    action: /^(GetObject|UploadPart)$/,
+    field: /^code$/,
+    holdfast: /^InvalidRequest$/,
+    peer: /^InvalidArgument$/,
+    when: (step) => !says(step, customer),
+    right: 'radosgw',
+    page: apiPage('ErrorResponses'),
+    quote: 'InvalidArgument: … The request was missing a required header.',
+    why: 'That is the nearest reason listed; what S3 is seen to answer, and SDKs are tried with, is InvalidRequest, “The object was stored using a form of Server Side Encryption. The correct parameters must be provided to retrieve the object.”',
+  },
+  {
+    title: 'A customer’s key is judged though the object has none',
+    families,
+    action: /^(Get|Head)Object$/,
+    field: outcome,
+    holdfast: /^(400|InvalidRequest|InvalidArgument|InvalidEncryptionAlgorithmError)$/,
+    peer: /^(200|206|416|InvalidRange|-)$/,
+    when: (step, difference) => says(step, customer) && !isTaken(difference),
+    right: 'Holdfast',
+    page: api('GetObject'),
+    quote:
+      'Encryption request headers, like x-amz-server-side-encryption, should not be sent for GET requests if your object uses … SSE-KMS … or … SSE-S3. If your object does use these types of keys, you’ll get an HTTP 400 BadRequest error.',
+    why: 'In S3 every object that has no customer’s key has one of these. radosgw passes the headers over.',
+  },
+  {
+    title: 'Headers of encryption are judged before the object they are for',
+    families,
+    action: /^(Get|Head)Object$/,
+    field: outcome,
+    holdfast: /^(400|InvalidArgument|InvalidEncryptionAlgorithmError)$/,
+    peer: /^(404|NoSuchKey)$/,
+    when: (step) => says(step, /^x-amz-server-side-encryption/),
+    right: 'both',
+    page: apiPage('ErrorResponses'),
+    why: 'Two faults in one request: the errors of both are listed, in no order of precedence.',
+  },
+  {
+    title: 'Two kinds of encryption in one request are refused',
+    families,
+    action: /^(PutObject|CreateMultipartUpload)$/,
+    field: outcome,
+    holdfast: /^(400|InvalidArgument)$/,
+    peer: /^(200|-)$/,
+    when: (step) => says(step, customer) && says(step, /^x-amz-server-side-encryption$/),
+    right: 'Holdfast',
+    page: guide('serv-side-encryption'),
+    quote:
+      "You can't apply different types of server-side encryption to the same object simultaneously.",
+    why: 'radosgw takes the customer’s key.',
+  },
+  {
+    title: 'A named key that is not there is KMS.NotFoundException',
+    families,
+    action: /^(PutObject|CreateMultipartUpload)$/,
+    field: outcome,
+    holdfast: /^(400|KMS\.NotFoundException)$/,
+    peer: /^(403|InvalidAccessKeyId)$/,
+    when: ({ headers }) => headers?.['x-amz-server-side-encryption-aws-kms-key-id'] === 'unknown',
+    right: 'Holdfast',
+    page: apiPage('ErrorResponses'),
+    quote:
+      'KMS.NotFoundException: The request was rejected because the specified entity or resource could not be found. 400 Bad Request',
+    why: '',
+  },
+  {
+    title: 'Encrypted objects can be copied',
+    families,
+    action: /^CopyObject$/,
+    field: outcome,
+    peer: /^(501|NotImplemented)$/,
+    right: 'Holdfast',
+    page: api('CopyObject'),
+    quote:
+      'If the source object for the copy is stored in Amazon S3 using SSE-C, you must provide the necessary encryption information in your request so that Amazon S3 can decrypt the object for copying.',
+    why: 'radosgw 16 answers NotImplemented, whatever else is wrong with the request.',
+  },
+  {
+    title: 'A copy is encrypted as it asks to be',
+    families,
+    action: /^CopyObject$/,
+    field: /^(status|code|header x-amz-server-side-encryption\S*)$/,
+    holdfast:
+      /^(400|Invalid(Request|Argument|EncryptionAlgorithmError)|KMS\.NotFoundException|AES256|aws:kms|testkey-\d|[\w+/]{22}==)$/,
+    peer: /^(200|-|404|NoSuchKey)$/,
+    when: (step) => says(step, /^x-amz-(copy-source-)?server-side-encryption/),
+    right: 'Holdfast',
+    page: api('CopyObject'),
+    quote:
+      'When you perform a CopyObject operation, if you want to use a different type of encryption setting for the target object, you can specify appropriate encryption-related headers to encrypt the target object',
+    why: 'radosgw 16 passes these headers over, right and wrong ones; what is copied so is taken away again before the test goes on.',
+  },
+  {
+    title: 'A part shows the key that its upload was begun with',
+    families,
+    action: /^UploadPart$/,
+    field: outcome,
+    holdfast: /^(400|InvalidRequest|InvalidArgument|InvalidEncryptionAlgorithmError)$/,
+    peer: /^(200|-)$/,
+    when: (step, difference) => says(step, /^x-amz-server-side-encryption/) && !isTaken(difference),
+    right: 'Holdfast',
+    page: guide('specifying-s3-c-encryption'),
+    quote:
+      'For each part upload request, the encryption information must be the same as what you provided in the initiate multipart upload request.',
+    why: 'radosgw passes over what is said to an upload that was begun without.',
+  },
+  {
+    title: 'A bucket has a default encryption',
+    families,
+    action: /^(Get|Put)BucketEncryption$/,
+    field: /./,
+    right: 'Holdfast',
+    page: api('GetBucketEncryption'),
+    quote: 'Returns the default encryption configuration for an Amazon S3 bucket.',
+    why: 'radosgw 16 knows none: it takes GET `?encryption` for a listing of the bucket, PUT for its creation, and DELETE, which the test leaves out, for its deletion. By the list of errors a bucket without one is 400; S3 is seen to answer 404, and so does Holdfast.',
+  },
+  {
+    title: 'A wrong key of a customer is InvalidRequest',
+    families,
+    action: /^(GetObject|UploadPart)$/,
+    field: /^code$/,
+    holdfast: /^InvalidRequest$/,
+    peer: /^InvalidArgument$/,
+    when: (step) => says(step, customer),
+    right: 'both',
+    page: guide('ServerSideEncryptionCustomerKeys'),
+    why: '“Amazon S3 first verifies that the encryption key that you provided matches”; what it answers when it does not is not said.',
+  },
+  {
+    title: 'The key of an object counts before the range of it',
+    families,
+    action: /^(Get|Head)Object$/,
+    field: outcome,
+    holdfast: /^(400|InvalidRequest|InvalidArgument)$/,
+    peer: /^(416|InvalidRange)$/,
+    right: 'both',
+    page: apiPage('ErrorResponses'),
+    why: 'Two faults in one request: the errors of both are listed, in no order of precedence.',
+  },
+  {
+    title: 'An empty header of encryption is no encryption that there is',
+    families,
+    action: /^(PutObject|CreateMultipartUpload)$/,
+    field: outcome,
+    holdfast: /^(400|InvalidArgument)$/,
+    peer: /^(200|-)$/,
+    when: ({ headers }) => headers?.['x-amz-server-side-encryption'] === '',
+    right: 'Holdfast',
+    page: apiPage('ErrorResponses'),
+    quote: 'InvalidArgument: … The specified argument was not valid.',
+    why: 'What was asked for in vain must not be stored in clear.',
+  },
+  {
+    title: 'CompleteMultipartUpload tells that a customer’s key encrypts',
+    families,
+    action: /^CompleteMultipartUpload$/,
+    field: /^header x-amz-server-side-encryption-customer-algorithm$/,
+    holdfast: /^AES256$/,
+    peer: /^-$/,
+    right: 'both',
+    page: api('CompleteMultipartUpload'),
+    why: 'The page lists x-amz-server-side-encryption in the answer, and nothing of customers’ keys.',
+  },
+  {
+    title: 'CompleteMultipartUpload tells how the object is encrypted',
+    families,
+    action: /^CompleteMultipartUpload$/,
+    field: /^header x-amz-server-side-encryption(-aws-kms-key-id)?$/,
+    holdfast: /^(aws:kms|testkey-\d)$/,
+    peer: /^-$/,
+    right: 'Holdfast',
+    page: api('CompleteMultipartUpload'),
+    quote:
+      'x-amz-server-side-encryption-aws-kms-key-id: If present, indicates the ID of the KMS key that was used for object encryption.',
+    why: '',
+  },
+  {
+    title: 'A header that asks for encryption does not belong to a request to read',
+    families,
+    action: /^GetObject$/,
+    field: /^code$/,
+    holdfast: /^InvalidArgument$/,
+    peer: /^InvalidRequest$/,
+    when: (step) => says(step, /^x-amz-server-side-encryption$/),
+    right: 'both',
+    page: api('GetObject'),
+    why: '“You’ll get an HTTP 400 BadRequest error”; the code is not said.',
+  },
+  {
+    title: 'An algorithm of a customer’s key that is none is InvalidEncryptionAlgorithmError',
+    families,
+    action: /^(PutObject|CreateMultipartUpload|CopyObject)$/,
+    field: /^code$/,
+    holdfast: /^InvalidEncryptionAlgorithmError$/,
+    peer: /^InvalidArgument$/,
+    right: 'Holdfast',
+    page: apiPage('ErrorResponses'),
+    quote:
+      'InvalidEncryptionAlgorithmError: The encryption request that you specified is not valid. The valid value is AES256.',
+    why: 'So does radosgw unless it is empty.',
+  },
+  {
+    title: 'An upload that has ended counts before what is said of its encryption',
+    families,
+    action: /^UploadPart$/,
+    field: outcome,
+    holdfast: /^(404|NoSuchUpload)$/,
+    peer: /^(400|InvalidRequest|InvalidArgument|InvalidEncryptionAlgorithmError)$/,
+    right: 'both',
+    page: apiPage('ErrorResponses'),
+    why: 'Two faults in one request: the errors of both are listed, in no order of precedence.',
+  },
+];
