@@ -1302,8 +1302,8 @@ export class Primary implements LinkOwner {
   async confirmLost(blob: BlobId, slot: Slot): Promise<BlobListing | undefined> {
     const listing = await this.disk.listing(blob);
     if (listing === undefined) return undefined;
-    // Others that are in sync may have yet to be sent theirs.
-    if (listing.version.sequence > this.#committed)
+    // Others that are in sync may have yet to be sent theirs. (Below the write floor nothing is committed, and still lost.)
+    if (listing.version.sequence > this.#stable)
       throw new OsdError('failed', `${this.pg}: ${formatBlobId(blob)} is still being put`);
     if (await canBeRead(this, listing))
       throw new OsdError('failed', `${this.pg}: ${formatBlobId(blob)} can be read after all`);
