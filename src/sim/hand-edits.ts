@@ -2,9 +2,9 @@
 // and taken back after a while as by a person who remembers what was there. No daemon may end by one, and all is well
 // when it is taken back.
 
-import { formatPgId, type PgId } from '../base/ids.ts';
+import type { PgId } from '../base/ids.ts';
 import type { Random } from '../env/random.ts';
-import type { Layout } from '../map/cluster-map.ts';
+import { type Layout, pgIdsOf } from '../map/cluster-map.ts';
 import { recordFault } from '../map/map-fault.ts';
 import { isWhole, type PgRecord, slotsIn } from '../map/pg-record.ts';
 import { layoutOf } from '../mon/planner.ts';
@@ -164,11 +164,7 @@ export class HandEdits {
 /** Records of groups that no pool has. */
 function strayRecords(state: MonState): PgId[] {
   const known = new Set(
-    state.map.pools.flatMap((pool) =>
-      pool.layouts.flatMap((layout) =>
-        Array.from({ length: layout.pgCount }, (_, index) => formatPgId(pool.id, layout.id, index)),
-      ),
-    ),
+    state.map.pools.flatMap((pool) => pool.layouts.flatMap((layout) => pgIdsOf(pool, layout))),
   );
   return [...state.records.keys()].filter((pg) => !known.has(pg));
 }
