@@ -3,11 +3,12 @@
 
 import { formatBlobId, type PgId } from '../base/ids.ts';
 import { type PgRecord, slotsIn } from '../map/pg-record.ts';
+import { leftoverMs } from '../osd/leftovers.ts';
 import { firstPosition } from '../osd/pg-disk.ts';
 import { shardLength } from '../osd/shards.ts';
 import { inlineBytesMax, unitBytes } from '../store/format.ts';
 import type { BlobListing } from '../wire/messages.ts';
-import type { SimulatedCluster } from './simulated-cluster.ts';
+import type { SimulatedCluster, SimulatedOsd } from './simulated-cluster.ts';
 
 /** What one PG's members agree on. */
 export interface PgContent {
@@ -95,6 +96,23 @@ export async function leftInMemory(cluster: SimulatedCluster): Promise<string[]>
 /** Pings, promises and beacons under way. */
 const idleBytesMax = 64 * 1024;
 
+async function reopen(cluster: SimulatedCluster, osd: SimulatedOsd): Promise<void> {
+  cluster.killOsd(osd.id);
+  await cluster.startOsd(osd.id);
+  // The first transaction after an opening frees what was found to belong to nobody.
+  await cluster.scheduler.run(3000);
+}
+
+/**
+ * Groups of a removed pool are scrubbed by nobody: what was spoilt there keeps its space until they go, a day
+ * later by the disk's clock, and the disk is opened again.
+ */
+async function outliveLeftovers(cluster: SimulatedCluster, osd: SimulatedOsd): Promise<void> {
+  cluster.setWallOffset(`osd.${osd.id}`, leftoverMs + 2 * 3600 * 1000);
+  await reopen(cluster, osd);
+  await reopen(cluster, osd);
+}
+
 /**
  * Space that nothing accounts for: once the trash is emptied, a disk has taken exactly what the shards on it
  * need. A disk whose rows were spoilt may keep space until it is opened again, so each is.
@@ -104,12 +122,11 @@ export async function leftOnDisks(cluster: SimulatedCluster): Promise<string[]> 
   for (const each of cluster.osds) {
     if (each.osd === undefined) continue;
     await cluster.settle(each.osd.emptyTrash(), `emptying the trash of osd.${each.id}`);
-    cluster.killOsd(each.id);
-    await cluster.startOsd(each.id);
+    await reopen(cluster, each);
+    if (each.osd !== undefined && each.osd.store.damaged.length > 0)
+      await outliveLeftovers(cluster, each);
     const { osd } = each;
     if (osd === undefined) continue;
-    // The first transaction after an opening frees what was found to belong to nobody.
-    await cluster.scheduler.run(3000);
     // Meanwhile it may have found groups that left while it was away.
     await cluster.settle(osd.emptyTrash(), `emptying the trash of osd.${each.id} again`);
     let expected = 0;
