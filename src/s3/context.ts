@@ -188,6 +188,17 @@ export function emptyResponse(status: number, headers: Headers = []): HttpRespon
   return { status, headers: status === 200 ? [...headers, ['content-length', '0']] : headers };
 }
 
+export function redirectResponse(to: {
+  readonly status: number;
+  readonly location: string;
+}): HttpResponse {
+  const headers: Headers = [
+    ['location', to.location],
+    ['content-length', '0'],
+  ];
+  return { status: to.status, headers };
+}
+
 export function xmlResponse(body: Uint8Array, headers: Headers = [], status = 200): HttpResponse {
   return {
     status,

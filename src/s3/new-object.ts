@@ -8,6 +8,7 @@ import { newCipher, type ObjectCipher } from './object-cipher.ts';
 import { type Acl, aclGrants, aclOfHeaders } from './protocol/acl.ts';
 import { defaultEncryptionOf, parseEncryptionHeaders } from './protocol/encryption.ts';
 import { S3Error } from './protocol/errors.ts';
+import { parseRedirect } from './protocol/object-headers.ts';
 import { lockOfNew } from './protocol/object-lock.ts';
 import { type Ownership, ownershipOf } from './protocol/ownership.ts';
 import type { HeaderMap } from './protocol/request.ts';
@@ -52,7 +53,7 @@ export async function newObjectCipher(
   return wanted === undefined ? undefined : newCipher(context.parts, wanted);
 }
 
-/** Throws `NotImplemented` by name, `InvalidArgument`, `InvalidStorageClass`, `AccessDenied`. */
+/** Throws `NotImplemented` by name, `InvalidArgument`, `InvalidStorageClass`, `InvalidRedirectLocation`, `AccessDenied`. */
 export function newObject(context: OperationContext, access: BucketAccess): NewObject {
   const { headers } = context.request;
   const { configuration, record } = access;
@@ -76,6 +77,7 @@ export function newObject(context: OperationContext, access: BucketAccess): NewO
     isNull: versioningOf(configuration) !== 'enabled',
     owner: owner === record.owner ? '' : owner,
     storageClass,
+    redirect: parseRedirect(headers),
     acl: isPlain ? undefined : acl,
     ...lockOfNew(headers, configuration, wholeNowMs(context.parts)),
   };

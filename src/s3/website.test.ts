@@ -106,6 +106,74 @@ test('rules send on by prefix and by error, and a site as a whole', async (t) =>
   equal(headerOf(await browse('/page'), 'location'), 'http://other.example/page');
 });
 
+test('an object that says where to go is told of by S3 and followed on the website', async (t) => {
+  const { gateway, browse, send } = await start(t, withError);
+  const header = 'x-amz-website-redirect-location';
+  const to = (location: string) => ({ [header]: location });
+  const put = (key: string, location: string) =>
+    gateway.handle(sign({ method: 'PUT', path: `/site/${key}`, headers: to(location), body: 'x' }));
+  const told = async (path: string, query?: Unsigned['query']) => {
+    const head = await gateway.handle(sign({ method: 'HEAD', path, ...(query && { query }) }));
+    equal(head.status, 200);
+    return headerOf(head, header);
+  };
+  const isSent = async (target: string, location: string, method = 'GET') => {
+    const answer = await browse(target, method);
+    equal(answer.status, 301, target);
+    equal(headerOf(answer, 'location'), location);
+    equal(answer.body, undefined);
+  };
+  equal((await put('old', '/page')).status, 200);
+  equal((await put('sub/index.html', 'https://other.example/?a=1')).status, 200);
+  equal(await told('/site/old'), '/page');
+  equal(await told('/site/old', { 'response-content-type': 'text/html' }), '/page');
+  equal(await bodyText(await gateway.handle(sign({ method: 'GET', path: '/site/old' }))), 'x');
+  await isSent('/old', '/page');
+  await isSent('/old', '/page', 'HEAD');
+  await isSent('/sub/', 'https://other.example/?a=1');
+  // What is shown in place of an error may send on, too.
+  equal((await put('error.html', '/index.html')).status, 200);
+  await isSent('/absent', '/index.html');
+
+  // A copy says it anew, and may be to itself for no other reason.
+  const copy = (key: string, headers: Record<string, string>) =>
+    gateway.handle(
+      sign({
+        method: 'PUT',
+        path: `/site/${key}`,
+        headers: { 'x-amz-copy-source': '/site/old', ...headers },
+      }),
+    );
+  equal((await copy('copy', {})).status, 200);
+  equal(await told('/site/copy'), undefined);
+  equal(await errorCode(await copy('old', {})), 'InvalidRequest');
+  equal((await copy('old', to('/index.html'))).status, 200);
+  await isSent('/old', '/index.html');
+  equal((await copy('old', { 'x-amz-storage-class': 'STANDARD' })).status, 200);
+  equal(await bodyText(await browse('/old')), 'x');
+
+  // An object in parts has it from its beginning.
+  const begun = await gateway.handle(
+    sign({ method: 'POST', path: '/site/parts', query: { uploads: '' }, headers: to('/page') }),
+  );
+  const uploadId = /<UploadId>(.*)<\/UploadId>/.exec(await bodyText(begun))?.[1] ?? '';
+  const part = sign({
+    method: 'PUT',
+    path: '/site/parts',
+    query: { partNumber: '1', uploadId },
+    body: 'part',
+  });
+  const etag = headerOf(await gateway.handle(part), 'etag') ?? '';
+  const body = `<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>${etag}</ETag></Part></CompleteMultipartUpload>`;
+  await send({ method: 'POST', path: '/site/parts', query: { uploadId }, body }, 200);
+  await isSent('/parts', '/page');
+
+  equal(await errorCode(await put('bad', 'page')), 'InvalidRedirectLocation');
+  equal(await errorCode(await put('bad', 'ftp://other.example/')), 'InvalidRedirectLocation');
+  equal(await errorCode(await put('bad', `/${'x'.repeat(2048)}`)), 'InvalidRedirectLocation');
+  equal((await put('long', `/${'x'.repeat(2047)}`)).status, 200);
+});
+
 test('under its other names a bucket is no website, and without a configuration there is none', async (t) => {
   const { gateway, browse, send } = await start(t, site());
   equal(await bodyText(await browse('/page', 'GET', 'site.localhost')), 'this is page');

@@ -3,8 +3,8 @@
 
 import { encodeUtf8 } from '../base/bytes.ts';
 import type { HttpRequest, HttpResponse } from '../env/http.ts';
-import type { GatewayParts, OperationContext } from './context.ts';
-import { getObject, headObject } from './operations/get-object.ts';
+import { type GatewayParts, type OperationContext, redirectResponse } from './context.ts';
+import { showObject } from './operations/get-object.ts';
 import { S3Error, s3ErrorOf } from './protocol/errors.ts';
 import { bucketOfHost, type S3Request } from './protocol/request.ts';
 import { anonymous } from './protocol/sigv4.ts';
@@ -38,7 +38,7 @@ function show({ parts, request, requestId }: WebsiteOptions, key: string): Promi
     payload: { kind: 'unsigned' },
     requestId,
   };
-  return request.method === 'HEAD' ? headObject(context) : getObject(context);
+  return showObject(context);
 }
 
 function page(request: S3Request, status: number, words: string): HttpResponse {
@@ -51,16 +51,6 @@ function page(request: S3Request, status: number, words: string): HttpResponse {
     ['content-length', String(body.length)],
   ];
   return request.method === 'HEAD' ? { status, headers } : { status, headers, body };
-}
-
-function sent({ status, location }: Sent): HttpResponse {
-  return {
-    status,
-    headers: [
-      ['location', location],
-      ['content-length', '0'],
-    ],
-  };
 }
 
 /** `a/b` is sent to `a/b/` when that is a directory with an index. */
@@ -98,16 +88,17 @@ async function showError(
   const host = request.headers.get('host') ?? '';
   if (error.status === 403 || error.status === 404) {
     const directory = await directoryOf(options, website, key);
-    if (directory !== undefined) return sent(directory);
+    if (directory !== undefined) return redirectResponse(directory);
   }
   const redirect = redirectOf(website, host, key, error.status);
-  if (redirect !== undefined) return sent(redirect);
+  if (redirect !== undefined) return redirectResponse(redirect);
   const words = `${error.status} ${error.code}`;
   if (website.errorKey === undefined || error.status >= 500)
     return page(request, error.status, words);
   try {
     const instead = { ...options, request: { ...request, headers: hostAlone(request) } };
-    return { ...(await show(instead, website.errorKey)), status: error.status };
+    const shown = await show(instead, website.errorKey);
+    return shown.status === 200 ? { ...shown, status: error.status } : shown;
   } catch (second) {
     if (s3ErrorOf(second).code === 'InternalError') throw second;
     return page(request, error.status, words);
@@ -124,7 +115,7 @@ export async function answerWebsite(options: WebsiteOptions): Promise<HttpRespon
   if (website === undefined)
     throw new S3Error('NoSuchWebsiteConfiguration', undefined, { detail: { BucketName: bucket } });
   const redirect = redirectOf(website, request.headers.get('host') ?? '', key);
-  if (redirect !== undefined) return sent(redirect);
+  if (redirect !== undefined) return redirectResponse(redirect);
   try {
     const isDirectory = key === '' || key.endsWith('/');
     return await show(options, isDirectory ? key + website.indexSuffix : key);

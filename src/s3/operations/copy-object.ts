@@ -24,8 +24,10 @@ import {
   collectContentHeaders,
   collectMetadata,
   parseTaggingHeader,
+  redirectHeader,
   refuseUnsupportedHeaders,
 } from '../protocol/object-headers.ts';
+import type { HeaderMap } from '../protocol/request.ts';
 import { textElement, xmlDocument } from '../protocol/xml.ts';
 import { answerWhenDone, type SlowAnswer } from '../slow-response.ts';
 import { commitEntry, contentOf } from './put-object.ts';
@@ -39,6 +41,16 @@ function directive(context: OperationContext, header: string): Directive {
       detail: { ArgumentName: header, ArgumentValue: value.slice(0, 100) },
     });
   return value;
+}
+
+/** What an object may be copied to itself for, beside its metadata. */
+function changesAttributes(headers: HeaderMap): boolean {
+  return (
+    headers.has(redirectHeader) ||
+    headers.has('x-amz-storage-class') ||
+    headers.has('x-amz-server-side-encryption') ||
+    headers.has('x-amz-server-side-encryption-customer-algorithm')
+  );
 }
 
 export async function copyObject(context: OperationContext): Promise<HttpResponse> {
@@ -65,7 +77,7 @@ async function copy(
     source.access.record.bucketId === access.record.bucketId &&
     source.wanted.key === key &&
     source.wanted.versionId === undefined;
-  if (isSelf && metadataDirective === 'COPY')
+  if (isSelf && metadataDirective === 'COPY' && !changesAttributes(headers))
     throw new S3Error(
       'InvalidRequest',
       "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.",

@@ -9,6 +9,7 @@ import {
   headerValue,
   keyOf,
   type OperationContext,
+  redirectResponse,
   versionHeader,
   wholeNowMs,
 } from '../context.ts';
@@ -27,7 +28,7 @@ import { S3Error } from '../protocol/errors.ts';
 import { quoteEtag } from '../protocol/etag.ts';
 import { expirationHeader, lifecycleOf } from '../protocol/lifecycle.ts';
 import { partNumberMax } from '../protocol/limits.ts';
-import { defaultContentType, metadataHeader } from '../protocol/object-headers.ts';
+import { defaultContentType, metadataHeader, redirectHeader } from '../protocol/object-headers.ts';
 import { lockHeaders } from '../protocol/object-lock.ts';
 import { resolveRange } from '../protocol/ranges.ts';
 import { parseCount, type Query } from '../protocol/request.ts';
@@ -140,6 +141,7 @@ function answerHeaders(context: OperationContext, entry: Entry, part: Part): [st
   answer.push(...validators(entry), ['accept-ranges', 'bytes']);
   answer.push(['content-length', String(part.endBytes - part.beginBytes)]);
   for (const { name, value } of entry.metadata) answer.push([metadataHeader(name), value]);
+  if (entry.redirect !== undefined) answer.push([redirectHeader, entry.redirect]);
   if (entry.tags.length > 0) answer.push(['x-amz-tagging-count', String(entry.tags.length)]);
   if (part.status === 206 && part.endBytes > part.beginBytes)
     answer.push([
@@ -210,9 +212,11 @@ async function openBody(
   }
 }
 
+/** `shown` to a website's reader, who is sent on where the object says so; else `told` of it. */
 async function serve(
   context: OperationContext,
   body: 'with-body' | 'without-body',
+  redirect: 'told' | 'shown' = 'told',
 ): Promise<HttpResponse> {
   const { parts, request } = context;
   const wanted = wantedOf(context, keyOf(context));
@@ -223,6 +227,8 @@ async function serve(
   const customer = parseCustomerKey(request.headers, customerKeyPrefix);
   let entry = await readEntry(context, access, wanted);
   while (true) {
+    if (redirect === 'shown' && entry.redirect !== undefined)
+      return redirectResponse({ status: 301, location: entry.redirect });
     try {
       const cipher = await openCipher(parts, entry.encryption, customer);
       checkConditions(context, entry);
@@ -257,4 +263,10 @@ export function getObject(context: OperationContext): Promise<HttpResponse> {
 
 export function headObject(context: OperationContext): Promise<HttpResponse> {
   return serve(context, 'without-body');
+}
+
+/** For the reader of a website: an object that says where to go instead sends there (301). */
+export function showObject(context: OperationContext): Promise<HttpResponse> {
+  const isHead = context.request.method === 'HEAD';
+  return serve(context, isHead ? 'without-body' : 'with-body', 'shown');
 }

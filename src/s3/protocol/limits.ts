@@ -6,6 +6,9 @@ export const keyBytesMax = 1024;
 /** User metadata of an object, names and values together: S3's own limit. */
 export const metadataBytesMax = 2048;
 
+/** Where a website sends on from an object: S3's own limit. */
+export const redirectBytesMax = 2048;
+
 /**
  * All request headers together. S3 allows 8 KiB; a request with 2 KiB of metadata, ten tags and a long
  * presigned target stays well below, and a manifest must fit its 64 KiB whatever was sent.

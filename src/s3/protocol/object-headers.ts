@@ -1,7 +1,13 @@
 // What an object remembers of the headers it was stored with: content headers, user metadata, tags.
 
 import { S3Error } from './errors.ts';
-import { metadataBytesMax, tagKeyCharactersMax, tagsMax, tagValueCharactersMax } from './limits.ts';
+import {
+  metadataBytesMax,
+  redirectBytesMax,
+  tagKeyCharactersMax,
+  tagsMax,
+  tagValueCharactersMax,
+} from './limits.ts';
 import { type HeaderMap, parseQuery } from './request.ts';
 import { childrenOf, childText, element, textElement, type XmlNode } from './xml.ts';
 
@@ -39,6 +45,21 @@ export function collectContentHeaders(headers: HeaderMap): NamedValues {
     if (value !== '') collected.push({ name, value });
   }
   return collected;
+}
+
+export const redirectHeader = 'x-amz-website-redirect-location';
+
+/** Where a website sends who asks for the object. Throws `InvalidRedirectLocation`. */
+export function parseRedirect(headers: HeaderMap): string | undefined {
+  const location = headers.get(redirectHeader);
+  if (location === undefined) return undefined;
+  if (!/^(\/|https?:\/\/)/.test(location)) throw new S3Error('InvalidRedirectLocation');
+  if (location.length > redirectBytesMax)
+    throw new S3Error(
+      'InvalidRedirectLocation',
+      `The length of website redirect location cannot exceed ${redirectBytesMax} characters.`,
+    );
+  return location;
 }
 
 const metadataPrefix = 'x-amz-meta-';
@@ -114,11 +135,8 @@ export function formatTagSet(tags: NamedValues): string {
   );
 }
 
-/** Headers that ask for what is not there. Half obeying them would be worse than refusing. */
-const refusedHeaders = ['x-amz-website-redirect-location', 'x-amz-write-offset-bytes'] as const;
-
-/** Throws `NotImplemented` by name. */
+/** Appending to an object is not there: half obeying would be worse than refusing. Throws `NotImplemented` by name. */
 export function refuseUnsupportedHeaders(headers: HeaderMap): void {
-  for (const name of refusedHeaders)
-    if (headers.has(name)) throw new S3Error('NotImplemented', `${name} is not implemented`);
+  const name = 'x-amz-write-offset-bytes';
+  if (headers.has(name)) throw new S3Error('NotImplemented', `${name} is not implemented`);
 }

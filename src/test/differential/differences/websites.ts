@@ -1,7 +1,7 @@
 // Of the family `websites`.
 
 import { badConfigurations } from '../families/websites.ts';
-import { api, apiPage, guide, type KnownDifference, outcome, rfc9110 } from './known-difference.ts';
+import { apiPage, guide, type KnownDifference, outcome, rfc9110 } from './known-difference.ts';
 
 const families = ['websites'];
 
@@ -72,18 +72,5 @@ export const websiteDifferences: readonly KnownDifference[] = [
     quote:
       'MalformedXML: The XML that you provided was not well formed or did not validate against our published schema.',
     why: 'RedirectAllRequestsTo has HostName as “Required: Yes”, ErrorDocument Key; of IndexDocument’s Suffix it says “The suffix must not be empty and must not include a slash character”. radosgw takes such configurations, or answers InvalidArgument.',
-  },
-  {
-    title: 'An object can’t be a redirect',
-    families,
-    action: /^PutObject$/,
-    field: outcome,
-    holdfast: /^(501|NotImplemented)$/,
-    when: ({ headers }) => headers?.['x-amz-website-redirect-location'] !== undefined,
-    right: 'radosgw',
-    page: api('PutObject'),
-    quote:
-      'If the bucket is configured as a website, redirects requests for this object to another object in the same bucket or to an external URL.',
-    why: 'Refused by name until it is there.',
   },
 ];

@@ -114,8 +114,10 @@ const putObject: Draw = (s) => {
   };
   if (c.percent(75)) headers['x-amz-acl'] = 'public-read';
   if (c.percent(15)) headers['cache-control'] = 'max-age=5';
-  if (c.percent(5))
-    headers['x-amz-website-redirect-location'] = c.of(['/page', 'http://a.example/']);
+  if (c.percent(15))
+    headers['x-amz-website-redirect-location'] = c.of([
+      ...['/page', '/page', 'http://a.example/', 'https://a.example/x?y=z', 'page', ''],
+    ]);
   const body = `<html><body>${c.of(['one', 'two', 'three'])}</body></html>`;
   return { action: 'PutObject', method: 'PUT', path: s.object(), body, headers };
 };
