@@ -223,7 +223,7 @@ export function replaceAbsent(
 
 /**
  * Moves single slots from the fullest disk for its weight to the emptiest, until no move brings the two
- * closer. Bounded by the number of slots: each move lowers the spread.
+ * closer. Each move lowers the spread; twice as many as there are slots and disks is more than was ever needed.
  */
 function level(targets: Map<PgId, OsdId[]>, byId: ReadonlyMap<OsdId, Candidate>, held: Held): void {
   const counts = new Map<OsdId, number>([...byId.keys()].map((id) => [id, 0]));
@@ -234,7 +234,9 @@ function level(targets: Map<PgId, OsdId[]>, byId: ReadonlyMap<OsdId, Candidate>,
       counts.set(osd, (counts.get(osd) as number) + 1);
       slots++;
     }
-  for (let moves = 0; moves < slots; moves++) if (!moveOne({ targets, byId, held }, counts)) return;
+  const movesMax = 2 * (slots + counts.size);
+  for (let moves = 0; moves < movesMax; moves++)
+    if (!moveOne({ targets, byId, held }, counts)) return;
 }
 
 function moveOne(
@@ -255,7 +257,7 @@ function moveOne(
   for (const from of [...ascending].reverse())
     for (const to of ascending) {
       // A move helps only when the receiver stays below where the giver was.
-      if (load(to, 1) >= load(from, 0)) break;
+      if (load(to, 1) >= load(from, 0)) continue;
       // Not from a disk that is there to one that is away: it would be missed at once.
       if (byId.get(from)?.osd.up === true && byId.get(to)?.osd.up !== true) continue;
       const target = byId.get(to) as Candidate;
