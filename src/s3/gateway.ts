@@ -28,6 +28,7 @@ import { OrphanCollector } from './orphan-collector.ts';
 import { authenticate, sessionTokenOf } from './protocol/authenticate.ts';
 import { formatHttpDate } from './protocol/dates.ts';
 import { s3ErrorOf } from './protocol/errors.ts';
+import { withPresignedHeaders } from './protocol/presigned-headers.ts';
 import { parseRequest, type S3Request } from './protocol/request.ts';
 import { SigningKeyCache } from './protocol/sigv4.ts';
 import type { WebhookReach } from './protocol/webhook.ts';
@@ -217,8 +218,9 @@ class S3Gateway {
         identities.byAccessKey(accessKey, sessionTokenOf(request), nowMs),
     });
     trace.user = user;
-    const operation = route(request);
-    return operation({ parts: this.#parts, request, user, payload, requestId, trace });
+    const whole = withPresignedHeaders(request);
+    const operation = route(whole);
+    return operation({ parts: this.#parts, request: whole, user, payload, requestId, trace });
   }
 
   #report(thrown: unknown, method: string, requestId: string): void {

@@ -15,6 +15,7 @@ import { causeOf, deleteEvents, noticesFor, withNotices } from '../event-notices
 import { type BucketAccess, refusalError } from '../index/index-client.ts';
 import { deleteEntries, type deleteOutcome } from '../index/messages.ts';
 import { versionIdOf } from '../index/version-id.ts';
+import { refuseConditions } from '../protocol/conditions.ts';
 import { parseHttpDate } from '../protocol/dates.ts';
 import { S3Error } from '../protocol/errors.ts';
 import { parseEtags } from '../protocol/etag.ts';
@@ -43,6 +44,13 @@ export function deleteError(
   }
 }
 
+/** Conditions that a delete does not know: without them it would remove what they were to spare. */
+export const deletesUnknown: readonly string[] = [
+  'if-none-match',
+  'if-modified-since',
+  'if-unmodified-since',
+];
+
 function sizeCondition(headers: HeaderMap): number | undefined {
   const text = headers.get('x-amz-if-match-size');
   if (text === undefined) return undefined;
@@ -55,7 +63,7 @@ function timeCondition(headers: HeaderMap): number | undefined {
   const text = headers.get('x-amz-if-match-last-modified-time');
   if (text === undefined) return undefined;
   const ms = parseHttpDate(text);
-  if (ms === undefined)
+  if (ms === undefined || ms < 0)
     throw new S3Error('InvalidArgument', 'x-amz-if-match-last-modified-time is no date');
   return ms;
 }
@@ -63,6 +71,7 @@ function timeCondition(headers: HeaderMap): number | undefined {
 export async function deleteObject(context: OperationContext): Promise<HttpResponse> {
   const { request, parts } = context;
   const { headers, query } = request;
+  refuseConditions(headers, deletesUnknown);
   const key = keyOf(context);
   const versionId = versionIdArgument(query.get('versionId'));
   const match = headers.get('if-match');
@@ -77,7 +86,7 @@ export async function deleteObject(context: OperationContext): Promise<HttpRespo
     ifSizeBytes: sizeCondition(headers),
     ifModifiedMs: timeCondition(headers),
     ifVersion: undefined,
-    bypassGovernance: await bypassesGovernance(context, access, key),
+    bypassGovernance: await bypassesGovernance(context, access, { key }),
   };
   const argument = {
     versioning: versioningOf(access.configuration),

@@ -6,6 +6,7 @@ import type { HttpResponse } from '../../env/http.ts';
 import { isAllowed } from '../authorization.ts';
 import {
   bucketOf,
+  checkExpectedOwner,
   type OperationContext,
   readXml,
   versionIdArgument,
@@ -17,6 +18,7 @@ import { type BucketAccess, nextRangeKey, refusalError } from '../index/index-cl
 import { deleteEntries } from '../index/messages.ts';
 import { versionIdOf } from '../index/version-id.ts';
 import { checkBucketName } from '../protocol/bucket-name.ts';
+import { refuseConditions } from '../protocol/conditions.ts';
 import { parseHttpDate, parseIsoDate } from '../protocol/dates.ts';
 import { S3Error, s3ErrorOf } from '../protocol/errors.ts';
 import { parseEtags } from '../protocol/etag.ts';
@@ -27,11 +29,17 @@ import {
   childrenOf,
   childText,
   element,
+  only,
   textElement,
   type XmlNode,
   xmlDocument,
 } from '../protocol/xml.ts';
-import { type DeleteItem, type DeleteOutcome, deleteError } from './delete-object.ts';
+import {
+  type DeleteItem,
+  type DeleteOutcome,
+  deleteError,
+  deletesUnknown,
+} from './delete-object.ts';
 import { bypassesGovernance } from './object-lock.ts';
 
 interface Item {
@@ -46,31 +54,47 @@ interface Refused {
   readonly error: S3Error;
 }
 
-function parseItem(node: XmlNode, bypassGovernance: boolean): Item | Refused {
+/** A condition that can't be read is none that may be left out: the document is refused whole. */
+function conditionOf<T>(text: string | undefined, parse: (text: string) => T | undefined) {
+  if (text === undefined) return undefined;
+  const value = parse(text.trim());
+  if (value === undefined) throw new S3Error('MalformedXML');
+  return value;
+}
+
+/** Throws `MalformedXML`; what is wrong with the key alone is the item's own error. */
+function parseItem(node: XmlNode): Item | Refused {
+  only(node, ['Key', 'VersionId', 'ETag', 'Size', 'LastModifiedTime']);
   const key = childText(node, 'Key');
   if (key === undefined || key === '') throw new S3Error('MalformedXML');
   const versionId = childText(node, 'VersionId');
+  const conditions = {
+    ifMatch: conditionOf(childText(node, 'ETag'), parseEtags),
+    ifSizeBytes: conditionOf(childText(node, 'Size'), parseCount),
+    ifModifiedMs: conditionOf(childText(node, 'LastModifiedTime'), (text) => {
+      const ms = parseHttpDate(text) ?? parseIsoDate(text);
+      return ms === undefined || ms < 0 ? undefined : ms;
+    }),
+  };
   try {
     checkKeyLength(key);
-    const etag = childText(node, 'ETag');
-    const size = childText(node, 'Size');
-    const modified = childText(node, 'LastModifiedTime');
     const call: DeleteItem = {
       key: encodeUtf8(key),
       versionId: versionIdArgument(versionId),
-      ifMatch: etag === undefined ? undefined : parseEtags(etag),
-      ifSizeBytes: size === undefined ? undefined : parseCount(size.trim()),
-      ifModifiedMs:
-        modified === undefined
-          ? undefined
-          : (parseHttpDate(modified.trim()) ?? parseIsoDate(modified.trim())),
+      ...conditions,
       ifVersion: undefined,
-      bypassGovernance,
+      bypassGovernance: false,
     };
     return { key, versionId, call };
   } catch (error) {
     return { key, versionId, error: s3ErrorOf(error) };
   }
+}
+
+function parseQuiet(root: XmlNode): boolean {
+  const text = childText(root, 'Quiet')?.trim().toLowerCase() ?? 'false';
+  if (text !== 'true' && text !== 'false') throw new S3Error('MalformedXML');
+  return text === 'true';
 }
 
 function errorElement(item: Item | Refused, error: S3Error): string {
@@ -140,10 +164,12 @@ async function deleteBatch(
 async function accessForItems(context: OperationContext): Promise<BucketAccess> {
   const name = bucketOf(context);
   checkBucketName(name);
-  return context.parts.index.access(name, {
+  const access = await context.parts.index.access(name, {
     action: 's3:DeleteObject',
     judge: async () => 'granted',
   });
+  checkExpectedOwner(context, 'x-amz-expected-bucket-owner', access);
+  return access;
 }
 
 function mayDelete(context: OperationContext, access: BucketAccess, item: Item): Promise<boolean> {
@@ -153,10 +179,13 @@ function mayDelete(context: OperationContext, access: BucketAccess, item: Item):
 }
 
 export async function deleteObjects(context: OperationContext): Promise<HttpResponse> {
+  refuseConditions(context.request.headers, ['if-match', ...deletesUnknown]);
   const root = await readXml(context, 'Delete');
-  const quiet = childText(root, 'Quiet')?.trim().toLowerCase() === 'true';
+  only(root, ['Quiet'], ['Object']);
+  const quiet = parseQuiet(root);
   const nodes = childrenOf(root, 'Object');
   if (nodes.length === 0 || nodes.length > keysPerRequestMax) throw new S3Error('MalformedXML');
+  const parsed = nodes.map(parseItem);
   const access = await accessForItems(context);
   const { trace } = context;
   if (trace !== undefined) trace.access = access;
@@ -166,13 +195,13 @@ export async function deleteObjects(context: OperationContext): Promise<HttpResp
     const { key, versionId } = item;
     trace?.deleted.push({ key, versionId, error });
   };
-  const bypass = await bypassesGovernance(context, access, undefined);
   const items: Item[] = [];
-  for (const node of nodes) {
-    const item = parseItem(node, bypass);
+  for (const item of parsed) {
     if ('error' in item) refuse(item, item.error);
-    else if (await mayDelete(context, access, item)) items.push(item);
-    else refuse(item, new S3Error('AccessDenied'));
+    else if (await mayDelete(context, access, item)) {
+      const bypassGovernance = await bypassesGovernance(context, access, item);
+      items.push({ ...item, call: { ...item.call, bypassGovernance } });
+    } else refuse(item, new S3Error('AccessDenied'));
   }
   items.sort((a, b) => compareBytes(a.call.key, b.call.key));
   for (let first = items[0]; first !== undefined; first = items[0]) {

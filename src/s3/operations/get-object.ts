@@ -6,7 +6,6 @@ import { BlobStream, loadExtents, PieceCursor } from '../blob-reader.ts';
 import {
   accessBucket,
   type GatewayParts,
-  headerValue,
   keyOf,
   type OperationContext,
   redirectResponse,
@@ -31,7 +30,7 @@ import { partNumberMax } from '../protocol/limits.ts';
 import { defaultContentType, metadataHeader, redirectHeader } from '../protocol/object-headers.ts';
 import { lockHeaders } from '../protocol/object-lock.ts';
 import { resolveRange } from '../protocol/ranges.ts';
-import { parseCount, type Query } from '../protocol/request.ts';
+import { headerValue, parseCount, type Query } from '../protocol/request.ts';
 import { readEntry, wantedOf } from '../read-entry.ts';
 
 interface Part {

@@ -1,7 +1,7 @@
 // Object lock: the bucket's default, and retention and legal hold of one version.
 
 import type { HttpResponse } from '../../env/http.ts';
-import { isAllowed } from '../authorization.ts';
+import { isAllowed, type Question } from '../authorization.ts';
 import {
   accessBucket,
   emptyResponse,
@@ -55,18 +55,18 @@ export async function getObjectLockConfiguration(context: OperationContext): Pro
 export async function bypassesGovernance(
   context: OperationContext,
   access: BucketAccess,
-  key: string | undefined,
+  version: Pick<Question, 'key' | 'versionId'>,
 ): Promise<boolean> {
   const header = context.request.headers.get('x-amz-bypass-governance-retention');
   if (header?.toLowerCase() !== 'true') return false;
-  return isAllowed(context, access, { action: 's3:BypassGovernanceRetention', key });
+  return isAllowed(context, access, { action: 's3:BypassGovernanceRetention', ...version });
 }
 
 export async function putObjectRetention(context: OperationContext): Promise<HttpResponse> {
   const access = await accessBucket(context, 's3:PutObjectRetention');
   requireObjectLock(access.configuration);
   const retention = parseRetention(await readBody(context), wholeNowMs(context.parts));
-  const bypassGovernance = await bypassesGovernance(context, access, keyOf(context));
+  const bypassGovernance = await bypassesGovernance(context, access, { key: keyOf(context) });
   const change = { kind: 'retention', retention, bypassGovernance } as const;
   const changed = await updateObject(context, access, change);
   return emptyResponse(200, versionHeader(access, changed));

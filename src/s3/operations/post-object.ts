@@ -4,13 +4,7 @@
 import { createHash } from 'node:crypto';
 import { concatBytes, encodeUtf8 } from '../../base/bytes.ts';
 import type { HttpResponse } from '../../env/http.ts';
-import {
-  bucketOf,
-  emptyResponse,
-  headerValue,
-  type OperationContext,
-  xmlResponse,
-} from '../context.ts';
+import { bucketOf, emptyResponse, type OperationContext, xmlResponse } from '../context.ts';
 import type { Requester } from '../iam/identities.ts';
 import { refuseV2 } from '../protocol/authenticate.ts';
 import {
@@ -31,7 +25,7 @@ import {
   type PostPolicy,
   parsePostPolicy,
 } from '../protocol/post-policy.ts';
-import { checkKeyLength } from '../protocol/request.ts';
+import { checkKeyLength, headerValue } from '../protocol/request.ts';
 import { signV2 } from '../protocol/sigv2.ts';
 import { anonymous, deriveSigningKey, equalSecret } from '../protocol/sigv4.ts';
 import { element, parseXml, textElement, xmlDeclaration } from '../protocol/xml.ts';

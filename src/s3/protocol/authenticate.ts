@@ -2,6 +2,7 @@
 
 import type { User } from '../../client/cluster.ts';
 import { S3Error } from './errors.ts';
+import { withPresignedHeaders } from './presigned-headers.ts';
 import type { S3Request } from './request.ts';
 import {
   checkTimeV2,
@@ -39,8 +40,10 @@ function authenticateV2<U extends User>(
   const claim = parseClaimV2(request);
   const user = findUser(options, claim.accessKey);
   checkTimeV2(claim, request, options.nowMs);
+  // Headers in the query are signed as the headers that they stand for; the query itself is not.
+  const whole = claim.kind === 'presigned' ? withPresignedHeaders(request) : request;
   for (const path of signedPathsV2(request))
-    if (equalSecret(signV2(user, stringToSignV2(request, claim, path)), claim.signature))
+    if (equalSecret(signV2(user, stringToSignV2(whole, claim, path)), claim.signature))
       return { user, payload: unsignedPayload(request.headers) };
   throw new S3Error('SignatureDoesNotMatch', undefined, {
     detail: { AWSAccessKeyId: claim.accessKey },

@@ -6,9 +6,9 @@ import type { BucketConfiguration } from '../index/bucket-documents.ts';
 import { S3Error } from './errors.ts';
 import { parseCount } from './request.ts';
 import {
-  childrenOf,
   childText,
   element,
+  onlyChild,
   parseXml,
   textElement,
   type XmlNode,
@@ -46,12 +46,6 @@ const known = new Set([
   'ObjectRollTime',
   'RecordsBatchSize',
 ]);
-
-function onlyChild(node: XmlNode, name: string): XmlNode | undefined {
-  const [child, ...others] = childrenOf(node, name);
-  if (others.length > 0) throw new S3Error('MalformedXML');
-  return child;
-}
 
 function parseKeyFormat(node: XmlNode | undefined): LogKeyFormat {
   if (node === undefined) return 'simple';

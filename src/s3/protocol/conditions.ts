@@ -2,6 +2,7 @@
 // tags to the index method, which judges them on the entry it replaces.
 
 import { parseHttpDate } from './dates.ts';
+import { S3Error } from './errors.ts';
 import { parseEtags, unquoteEtag } from './etag.ts';
 import type { HeaderMap } from './request.ts';
 
@@ -21,6 +22,13 @@ export function parseWriteConditions(headers: HeaderMap): WriteConditions {
     ifMatch: match === undefined ? undefined : parseEtags(match),
     ifNoneMatch: noneMatch === undefined ? undefined : parseEtags(noneMatch),
   };
+}
+
+/** Throws `NotImplemented` by name for a condition that the operation would leave out. */
+export function refuseConditions(headers: HeaderMap, names: readonly string[]): void {
+  const name = names.find((each) => headers.has(each));
+  if (name !== undefined)
+    throw new S3Error('NotImplemented', `${name} is not implemented for this operation`);
 }
 
 export function matchesEtag(tags: readonly string[], etag: string): boolean {

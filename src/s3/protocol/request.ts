@@ -58,6 +58,16 @@ export function parseQuery(rawQuery: string): Query {
   return query;
 }
 
+/** Text as a header's value: UTF-8 bytes, one character each. Throws on what would end the header. */
+export function headerValue(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this is about.
+  if (/[\u0000-\u0008\u000a-\u001f\u007f]/.test(text))
+    throw new S3Error('InvalidArgument', 'Control characters in a header value');
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: ASCII is what is asked.
+  if (/^[\u0000-\u007f]*$/.test(text)) return text;
+  return String.fromCharCode(...new TextEncoder().encode(text));
+}
+
 /** `bucket` when the host is `bucket.NAME` for one of our names, whatever the port. */
 export function bucketOfHost(
   host: string | undefined,

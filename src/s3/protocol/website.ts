@@ -3,7 +3,7 @@
 
 import { S3Error } from './errors.ts';
 import { encodePercent } from './percent.ts';
-import { childrenOf, childText, parseXml, type XmlNode } from './xml.ts';
+import { childText, only, onlyChild, parseXml, type XmlNode } from './xml.ts';
 
 interface Redirect {
   readonly protocol: 'http' | 'https' | undefined;
@@ -36,16 +36,6 @@ export const websiteBytesMax = 128 * 1024;
 
 function invalid(words: string): S3Error {
   return new S3Error('InvalidArgument', words);
-}
-
-function only(node: XmlNode, names: readonly string[]): void {
-  if (node.children.some(({ name }) => !names.includes(name))) throw new S3Error('MalformedXML');
-}
-
-function onlyChild(node: XmlNode, name: string): XmlNode | undefined {
-  const [child, ...others] = childrenOf(node, name);
-  if (others.length > 0) throw new S3Error('MalformedXML');
-  return child;
 }
 
 /** What becomes part of a header must not be able to end it, nor to name another place than a host. */

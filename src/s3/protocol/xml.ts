@@ -101,11 +101,33 @@ export function childrenOf(node: XmlNode, name: string): readonly XmlNode[] {
   return node.children.filter((child) => child.name === name);
 }
 
-/** The text of the only child of that name; undefined when there is none. */
-export function childText(node: XmlNode, name: string): string | undefined {
+/** Undefined when there is none. Throws `MalformedXML` for more than one. */
+export function onlyChild(node: XmlNode, name: string): XmlNode | undefined {
   const [child, ...others] = childrenOf(node, name);
   if (others.length > 0) throw new S3Error('MalformedXML');
-  return child?.text;
+  return child;
+}
+
+/** The text of the only child of that name; undefined when there is none. */
+export function childText(node: XmlNode, name: string): string | undefined {
+  return onlyChild(node, name)?.text;
+}
+
+/**
+ * Throws `MalformedXML` where anything but these stands directly inside, or one of `once` stands there twice: what is
+ * misspelt must not count as left out.
+ */
+export function only(
+  node: XmlNode,
+  once: readonly string[],
+  repeated: readonly string[] = [],
+): void {
+  const seen = new Set<string>();
+  for (const { name } of node.children) {
+    if (repeated.includes(name)) continue;
+    if (!once.includes(name) || seen.has(name)) throw new S3Error('MalformedXML');
+    seen.add(name);
+  }
 }
 
 /**

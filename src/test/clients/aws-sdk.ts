@@ -162,7 +162,23 @@ export async function awsSdk(t: TestContext, ready: Ready): Promise<void> {
 
   await t.test('a presigned URL', async () => {
     for (const key of oddKeys)
-      await fetchPresigned(await presign(session, ready.s3, key), key, smallBytes);
+      await fetchPresigned(await presign(session, ready.s3, { key }), key, smallBytes);
+  });
+
+  await t.test('a presigned put and a presigned copy do what their headers say', async () => {
+    const [source = ''] = oddKeys;
+    const put = { method: 'PUT', key: 'presigned/put', headers: { 'x-amz-meta-origin': 'link' } };
+    const body = bytesOf(put.key, smallBytes);
+    const answer = await fetch(await presign(session, ready.s3, put), { method: 'PUT', body });
+    equal(answer.status, 200, await answer.text());
+    const head = await client.send(new HeadObjectCommand({ Bucket, Key: put.key }));
+    deepEqual(head.Metadata, { origin: 'link' });
+    const headers = { 'x-amz-copy-source': `${Bucket}/${encodeURIComponent(source)}` };
+    const copy = await presign(session, ready.s3, { ...put, headers });
+    const copied = await fetch(copy, { method: 'PUT' });
+    ok((await copied.text()).includes('CopyObjectResult'));
+    equal(await session.digestOf(put.key), sha256(bytesOf(source, smallBytes)));
+    await session.delete(put.key);
   });
 
   await t.test('delete objects and the bucket', async () => {
@@ -209,15 +225,27 @@ interface Presigner {
   ): Promise<{ readonly query: Record<string, string> }>;
 }
 
+interface Wanted {
+  readonly key: string;
+  /** Default `GET`. */
+  readonly method?: string;
+  /** Those that begin with `x-amz-` the signer puts into the query. */
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
 /** As that package does it: by the client's own signer, for a body that is not signed. */
-async function presign({ client, bucket }: S3Session, s3: string, key: string): Promise<string> {
+async function presign(
+  { client, bucket }: S3Session,
+  s3: string,
+  { key, method = 'GET', headers: wanted }: Wanted,
+): Promise<string> {
   const { hostname, port, host } = new URL(s3);
   const path = `/${[bucket, ...key.split('/')].map(encodeFully).join('/')}`;
   const signer = (await client.config.signer()) as unknown as Presigner;
-  const headers = { host, 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD' };
+  const headers = { ...wanted, host, 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD' };
   const place = { protocol: 'http:', hostname, port: Number(port), path };
   const { query } = await signer.presign(
-    { method: 'GET', ...place, query: {}, headers },
+    { method, ...place, query: {}, headers },
     { expiresIn: 60 },
   );
   return `${s3}${path}?${new URLSearchParams(query)}`;
