@@ -235,7 +235,10 @@ export class Monitor {
     const newId = (): Uuid => formatHex(env.secrets.bytes(16)) as Uuid;
     const state = await loadState(options.store, options.identity.fsid, newId);
     if (state === undefined)
-      throw new MonError('invalid', 'the map store is empty: this cluster was not initialised');
+      throw new MonError(
+        'invalid',
+        'the map store is empty, and the cluster is not new: put back the folder that it had',
+      );
     const monitor = new Monitor(env, options, state);
     monitor.#server = await serveSessions(env, options.identity, {
       address: options.listen,

@@ -22,6 +22,7 @@ import {
 } from '../map/directory.ts';
 import { mapFault } from '../map/map-fault.ts';
 import { type PgRecord, pgRecordCodec } from '../map/pg-record.ts';
+import { MonError } from './errors.ts';
 import type { MapStore, Put } from './map-store.ts';
 
 export interface MonState {
@@ -51,9 +52,9 @@ function versioned<T>(codec: Codec<T>): Codec<T> {
         throw new EnvError('corrupt', 'map store value without its magic');
       const version = uint.read(r);
       if (version !== valueVersion)
-        throw new EnvError(
-          'corrupt',
-          `map store format ${version}; this program knows ${valueVersion}: use a newer one`,
+        throw new MonError(
+          'refused',
+          `the map store has format ${version}, and this Holdfast knows ${valueVersion}: use a newer one`,
         );
       return codec.read(r);
     },
@@ -131,7 +132,7 @@ function loadDirectory(
 
 /**
  * Undefined when the store is empty. A store from before stores had an id is given `newId`, durably. Throws
- * `EnvError` `corrupt`.
+ * `EnvError` `corrupt`, and `MonError` `refused` for a store of another cluster or a newer format.
  */
 export async function loadState(
   store: MapStore,
@@ -152,7 +153,10 @@ export async function loadState(
   };
   const map = value('map', mapValue);
   if (map.fsid !== fsid)
-    throw new EnvError('corrupt', `map store of cluster ${map.fsid}, expected ${fsid}`);
+    throw new MonError(
+      'refused',
+      `the map store belongs to cluster ${map.fsid}, and this is ${fsid}: put back the folder of its own`,
+    );
   const wrong = mapFault(map);
   if (wrong !== undefined)
     throw new EnvError('corrupt', `the cluster map in the map store is wrong: ${wrong}`);

@@ -2,8 +2,6 @@
 
 import { deepEqual, equal, throws } from 'node:assert/strict';
 import { test } from 'node:test';
-import { encode, list, struct, text, u32, uint } from '../base/codec.ts';
-import type { Uuid } from '../base/ids.ts';
 import {
   type Directory,
   decodeDirectory,
@@ -11,9 +9,6 @@ import {
   emptyDirectory,
   encodeDirectory,
 } from '../map/directory.ts';
-import { defaultPools, initialState } from './initial.ts';
-import type { MapStore } from './map-store.ts';
-import { loadState, putsFor } from './state.ts';
 import {
   findUser,
   withAccount,
@@ -124,63 +119,4 @@ test('what contradicts itself is told', () => {
     const fault = directoryFault({ ...directory, ...(change as Partial<Directory>) });
     equal(fault?.startsWith(words), true, fault);
   }
-});
-
-class Store {
-  readonly values = new Map<string, { value: Uint8Array; revision: number }>();
-  revision = 1;
-
-  async readAll() {
-    return this.values;
-  }
-
-  async transact(puts: ReturnType<typeof putsFor>): Promise<number> {
-    this.revision++;
-    for (const { key: name, value } of puts)
-      if (value === undefined) this.values.delete(name);
-      else this.values.set(name, { value, revision: this.revision });
-    return this.revision;
-  }
-}
-
-test('a store of before there was a directory is read, and written anew with the first change', async () => {
-  const fsid = '0123456789abcdef0123456789abcdef' as Uuid;
-  const uuids = ['1', '2', '3'].map((digit) => digit.repeat(32) as Uuid);
-  const state = initialState({
-    fsid,
-    disks: uuids.map((uuid, i) => ({ uuid, host: `host-${i}`, capacityBytes: 2 ** 30 })),
-    pools: defaultPools(3),
-    users: [],
-    nonce: () => 'nonce',
-    storeId: 'f'.repeat(32) as Uuid,
-  });
-  const store = new Store();
-  await store.transact(putsFor(undefined, state));
-  store.values.delete('directory');
-  const users = struct({
-    magic: u32,
-    version: uint,
-    users: list(struct({ name: text, accessKey: text, secretKey: text })),
-  });
-  const old = [
-    { name: 'admin', ...key('K1') },
-    { name: 'ann', ...key('K2') },
-  ];
-  const value = encode(users, { magic: 0x564d4648, version: 1, users: old });
-  store.values.set('users', { value, revision: 1 });
-  const load = () => loadState(store as unknown as MapStore, fsid, () => uuids[0] as Uuid);
-  const before = await load();
-  if (before === undefined) throw new Error('nothing was read');
-  deepEqual(
-    before.directory.users.map(({ name, isAdmin, keys }) => [name, isAdmin, keys[0]?.id]),
-    [
-      ['admin', true, 'K1'],
-      ['ann', false, 'K2'],
-    ],
-  );
-  const edited = withoutUser(before.directory, 'ann');
-  const directory = { ...edited, revision: before.directory.revision + 1 };
-  await store.transact(putsFor(before, { ...before, directory }));
-  equal(store.values.has('users'), false);
-  deepEqual((await load())?.directory, directory);
 });

@@ -2,7 +2,15 @@
 
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -86,6 +94,27 @@ test('a data directory that is half initialised is refused and left as it is', a
   writeFileSync(join(folder, 'initialising'), '2026-01-01T00:00:00Z\n');
   mkdirSync(join(folder, 'keys'));
   await refusedUntouched(folder, /half initialised/);
+});
+
+test('a map store of another cluster, or none, is not started from', async (t) => {
+  const folder = temporaryFolder(t);
+  const [own, other] = [join(folder, 'own'), join(folder, 'other')];
+  for (const data of [own, other]) await (await startCluster(t, ['--osds', '1'], data)).stop();
+  const stores = [join(own, 'mon'), join(other, 'mon')] as const;
+  const kept = join(folder, 'kept');
+  renameSync(stores[0], kept);
+  cpSync(stores[1], stores[0], { recursive: true });
+  const foreign = await up(own);
+  equal(foreign.code, 1, foreign.stderr);
+  match(foreign.stderr, /the map store belongs to cluster \w+, and this is \w+: put back/);
+  rmSync(stores[0], { recursive: true });
+  const none = await up(own);
+  equal(none.code, 1, none.stderr);
+  match(none.stderr, /the map store is empty, and the cluster is not new: put back/);
+  rmSync(stores[0], { recursive: true });
+  renameSync(kept, stores[0]);
+  const again = await startCluster(t, [], own);
+  equal((await again.status()).ready, true);
 });
 
 test('a configuration with an unknown key is refused with the nearest', async (t) => {
