@@ -85,6 +85,32 @@ test('a body whose digest is wrong changes nothing, and its blobs are collected'
   deepEqual(bench.failures, []);
 });
 
+test('keys, metadata and headers that are too long are refused by S3’s own names, and nothing is stored', async () => {
+  const bench = await start();
+  const put = (key: string, headers: Record<string, string> = {}) =>
+    bench.send({ method: 'PUT', path: `/bucket/${key}`, headers, body: 'x' });
+  const meta = (bytes: number) => ({ 'x-amz-meta-a': 'x'.repeat(bytes - 1) });
+  for (const [response, code] of [
+    [await put('k'.repeat(1025)), 'KeyTooLongError'],
+    // 342 characters, and two bytes more than fit.
+    [await put('€'.repeat(342)), 'KeyTooLongError'],
+    [await put('key', meta(2049)), 'MetadataTooLarge'],
+    [await put('key', { 'x-other': 'x'.repeat(16 * 1024) }), 'RequestHeaderSectionTooLarge'],
+  ] as const) {
+    equal(response.status, 400);
+    equal(await errorCode(response), code);
+  }
+  const listing = await bodyText(await bench.send({ method: 'GET', path: '/bucket' }));
+  ok(!listing.includes('<Contents>'), listing);
+  for (const [key, headers] of [
+    ['k'.repeat(1024), {}],
+    ['€'.repeat(341), {}],
+    ['key', meta(2048)],
+    ['key', { 'x-other': 'x'.repeat(15 * 1024) }],
+  ] as const)
+    equal((await put(key, headers)).status, 200);
+});
+
 test('a put whose answer got lost has happened, and its blobs stay', async () => {
   const bench = await start();
   const body = randomBytes(5 * mebibyte);

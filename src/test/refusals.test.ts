@@ -133,6 +133,10 @@ test('a path that can’t be a directory is refused', async (t) => {
     match(stderr, new RegExp(`holdfast: ${file}.*(not a directory|not writable|can't be)`));
   }
   equal(readFileSync(file, 'utf8'), 'not a directory');
+  // Not even root writes there.
+  const { code, stderr } = await up('/proc/sys/holdfast');
+  equal(code, 1, stderr);
+  match(stderr, /holdfast: \/proc\/sys is not writable for this user/);
 });
 
 test('what is written wrongly gets the flag, the reason, the nearest, and exit code 2', async (t) => {
