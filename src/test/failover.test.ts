@@ -12,7 +12,7 @@ import { openBucket, startCluster } from './test-cluster.ts';
 const failoverMsMax = 5000;
 
 /** A write waits ten seconds for its PG before it is given up. */
-const giveUpMsMax = 15_000;
+const giveUpMsMax = 10_000;
 
 const keys = Array.from({ length: 40 }, (_, index) => `key-${index}`);
 const bytesPerKey = 100_000;
