@@ -1,16 +1,24 @@
-// Proves that the simulator can bite: plants each bug of src/sim/teeth/teeth.ts into a scratch copy of the
-// sources, compiles it, and runs its scenario, or seeds, until one fails.
+// Proves that the simulator can bite: plants each bug of src/sim/teeth/teeth.ts into a scratch copy of the sources,
+// compiles it, and runs its scenario, or seeds, until one fails. At the end the same scenarios and seeds run without
+// any bug and have to pass: what fails there as well has caught nothing.
 //
-//   npm run sim:teeth [-- --only WORDS] [--from WORDS] [--seeds 2000] [--minutes 2]
+//   npm run sim:teeth [-- --only WORDS] [--from WORDS] [--seeds 2000] [--minutes 2] [--workers W]
 //
 // `--from`: goes on with the first bug whose name has these words; `--minutes`: at most, for each bug.
 
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { cpus } from 'node:os';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import type { RunResult } from '../sim/run.ts';
-import { teeth } from '../sim/teeth/teeth.ts';
+import { type Tooth, teeth } from '../sim/teeth/teeth.ts';
+import {
+  type Ending,
+  judgeScenario,
+  judgeSeed,
+  judgeWorker,
+  type Verdict,
+} from '../sim/teeth/verdict.ts';
 import { ScratchBuild } from './scratch-build.ts';
 
 const { values } = parseArgs({
@@ -19,88 +27,148 @@ const { values } = parseArgs({
     from: { type: 'string', default: '' },
     seeds: { type: 'string', default: '2000' },
     minutes: { type: 'string', default: '2' },
+    workers: { type: 'string', default: String(Math.max(1, cpus().length)) },
   },
 });
 const seedsMax = Number(values.seeds);
 const toothMs = Number(values.minutes) * 60_000;
-const workers = Math.max(1, cpus().length);
+const workers = Number(values.workers);
+
+/** Of what a run says on its standard error; the end of it tells. */
+const errorsBytesMax = 64 * 1024;
 
 const scratch = new ScratchBuild('teeth');
 const simPath = scratch.pathOf('bin', 'sim.js');
 
-function runScenario(name: string): string | undefined {
-  const run = spawnSync(process.execPath, [simPath, '--scenario', name], {
-    encoding: 'utf8',
-    timeout: toothMs,
+interface Running {
+  readonly ending: Promise<Ending>;
+  readonly stop: () => void;
+}
+
+/** Runs sim.js with these words, for so long at most. */
+function run(words: readonly string[], limitMs: number, onLine?: (line: string) => void): Running {
+  const child = spawn(process.execPath, [simPath, ...words], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let isLate = false;
+  let errors = '';
+  const timer = setTimeout(() => {
+    isLate = true;
+    child.kill('SIGKILL');
+  }, limitMs);
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    errors = (errors + text).slice(-errorsBytesMax);
   });
-  if (run.status === 0) return undefined;
-  const words = /Error: (.*)/.exec(run.stderr)?.[1] ?? 'it did not end';
-  return `scenario ${name}: ${words}`;
+  createInterface({ input: child.stdout }).on('line', (line) => onLine?.(line));
+  const ending = new Promise<Ending>((resolve) => {
+    child.on('close', (code) => {
+      clearTimeout(timer);
+      resolve({ code, isLate, errors });
+    });
+  });
+  return { ending, stop: () => child.kill('SIGKILL') };
+}
+
+async function runScenario(name: string): Promise<Verdict> {
+  return judgeScenario(name, await run(['--scenario', name], toothMs).ending);
+}
+
+interface SeedsVerdict {
+  readonly verdict: Verdict;
+  /** The one that caught it. */
+  readonly seed?: number;
+  readonly ran: number;
 }
 
 /** The first failure that any worker meets, and how many seeds had been run by then. */
-function runSeeds(): Promise<string | undefined> {
-  return new Promise((resolve) => {
-    let ran = 0;
-    let left = workers;
-    let caught: string | undefined;
-    const children = Array.from({ length: workers }, (_, index) =>
-      spawn(
-        process.execPath,
-        [simPath, '--lines', '--seed', String(index + 1), '--step', String(workers)].concat(
-          '--count',
-          String(Math.ceil(seedsMax / workers)),
-        ),
-        { stdio: ['ignore', 'pipe', 'pipe'] },
-      ),
-    );
-    const stop = (): void => {
-      for (const child of children) child.kill('SIGKILL');
+async function runSeeds(): Promise<SeedsVerdict> {
+  let ran = 0;
+  let found: SeedsVerdict | undefined;
+  const running: Running[] = [];
+  const take = (verdict: Verdict, seed?: number): void => {
+    if (found !== undefined || verdict.kind === 'passed') return;
+    found = { verdict, ran, ...(seed === undefined ? {} : { seed }) };
+    for (const { stop } of running) stop();
+  };
+  const count = String(Math.ceil(seedsMax / workers));
+  for (let index = 0; index < workers; index++) {
+    const words = ['--lines', '--seed', String(index + 1), '--step', String(workers)];
+    const onLine = (line: string): void => {
+      if (found !== undefined) return;
+      const { seed, problems } = JSON.parse(line) as RunResult;
+      ran++;
+      take(judgeSeed(seed, problems), seed);
     };
-    const timer = setTimeout(stop, toothMs);
-    for (const child of children) {
-      child.stderr.resume();
-      createInterface({ input: child.stdout }).on('line', (line) => {
-        if (caught !== undefined) return;
-        const result = JSON.parse(line) as RunResult;
-        ran++;
-        if (result.problems.length === 0) return;
-        const words = (result.problems[0] as string).split('\n')[0]?.slice(0, 110);
-        caught = `seed ${result.seed}, after ${ran} seeds: ${words}`;
-        stop();
-      });
-      child.on('close', (code) => {
-        if (code !== null && code > 1) caught ??= `a run ended with ${code}`;
-        if (--left > 0) return;
-        clearTimeout(timer);
-        if (caught === undefined) console.log(`      (${ran} seeds ran)`);
-        resolve(caught);
-      });
-    }
+    running.push(run([...words, '--count', count], toothMs, onLine));
+  }
+  const watch = running.map(async ({ ending }) => {
+    const ended = await ending;
+    // Its time was over: seeds went on without finding anything.
+    if (!ended.isLate) take(judgeWorker(ended));
   });
+  await Promise.all(watch);
+  return found ?? { verdict: { kind: 'passed' }, ran };
 }
 
+/** What has to pass without the bug: a scenario, or a seed. */
+const proofs = new Map<string, Tooth[]>();
 let passed = 0;
 let failed = 0;
+
+function prove(by: string, tooth: Tooth): void {
+  proofs.set(by, [...(proofs.get(by) ?? []), tooth]);
+}
+
+function tell(word: string, tooth: Tooth, what: string): void {
+  console.log(`${word.padEnd(12)} ${tooth.name} (${tooth.breaks}): ${what}`);
+}
+
+async function bite(tooth: Tooth): Promise<void> {
+  const fault = scratch.build(tooth.patches);
+  if (fault !== undefined) {
+    failed++;
+    tell('NOT BUILT', tooth, fault);
+    return;
+  }
+  const { scenario } = tooth;
+  const { verdict, seed, ran }: SeedsVerdict =
+    scenario === undefined ? await runSeeds() : { verdict: await runScenario(scenario), ran: 0 };
+  const after = scenario === undefined ? `, after ${ran} seeds` : '';
+  if (verdict.kind === 'caught') {
+    passed++;
+    prove(scenario === undefined ? `--seed ${seed}` : `--scenario ${scenario}`, tooth);
+    tell('caught', tooth, verdict.by + after);
+    return;
+  }
+  failed++;
+  if (verdict.kind === 'passed') tell('BLIND', tooth, `not caught${after}`);
+  else tell('ENDED BADLY', tooth, verdict.how + after);
+}
+
+/** Without any bug: what caught one has to pass. */
+async function control(): Promise<void> {
+  if (proofs.size === 0) return;
+  const fault = scratch.build([]);
+  if (fault !== undefined) throw new Error(fault);
+  let sound = 0;
+  for (const [by, caught] of proofs) {
+    const { code, errors } = await run(by.split(' '), toothMs).ending;
+    if (code === 0) {
+      sound++;
+      continue;
+    }
+    failed += caught.length;
+    passed -= caught.length;
+    for (const tooth of caught) tell('NOT PROVEN', tooth, `${by} fails without it, too`);
+    console.log(`  ${errors.trim().split('\n')[0] ?? ''}`);
+  }
+  console.log(`without any bug ${sound} of these ${proofs.size} scenarios and seeds pass`);
+}
+
 const begin = Math.max(
   0,
   teeth.findIndex((tooth) => tooth.name.includes(values.from)),
 );
-for (const tooth of teeth.slice(begin)) {
-  if (!tooth.name.includes(values.only)) continue;
-  const fault = scratch.build(tooth.patches);
-  const caught =
-    fault !== undefined
-      ? undefined
-      : tooth.scenario === undefined
-        ? await runSeeds()
-        : runScenario(tooth.scenario);
-  if (caught === undefined) failed++;
-  else passed++;
-  console.log(
-    `${caught === undefined ? 'BLIND ' : 'caught'} ${tooth.name} (${tooth.breaks}): ${caught ?? fault ?? 'not caught'}`,
-  );
-}
+for (const tooth of teeth.slice(begin)) if (tooth.name.includes(values.only)) await bite(tooth);
+await control();
 scratch.remove();
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed > 0 ? 1 : 0;

@@ -9,6 +9,7 @@ import { parseArgs } from 'node:util';
 import { difference, record } from '../sim/recording.ts';
 import { type RunResult, runSeed } from '../sim/run.ts';
 import { scenarios } from '../sim/scenarios.ts';
+import { scenarioFailure } from '../sim/teeth/verdict.ts';
 import { postMortem, runPostMortem } from './sim-post-mortem.ts';
 
 const { values } = parseArgs({
@@ -63,7 +64,14 @@ function tell(result: RunResult): void {
 async function runScenario(name: string): Promise<void> {
   const scenario = scenarios.get(name);
   if (scenario === undefined) throw new Error(`no scenario ${name}: ${[...scenarios.keys()]}`);
-  await scenario();
+  try {
+    await scenario();
+  } catch (error) {
+    console.error(scenarioFailure(name, error));
+    console.error(error);
+    process.exitCode = 1;
+    return;
+  }
   console.log(`scenario ${name} passed`);
 }
 

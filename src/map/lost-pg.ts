@@ -16,7 +16,14 @@ import {
   type OsdEntry,
 } from './cluster-map.ts';
 import { recordFloor } from './geometry.ts';
-import { beginnerOf, nextRecord, type PgRecord, type Slot } from './pg-record.ts';
+import {
+  beginnerOf,
+  hasRecordFloor,
+  nextRecord,
+  type PgRecord,
+  type Slot,
+  slotsIn,
+} from './pg-record.ts';
 import { fateOfLeft } from './what-if.ts';
 
 export type LostVerdict =
@@ -46,11 +53,14 @@ export function judgeLost(map: ClusterMap, record: PgRecord, kind: LossKind): Lo
   };
   const { fate } = fateOfLeft(byUuid, layout, record.slots);
   const begins = beginnerOf(record);
-  if (fate === 'less-redundancy')
-    return refused(record.pg, 'enough disks that hold everything are up: nothing of it is lost');
   const awaited = record.slots.filter(
     (slot) => mustBeGivenUp(slot) && entryOf(slot)?.destroyed === false && !isLive(slot),
   );
+  // Those that hold everything aside lead it once who was in-sync after them is given up (rule 14).
+  const waits =
+    awaited.length > 0 && !hasRecordFloor(slotsIn(record, 'in-sync').filter(isLive), layout);
+  if (fate === 'less-redundancy' && !waits)
+    return refused(record.pg, 'enough disks that hold everything are up: nothing of it is lost');
   if (awaited.length > 0) {
     const ids = awaited.map(({ osd }) => osd).join(' ');
     return refused(

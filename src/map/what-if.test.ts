@@ -119,7 +119,9 @@ test('an older copy is needed while its PG is not whole, and not afterwards', ()
 test('an eligible slot holds everything, and saves the last one', () => {
   const map = mapOf(3, [copies(2, 2)]);
   const record = recordOf('1.1.0', [0, 1], { 1: 'eligible' });
-  equal(fatesOf(map, [record], set(0), 'destroyed')[0]?.fate, 'unproven');
+  equal(fatesOf(map, [record], set(0), 'destroyed')[0]?.fate, 'less-redundancy');
+  const away = edited(map, 1, { up: false });
+  equal(fatesOf(away, [record], set(0), 'destroyed')[0]?.fate, 'unproven');
   equal(fatesOf(map, [record], set(0, 1), 'destroyed')[0]?.fate, 'lost');
 });
 

@@ -122,8 +122,7 @@ export function fateOfLeft(
       byUuid.get(uuid)?.destroyed === false && (state === 'in-sync' || state === 'eligible'),
   );
   const isLive = ({ uuid }: Slot): boolean => byUuid.get(uuid)?.up === true;
-  const live = whole.filter((slot) => slot.state === 'in-sync' && isLive(slot));
-  if (hasRecordFloor(live, layout)) return { fate: 'less-redundancy', awaited: [] };
+  if (hasRecordFloor(whole.filter(isLive), layout)) return { fate: 'less-redundancy', awaited: [] };
   if (!hasRecordFloor(whole, layout)) return { fate: 'lost', awaited: [] };
   const awaited = whole.filter((slot) => !isLive(slot)).map(({ osd }) => osd);
   return { fate: 'unproven', awaited };

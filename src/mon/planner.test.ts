@@ -73,6 +73,24 @@ test('who is back takes its place again from a stand-in that is not filled, wher
   deepEqual(planned(map, { ...away, slots: whole as Slot[] }).target, away.target);
 });
 
+test('who holds everything aside stays so while nobody in-sync is up to fill it', () => {
+  const { map, record } = stateOf(copies(3, 2));
+  const [first] = record.target as [OsdId];
+  const slots = record.slots.map(
+    (slot): Slot => ({ ...slot, state: slot.osd === first ? 'in-sync' : 'eligible' }),
+  );
+  const aside = { ...record, slots, primary: uuidOf(first) };
+  const stateOfOthers = (of: typeof map): Set<SlotState> =>
+    new Set(
+      planned(of, aside)
+        .slots.filter(({ osd }) => osd !== first)
+        .map(({ state }) => state),
+    );
+  const osds = map.osds.map((osd) => (osd.id === first ? { ...osd, up: false } : osd));
+  deepEqual([...stateOfOthers({ ...map, osds })], ['eligible']);
+  deepEqual([...stateOfOthers(map)], ['joining']);
+});
+
 test('slots that the geometry has no shard for are dropped once the map is as it was', () => {
   const { map, record: before } = stateOf(erasure(2, 1));
   const during = planned(withGeometry(map, erasure(3, 2)), before);

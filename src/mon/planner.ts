@@ -214,7 +214,7 @@ export function plan(
     const isAwaited = options.awaitsFirst === true && record.tenure === 0;
     const primary = isAwaited ? record.primary : elect(record, layout, isUp, leads);
     const known = withoutStrangers(withoutEligible(record, layout, map), layout);
-    const slots = withFormer(map, layout, withJoining(map, layout, known, isUp));
+    const slots = withFormer(map, layout, withJoining(map, layout, known, isUp), isUp);
     if (primary === record.primary && slots === record.slots) continue;
     changed.push(nextRecord(record, { primary, slots }, nonce()));
   }
@@ -276,16 +276,37 @@ function withJoining(
 ): PgRecord {
   const { target } = record;
   let { slots } = record;
+  const keepsAll = holdersAside(record, layout, isUp);
   for (const [index, id] of target.entries()) {
     const osd = findOsd(map, id);
     if (osd === undefined || osd.destroyed || !osd.up || !isUp(osd.uuid)) continue;
     const known = slots.find((slot) => slot.uuid === osd.uuid);
     if (known === undefined)
       slots = [...slots, { osd: id, uuid: osd.uuid, index, state: 'joining', asOf: 0 }];
-    else if (fitsPlace(known, index, layout) && isFormer(known))
+    else if (fitsPlace(known, index, layout) && isFormer(known) && !keepsAll(known))
       slots = slots.map((slot) => (slot === known ? { ...slot, state: 'joining' } : slot));
   }
   return { ...record, slots };
+}
+
+/**
+ * Of slots that hold everything since they left below the write floor: joining would forget that. While too few of
+ * those in-sync are up to fill anybody, it is what saves the PG if they are given up for good (rule 14).
+ */
+function holdersAside(
+  record: PgRecord,
+  layout: Layout,
+  isUp: (uuid: Uuid | undefined) => boolean,
+): (slot: Slot) => boolean {
+  const inSync = slotsIn(record, 'in-sync');
+  // After a loss that was accepted too few are in-sync, and others are filled from them all the same.
+  const isDown =
+    hasRecordFloor(inSync, layout) &&
+    !hasRecordFloor(
+      inSync.filter(({ uuid }) => isUp(uuid)),
+      layout,
+    );
+  return ({ state }) => isDown && state === 'eligible';
 }
 
 function isFormer({ state }: Slot): boolean {
@@ -297,11 +318,17 @@ function isFormer({ state }: Slot): boolean {
  * targets for what was promised: many are no target any more, and a disk that restarts must not be missed until others
  * are filled.
  */
-function withFormer(map: ClusterMap, layout: Layout, record: PgRecord): readonly Slot[] {
+function withFormer(
+  map: ClusterMap,
+  layout: Layout,
+  record: PgRecord,
+  isUp: (uuid: Uuid | undefined) => boolean,
+): readonly Slot[] {
   if (layout.next === undefined || mayRetire(record, layout, map)) return record.slots;
+  const keepsAll = holdersAside(record, layout, isUp);
   const isBack = (slot: Slot): boolean => {
     const osd = findOsd(map, slot.osd);
-    return osd?.uuid === slot.uuid && osd.up && osd.in && !osd.destroyed;
+    return osd?.uuid === slot.uuid && osd.up && osd.in && !osd.destroyed && !keepsAll(slot);
   };
   if (!record.slots.some((slot) => isFormer(slot) && isBack(slot))) return record.slots;
   return record.slots.map(

@@ -18,23 +18,33 @@ import { shardsOfAnOldPlace } from './regressions/shards-of-an-old-place.ts';
 import { takeoverWaitsForEver } from './regressions/takeover-waits-for-ever.ts';
 import type { SimulatedOsd } from './simulated-cluster.ts';
 import { Stage, watched } from './stage.ts';
+import { absentAtADeposedPrimary } from './stories/absent-at-a-deposed-primary.ts';
+import { allMonitorsGone } from './stories/all-monitors-gone.ts';
+import { answeredBelowTheFloor } from './stories/answered-below-the-floor.ts';
 import { askedInVain, writtenInVain } from './stories/asked-in-vain.ts';
+import { blobOfTheUncommitted } from './stories/blob-of-the-uncommitted.ts';
 import { changeInPlace } from './stories/change-in-place.ts';
+import { deposedUnheard } from './stories/deposed-unheard.ts';
 import { droppedYesterday } from './stories/dropped-yesterday.ts';
 import { givenUpByAnEditedMap, shownAnEditedMap } from './stories/edited-map.ts';
 import { firstToBoot } from './stories/first-to-boot.ts';
 import { frozenOsd } from './stories/frozen-osd.ts';
 import { fullDiskGivesBack } from './stories/full-disk-gives-back.ts';
 import { joiningDoesNotCount } from './stories/joining-does-not-count.ts';
+import { lastHoldersStay } from './stories/last-holders-stay.ts';
 import { leadsEvenOut } from './stories/leads-even-out.ts';
 import { logTooOldToLead } from './stories/log-too-old-to-lead.ts';
 import { lostAndBegunAgain, lostAndBegunEmpty } from './stories/lost-and-begun-again.ts';
 import { lostObject } from './stories/lost-object.ts';
+import { nameUsedAgain } from './stories/name-used-again.ts';
 import { plannedHandOver } from './stories/planned-hand-over.ts';
+import { promotedOnItsPromise } from './stories/promoted-on-its-promise.ts';
 import { pushOvertakenByADelete } from './stories/push-overtaken-by-a-delete.ts';
 import { requestHeldBack } from './stories/request-held-back.ts';
 import { rottenPrimary } from './stories/rotten-primary.ts';
+import { sameSequence } from './stories/same-sequence.ts';
 import { suspendedMachine } from './stories/suspended-machine.ts';
+import { tenureForgotten } from './stories/tenure-forgotten.ts';
 import { trashComesBack } from './stories/trash-comes-back.ts';
 import { leftOutGroup, unreadableGroup } from './stories/unreadable-group.ts';
 
@@ -649,4 +659,14 @@ export const scenarios: ReadonlyMap<string, () => Promise<void>> = new Map([
   ['shown-an-edited-map', shownAnEditedMap],
   ['boot-of-an-earlier-life', bootOfAnEarlierLife],
   ['change-in-place', changeInPlace],
+  ['answered-below-the-floor', answeredBelowTheFloor],
+  ['blob-of-the-uncommitted', blobOfTheUncommitted],
+  ['name-used-again', nameUsedAgain],
+  ['deposed-unheard', deposedUnheard],
+  ['tenure-forgotten', tenureForgotten],
+  ['promoted-on-its-promise', promotedOnItsPromise],
+  ['same-sequence', sameSequence],
+  ['last-holders-stay', lastHoldersStay],
+  ['all-monitors-gone', allMonitorsGone],
+  ['absent-at-a-deposed-primary', absentAtADeposedPrimary],
 ]);

@@ -44,6 +44,23 @@ export const teeth: readonly Tooth[] = [
     scenario: 'late-answer-of-a-member',
   },
   {
+    name: 'a promise is given to whoever asks',
+    breaks: 'rule 6 ✱',
+    patches: [
+      {
+        file: osd,
+        find: 'if (member === undefined || member.disk.tenure !== tenure || member.record.tenure > tenure)',
+        replace: 'if (member === undefined)',
+      },
+      {
+        file: osd,
+        find: 'if (member.record.primary !== session.peer.uuid) return false;\n',
+        replace: '',
+      },
+    ],
+    scenario: 'deposed-unheard',
+  },
+  {
     name: 'reads are served without promises',
     breaks: 'rule 7',
     patches: [
@@ -75,12 +92,29 @@ export const teeth: readonly Tooth[] = [
     scenario: 'elected-too-early',
   },
   {
-    name: 'a candidate is promoted without its promise, and not waited for',
-    breaks: 'rules 10 ✱ and 17',
+    name: 'a candidate is promoted and not waited for',
+    breaks: 'rules 7 and 17',
     patches: [
       { file: primary, find: 'link.isPromoting = true;', replace: 'link.isPromoting = false;' },
     ],
     scenario: 'promotion-unheard',
+  },
+  {
+    name: 'a promotion is proposed before the candidate has promised',
+    breaks: 'rule 10 ✱',
+    patches: [
+      {
+        file: primary,
+        find: '(link.acked < head || link.promisedUntil <= this.world.env.clock.now())',
+        replace: 'link.acked < head',
+      },
+      {
+        file: primary,
+        find: 'link.acked >= head &&\n      link.promisedUntil > this.world.env.clock.now();',
+        replace: 'link.acked >= head;',
+      },
+    ],
+    scenario: 'promoted-on-its-promise',
   },
   {
     name: 'a proposal without an answer counts as failed',
@@ -106,6 +140,36 @@ export const teeth: readonly Tooth[] = [
           "      this.#waiting = 'its tenure to be established';\n      if (this.#record.version > 1) {\n        this.#tenure = this.#record.tenure + 1;\n        return;\n      }\n      const nonce",
       },
     ],
+  },
+  {
+    name: 'a primary that restarts goes on under its old tenure',
+    breaks: 'rule 1 ✱',
+    patches: [
+      {
+        file: primary,
+        find: 'const outcome = await this.#propose((record) => establish(record, nonce));',
+        replace: `const wasOurs = (record: PgRecord): boolean =>
+        this.disk.tenure === record.tenure &&
+        this.disk.record.primary === this.world.self.uuid;
+      const outcome = await this.#propose((record) => ({
+        ...establish(record, nonce),
+        ...(wasOurs(record) ? { tenure: record.tenure } : {}),
+      }));`,
+      },
+    ],
+    scenario: 'name-used-again',
+  },
+  {
+    name: 'a tenure is reported before it is durable',
+    breaks: 'rule 19 ✱',
+    patches: [
+      {
+        file: member,
+        find: 'await this.disk.accept(record.tenure, record, holdsOtherShard);',
+        replace: 'this.disk.accept(record.tenure, record, holdsOtherShard).catch(() => {});',
+      },
+    ],
+    scenario: 'tenure-forgotten',
   },
   {
     name: "the primary's own log wins",
@@ -167,6 +231,26 @@ export const teeth: readonly Tooth[] = [
       },
     ],
     scenario: 'read-of-the-uncommitted',
+  },
+  {
+    name: 'a request that comes again is answered before it is committed',
+    breaks: 'rule 3 ✱',
+    patches: [
+      { file: primary, find: 'await this.#untilCommitted(answer.sequence);\n', replace: '' },
+    ],
+    scenario: 'answered-below-the-floor',
+  },
+  {
+    name: 'blobs are read before they are stable',
+    breaks: 'rule 3 ✱',
+    patches: [
+      {
+        file: primary,
+        find: 'if (pending !== undefined) await this.#untilStable(pending);',
+        replace: '',
+      },
+    ],
+    scenario: 'blob-of-the-uncommitted',
   },
   {
     name: 'a new primary serves before its tail is confirmed',
@@ -250,6 +334,47 @@ export const teeth: readonly Tooth[] = [
     ],
   },
   {
+    name: 'who holds everything aside is not elected when all in-sync are given up',
+    breaks: 'rule 14',
+    patches: [
+      {
+        file: 'src/mon/destroy.ts',
+        find: "const whole = left.filter(({ state }) => state === 'in-sync' || state === 'eligible');",
+        replace: 'const whole = inSync;',
+      },
+    ],
+    scenario: 'answered-below-the-floor',
+  },
+  {
+    name: 'who holds everything aside joins though nobody could fill it',
+    breaks: 'rule 14',
+    patches: [
+      {
+        file: 'src/mon/planner.ts',
+        find: "return ({ state }) => isDown && state === 'eligible';",
+        replace: "return ({ state }) => isDown && state === 'in-sync';",
+      },
+    ],
+    scenario: 'answered-below-the-floor',
+  },
+  {
+    name: 'the last holders leave the record when they are down',
+    breaks: 'rule 15',
+    patches: [
+      {
+        file: 'src/map/pg-record.ts',
+        find: "if (!hasRecordFloor([...left, ...slotsIn(before, 'rolled-back')], layout)) return undefined;",
+        replace: 'if (left.length === 0) return undefined;',
+      },
+      {
+        file: 'src/map/pg-record.ts',
+        find: 'if (!wasLost || left) return',
+        replace: 'if (inSync.length === 0) return',
+      },
+    ],
+    scenario: 'last-holders-stay',
+  },
+  {
     name: 'a joining member is elected',
     breaks: 'only in-sync becomes primary',
     patches: [
@@ -270,6 +395,30 @@ export const teeth: readonly Tooth[] = [
         replace: 'else if ((await this.#pushMissing()) || isFilled) {',
       },
     ],
+  },
+  {
+    name: 'catching up by log leaves out an entry',
+    breaks: 'rules 19 and 23',
+    patches: [
+      {
+        file: link,
+        find: '      if (shardBytes > catchUpBytesMax) break;\n',
+        replace:
+          '      if (shardBytes > catchUpBytesMax) break;\n      if (entry === entries.at(-1) && entries.length > 1) {\n        last = entry.version.sequence;\n        break;\n      }\n',
+      },
+    ],
+  },
+  {
+    name: 'logs meet where a sequence stands in both',
+    breaks: 'rule 23',
+    patches: [
+      {
+        file: link,
+        find: 'equalVersions(ours, head) &&',
+        replace: 'ours.sequence === head.sequence &&',
+      },
+    ],
+    scenario: 'same-sequence',
   },
   {
     name: 'a request that comes twice is done twice',
@@ -709,6 +858,52 @@ export const teeth: readonly Tooth[] = [
     ],
   },
   {
+    name: 'who was deposed says that a blob is not there',
+    breaks: 'rule 25',
+    patches: [
+      {
+        file: primary,
+        find: "this.#requirePromises();\n      throw new OsdError('no-such-blob'",
+        replace: "throw new OsdError('no-such-blob'",
+      },
+    ],
+    scenario: 'absent-at-a-deposed-primary',
+  },
+  {
+    name: 'space of what is deleted is not given back',
+    breaks: 'no leak: space taken is space accounted for',
+    patches: [
+      {
+        file: store,
+        find: 'for (const extent of freed) this.#allocator.release(extent);',
+        replace: '',
+      },
+    ],
+    scenario: 'trash-comes-back',
+  },
+  {
+    name: 'memory of a put is not given back',
+    breaks: 'promise P6',
+    patches: [
+      {
+        file: primary,
+        find: 'this.#pendingShards.delete(sequence);\n        pending.release();',
+        replace: 'this.#pendingShards.delete(sequence);',
+      },
+    ],
+  },
+  {
+    name: 'puts are taken in without a bound',
+    breaks: 'promise P6',
+    patches: [
+      {
+        file: primary,
+        find: 'await ingest.acquire(bytes);',
+        replace: 'ingest.acquire(bytes).catch(() => {});',
+      },
+    ],
+  },
+  {
     name: 'no sync between data and metadata',
     breaks: 'promise P1',
     patches: [
@@ -1010,8 +1205,8 @@ export const teeth: readonly Tooth[] = [
     patches: [
       {
         file: 'src/map/lost-pg.ts',
-        find: "if (fate === 'less-redundancy')",
-        replace: "if (fate === 'less-redundancy' && record.slots.length === 0)",
+        find: "if (fate === 'less-redundancy' && !waits)",
+        replace: "if (fate === 'less-redundancy' && !waits && record.slots.length === 0)",
       },
       {
         file: 'src/mon/loss-commands.ts',

@@ -1,0 +1,42 @@
+// PROTOCOL rule 1: a primary that restarts must not use a name again. Its last entry is on the way to a member when
+// it loses power, and its own disk loses it; the next entry has the same sequence. The member must take the old one
+// for what it is when it arrives at last, and not for the new.
+
+import { copies } from '../../map/geometry.ts';
+import type { SimulatedOsd } from '../simulated-cluster.ts';
+import { Stage } from '../stage.ts';
+
+export async function nameUsedAgain(): Promise<void> {
+  for (const lateMs of [30_000, 60_000, 90_000]) await play(lateMs);
+}
+
+/** `lateMs`: the most that the entry is on its way. */
+async function play(lateMs: number): Promise<void> {
+  const stage = new Stage(2, copies(2, 1));
+  const { cluster } = stage;
+  const client = await stage.start();
+  await stage.set(client, 'k=1');
+  const lead = stage.primary;
+  const [member] = stage.members as [SimulatedOsd];
+  const writer = await cluster.clientProcess();
+  await stage.set(writer.client, 'k');
+  lead.files.fault = ({ kind }) => (kind === 'rows-sync' ? 'hang' : undefined);
+  cluster.network.slow(`osd.${lead.id}`, lateMs);
+  stage.row(writer.client, 'k=2').catch(() => {});
+  await stage.run(20);
+  writer.process.kill();
+  cluster.killOsd(lead.id, { power: true });
+  cluster.network.slow(`osd.${lead.id}`, 0);
+  await cluster.startOsd(lead.id);
+  await cluster.untilServing();
+  stage.expect(stage.primary === lead, 'the same disk leads');
+  await stage.run(lateMs);
+  await stage.set(client, 'k=3');
+  await stage.makeLead(stage.pg, member);
+  await cluster.untilServing();
+  const value = await stage.set(client, 'k');
+  stage.expect(value === '3', `acknowledged k=3, then read k=${value}`);
+  await cluster.untilClean();
+  await stage.compare();
+  stage.end();
+}
