@@ -1256,8 +1256,8 @@ export const teeth: readonly Tooth[] = [
     patches: [
       {
         file: 'src/s3/website.ts',
-        find: 'return { ...(await show(instead, website.errorKey)), status: error.status };',
-        replace: 'return await show(instead, website.errorKey);',
+        find: 'return shown.status === 200 ? { ...shown, status: error.status } : shown;',
+        replace: 'return shown;',
       },
     ],
   },
