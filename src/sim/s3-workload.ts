@@ -237,17 +237,20 @@ export class S3Workload {
   async #range(gateway: SimulatedGateway, key: string): Promise<void> {
     const from = this.#random.below(20_000);
     const to = from + this.#random.below(60_000);
+    const calledAt = this.#now();
     const answer = await this.#ask(gateway, {
       method: 'GET',
       path: this.#path(key),
       headers: { range: `bytes=${from}-${to}` },
     });
+    if (answer?.status === 404) return this.#noteRead(key, '', calledAt);
     if (answer?.status !== 206) return;
     const value = this.#values.get(etagOf(answer));
     const expected = value === undefined ? 0 : Math.min(to + 1, lengthOf(value)) - from;
     if (answer.body.length !== expected)
       this.problems.push(`${key} bytes ${from}-${to}: ${answer.body.length} bytes came`);
     this.#checkBytes(key, etagOf(answer), answer.body, from);
+    this.#noteRead(key, etagOf(answer), calledAt);
   }
 
   #checkBytes(key: string, etag: string, body: Uint8Array, from: number): void {

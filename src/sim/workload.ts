@@ -46,7 +46,7 @@ interface RememberedBlob {
   readonly seed: number;
   readonly bytes: number;
   state: 'putting' | 'stored' | 'deleting' | 'deleted';
-  /** When its put was acknowledged. */
+  /** When its put was acknowledged, or a read first answered it. */
   storedAt: number | undefined;
 }
 
@@ -176,11 +176,20 @@ export class Workload {
     this.#blobs.push(remembered);
     try {
       await client.putBlob(layout, blob, [pattern(remembered.seed, bytes)]);
-      remembered.state = 'stored';
-      remembered.storedAt = this.#now();
+      this.#noteStored(remembered);
     } catch (error) {
       this.#expectUnavailable(error, 'put', layout);
     }
+  }
+
+  /**
+   * It was acknowledged, or read, which says the same: it stays until somebody asks for its delete, whatever becomes
+   * of the put's answer.
+   */
+  #noteStored(remembered: RememberedBlob): void {
+    if (remembered.state !== 'putting') return;
+    remembered.state = 'stored';
+    remembered.storedAt = this.#now();
   }
 
   /** Blobs of a pool whose puts were acknowledged before, and that nobody has begun to delete. */
@@ -193,7 +202,7 @@ export class Workload {
 
   async #readBlob(client: ClusterClient, remembered: RememberedBlob | undefined): Promise<void> {
     if (remembered === undefined) return;
-    const wasStored = remembered.state === 'stored';
+    const before = remembered.state;
     const offsetBytes = this.#random.below(remembered.bytes);
     const lengthBytes = 1 + this.#random.below(remembered.bytes - offsetBytes);
     try {
@@ -201,7 +210,7 @@ export class Workload {
         offsetBytes,
         lengthBytes,
       });
-      if (remembered.state === 'deleted' && !wasStored)
+      if (before === 'deleted')
         this.problems.push(`deleted blob ${JSON.stringify(remembered.blob)} was read`);
       const expected = pattern(remembered.seed, remembered.bytes).subarray(
         offsetBytes,
@@ -209,10 +218,14 @@ export class Workload {
       );
       if (!equalBytes(read, expected))
         this.problems.push(`wrong bytes of blob ${JSON.stringify(remembered.blob)}`);
+      this.#noteStored(remembered);
     } catch (error) {
       if (error instanceof ClientError && error.code === 'no-such-blob') {
-        if (remembered.state === 'stored' && !this.pools.isGone(remembered.layout.pool))
+        if (this.pools.isGone(remembered.layout.pool)) return;
+        if (before === 'stored' && remembered.state === 'stored')
           this.problems.push(`acknowledged blob ${JSON.stringify(remembered.blob)} is gone`);
+        // Its delete is done, whatever becomes of the answer.
+        if (before === 'deleting') remembered.state = 'deleted';
         return;
       }
       this.#expectUnavailable(error, 'get', remembered.layout);
