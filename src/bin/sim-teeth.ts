@@ -10,7 +10,6 @@ import { spawn } from 'node:child_process';
 import { cpus } from 'node:os';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
-import type { RunResult } from '../sim/run.ts';
 import { type Tooth, teeth } from '../sim/teeth/teeth.ts';
 import {
   type Ending,
@@ -20,6 +19,7 @@ import {
   type Verdict,
 } from '../sim/teeth/verdict.ts';
 import { ScratchBuild } from './scratch-build.ts';
+import { parseLine } from './sim-lines.ts';
 
 const { values } = parseArgs({
   options: {
@@ -93,7 +93,9 @@ async function runSeeds(): Promise<SeedsVerdict> {
     const words = ['--lines', '--seed', String(index + 1), '--step', String(workers)];
     const onLine = (line: string): void => {
       if (found !== undefined) return;
-      const { seed, problems } = JSON.parse(line) as RunResult;
+      const told = parseLine(line);
+      if (told.kind === 'begins') return;
+      const { seed, problems } = told.result;
       ran++;
       take(judgeSeed(seed, problems), seed);
     };

@@ -1,15 +1,19 @@
-// The simulator's runner: `npm run sim -- --seed N [--count C] [--step S] [--seconds S] [--trace]`. Prints a line a
-// seed that fails, with the command that repeats it, and a summary; with `--lines`, a line of JSON a seed for the
-// programs that run many (sim-fleet.ts). With `--scenario NAME` one directed scenario; the one named post-mortem
+// The simulator's runner: `npm run sim -- --seed N [--minutes M | --seconds S] [--count C] [--step S] [--trace]`.
+// Minutes and seconds are virtual: of workload and faults in a seed. Reports each seed that fails, with the command that
+// repeats it, and a summary; with `--lines`, for the programs that run many (sim-fleet.ts), a line of JSON as each seed
+// begins and one as it ends (sim-lines.ts), and `--step` may be negative. With `--scenario NAME` one directed scenario; the one named post-mortem
 // prints its timeline, as JSON with `--json`, and can be played by other rules: `--rules ceph`.
 // `--renew-recordings` keeps what the scenarios tell (sim/recording.ts).
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { failureReport } from '../sim/failure-report.ts';
 import { difference, record } from '../sim/recording.ts';
-import { type RunResult, runSeed } from '../sim/run.ts';
+import { runSeed } from '../sim/run.ts';
 import { scenarios } from '../sim/scenarios.ts';
+import { StrikeCounts } from '../sim/strike-counts.ts';
 import { scenarioFailure } from '../sim/teeth/verdict.ts';
+import { lineOf, numberOf } from './sim-lines.ts';
 import { postMortem, runPostMortem } from './sim-post-mortem.ts';
 
 const { values } = parseArgs({
@@ -17,8 +21,8 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
     count: { type: 'string', default: '1' },
     step: { type: 'string', default: '1' },
-    seconds: { type: 'string', default: '30' },
-    minutes: { type: 'string', default: '60' },
+    seconds: { type: 'string' },
+    minutes: { type: 'string' },
     scenario: { type: 'string' },
     trace: { type: 'boolean', default: false },
     lines: { type: 'boolean', default: false },
@@ -28,11 +32,15 @@ const { values } = parseArgs({
   },
 });
 
-const first = Number(values.seed);
-const count = Number(values.count);
-const step = Number(values.step);
-const durationMs = Number(values.seconds) * 1000;
-const deadline = Date.now() + Number(values.minutes) * 60_000;
+const first = numberOf('seed', values.seed, { min: 0, integer: true });
+const count = numberOf('count', values.count, { min: 1, integer: true });
+const step = numberOf('step', values.step, { min: -1e6, integer: true });
+if (values.seconds !== undefined && values.minutes !== undefined)
+  throw new Error('--seconds and --minutes both say how long a seed is: give one of them');
+const durationMs =
+  values.minutes === undefined
+    ? numberOf('seconds', values.seconds ?? '30', { min: 0.001 }) * 1000
+    : numberOf('minutes', values.minutes, { min: 0.001 }) * 60_000;
 
 /** Every log line as it is written, and every event when asked twice. */
 function watch(): Pick<Parameters<typeof runSeed>[0], 'onLog' | 'onEvent'> {
@@ -44,21 +52,6 @@ function watch(): Pick<Parameters<typeof runSeed>[0], 'onLog' | 'onEvent'> {
       ),
     onEvent: (at, name) => console.log(`${at.toFixed(3).padStart(12)} · ${name}`),
   };
-}
-
-function add(sums: Record<string, number>, more: Readonly<Record<string, number>>): void {
-  for (const [name, times] of Object.entries(more)) sums[name] = (sums[name] ?? 0) + times;
-}
-
-function tell(result: RunResult): void {
-  console.log(
-    `seed ${result.seed} failed: npm run sim -- --seed ${result.seed} --seconds ${values.seconds}`,
-  );
-  const shown = count === 1 ? result.problems : result.problems.slice(0, 3);
-  for (const problem of shown) {
-    const lines = problem.split('\n').slice(0, count === 1 ? 200 : 25);
-    console.log(`  ${lines.join('\n  ')}`);
-  }
 }
 
 async function runScenario(name: string): Promise<void> {
@@ -90,23 +83,26 @@ async function renewRecordings(only: string | undefined): Promise<void> {
 async function runSeeds(): Promise<number> {
   const startedAt = process.cpuUsage();
   const totals = { events: 0, operations: 0, virtualMs: 0, failed: 0, ran: 0 };
-  const faults: Record<string, number> = {};
-  for (let at = 0; at < count && Date.now() < deadline; at++) {
+  const strikes = new StrikeCounts();
+  for (let at = 0; at < count; at++) {
     const before = process.cpuUsage();
-    const result = await runSeed({ seed: first + at * step, durationMs, ...watch() });
+    const seed = first + at * step;
+    if (values.lines) console.log(lineOf({ kind: 'begins', seed }));
+    const result = await runSeed({ seed, durationMs, ...watch() });
     if (values.lines) {
       const { user, system } = process.cpuUsage(before);
-      console.log(JSON.stringify({ ...result, cpuMs: Math.round((user + system) / 1000) }));
+      const cpuMs = Math.round((user + system) / 1000);
+      console.log(lineOf({ kind: 'ended', result, cpuMs }));
       continue;
     }
     totals.ran++;
     totals.events += result.events;
     totals.operations += result.operations;
     totals.virtualMs += result.virtualMs;
-    add(faults, result.faults);
+    strikes.add(result.strikes);
     if (result.problems.length === 0) continue;
     totals.failed++;
-    tell(result);
+    console.log(failureReport(result, durationMs));
     if (totals.failed >= 5) break;
   }
   if (values.lines) return 0;
@@ -115,11 +111,7 @@ async function runSeeds(): Promise<number> {
   console.log(
     `${totals.ran} seeds, ${totals.failed} failed; ${totals.operations} operations, ${totals.events} events (${Math.round(totals.events / cpuSeconds)} a CPU second), ${(totals.virtualMs / 3.6e6).toFixed(2)} virtual hours`,
   );
-  console.log(
-    `faults: ${Object.entries(faults)
-      .map(([fault, times]) => `${fault} ${times}`)
-      .join(', ')}`,
-  );
+  console.log(strikes.summary());
   return totals.failed;
 }
 

@@ -38,6 +38,10 @@ export class HandEdits {
     this.#cluster = cluster;
   }
 
+  get isEditing(): boolean {
+    return this.#edit !== undefined;
+  }
+
   /** Somebody has seen what is wrong. */
   get isDue(): boolean {
     return this.#edit !== undefined && this.#edit.dueAt <= this.#cluster.scheduler.now();

@@ -2,10 +2,9 @@
 // to use comes near it now and then. Recovery stops first, puts are slowed above that, health says so, and all of it
 // ends with the want of memory. Looked at now and then while the run goes on, and once at its end.
 
-import { assess } from '../admin/assess.ts';
-import { computeHealth } from '../admin/health.ts';
 import { memoryBudgetBytesDefault, memoryBudgetBytesMin } from '../base/memory-budget.ts';
 import type { Random } from '../env/random.ts';
+import { checksOf } from './end-health.ts';
 import type { SimulatedCluster, SimulatedOsd } from './simulated-cluster.ts';
 
 /** Two runs of three are as most clusters are. */
@@ -116,10 +115,8 @@ export class MemoryPressure {
   }
 
   #expectTold(count: number, when: string): void {
-    const { monitor, scheduler } = this.#cluster;
-    const now = scheduler.now() as Parameters<typeof assess>[1];
-    const { checks } = computeHealth(monitor, assess(monitor, now), []);
-    const told = checks.find(({ code }) => code === 'OSD_MEMORY')?.detail.length ?? 0;
+    const told =
+      checksOf(this.#cluster).find(({ code }) => code === 'OSD_MEMORY')?.detail.length ?? 0;
     if (told !== count)
       this.problems.push(`health tells of ${told} OSDs without memory ${when}, not of ${count}`);
   }

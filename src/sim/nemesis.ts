@@ -2,29 +2,39 @@
 // often each comes, and how often any. What it may do is bounded by what promise P1 says:
 //
 // - crashes, power cuts, pauses, cuts and slowness may hit anybody at any time: nothing is lost by them
-// - a disk is wiped, or its bytes are spoilt, or its writes lost, only while everything is clean, one disk at a time, and only
-//   where every pool survives the loss of one; until all is repaired nobody else is hurt
+// - bytes of a disk are spoilt, or its writes lost, only while everything is clean, one disk at a time, and only where every
+//   pool survives the loss of one; until all is repaired nobody else is hurt
+// - disks are wiped as disk-losses.ts says
 //
 // Messages are not doubled within a connection: the network's contract is an ordered stream. Requests are
 // doubled by clients that try again, and by streams that a cut held back and a heal delivers.
 
-import type { OsdId, PoolId } from '../base/ids.ts';
+import type { PoolId } from '../base/ids.ts';
 import type { Random } from '../env/random.ts';
 import { domainOf, findOsd, findPool } from '../map/cluster-map.ts';
 import { copies, erasure, slotCount } from '../map/geometry.ts';
 import { MonError } from '../mon/errors.ts';
 import { poolOf } from '../mon/initial.ts';
 import { StoreError } from '../store/errors.ts';
-import { parseStoreKey } from '../store/keys.ts';
 import { wireVersionMax } from '../wire/messages.ts';
+import { DiskLosses } from './disk-losses.ts';
 import { HandEdits } from './hand-edits.ts';
 import { type MemoryPressure, pressures } from './memory-pressure.ts';
 import { Operator } from './operator.ts';
 import type { SimulatedCluster, SimulatedGateway, SimulatedOsd } from './simulated-cluster.ts';
+import { Spoiling, type Spoilt } from './spoiling.ts';
 
-/** A fault, what it weighs where a run has it, and what it does; false when it does not apply now. */
+/**
+ * `fault`: something breaks. `repair`: some of it ends. `change`: what an operator does to a cluster that is in use.
+ * Counted apart, so that the number of faults is one of faults.
+ */
+export type StrikeKind = 'fault' | 'repair' | 'change';
+
+/** What is done, what it weighs where a run has it, and how; false when it does not apply now. */
 interface Fault {
   readonly name: string;
+  /** Default: a fault. */
+  readonly kind?: StrikeKind;
   readonly weight: number;
   apply(osd: SimulatedOsd): Promise<boolean> | boolean;
 }
@@ -68,13 +78,18 @@ const servesWithinMs = 20_000;
 const gatewayAwayMsMax = 8000;
 const clientAwayMsMax = 45_000;
 
-/** Most that a spoilt disk may take to be found and repaired. */
-const repairMs = 90_000;
+/** Most that whatever is under way may take to end before disks are hurt for good. */
+const wholeWithinMs = 90_000;
 
 export class Nemesis {
-  readonly counts: Record<string, number> = {};
+  /** How often each was done that came to something. */
+  readonly counts: Readonly<Record<StrikeKind, Record<string, number>>> = {
+    fault: {},
+    repair: {},
+    change: {},
+  };
   /** What was seen to be wrong while something was broken. */
-  readonly #problems: string[] = [];
+  readonly problems: string[] = [];
   /** Some disk has failed a read without having lost anything. */
   hasFailedReads = false;
   /** Some disk was full. */
@@ -88,16 +103,16 @@ export class Nemesis {
   readonly #options: NemesisOptions;
   readonly #operator: Operator;
   readonly #hand: HandEdits;
+  readonly #losses: DiskLosses;
+  readonly #spoiling: Spoiling;
+  /** The fault that is being done. */
+  #striking = { name: '', osd: -1 };
   /** Pools made here that are not in the trash. */
   readonly #extraPools = new Map<string, PoolId>();
   #extraPoolsEver = 0;
   readonly #gonePools = new Set<number>();
-  /** Spoilt bytes could not be repaired in time: nothing further is hurt in this run. */
-  #isSpent = false;
   /** What is to be undone: at an instant, or at the end. */
   #undo: { readonly at: number; readonly undo: () => void }[] = [];
-  /** A wiped disk is being rebuilt. */
-  #isRebuilding = false;
 
   constructor(options: NemesisOptions) {
     this.#random = options.random;
@@ -105,9 +120,24 @@ export class Nemesis {
     this.#toleratesLoss = options.toleratesLoss;
     this.#options = options;
     this.#hand = new HandEdits(this.#random, this.#cluster);
+    this.#losses = new DiskLosses({
+      random: this.#random,
+      cluster: this.#cluster,
+      becomeWhole: () => this.#becomeWhole(),
+      problems: this.problems,
+      isEdited: () => this.#hand.isEditing,
+    });
+    this.#spoiling = new Spoiling({
+      random: this.#random,
+      cluster: this.#cluster,
+      problems: this.problems,
+      becomeWhole: () => this.#becomeWhole(),
+      bounce: (osd) => this.#bounce(osd),
+    });
     this.#operator = new Operator({
       random: this.#random,
       cluster: this.#cluster,
+      problems: this.problems,
       command: (work, what) => this.#command(work, what),
     });
     const chosen = this.#all()
@@ -119,10 +149,6 @@ export class Nemesis {
     this.#pauseMsMax = [300, 800, 2000, 5000][this.#random.below(4)] as number;
   }
 
-  get problems(): readonly string[] {
-    return [...this.#problems, ...this.#operator.problems, ...this.#options.memory.problems];
-  }
-
   /** Disturbs for a time; `isOver` ends it early. */
   async run(durationMs: number, isOver: () => boolean): Promise<void> {
     const { scheduler } = this.#cluster;
@@ -132,7 +158,7 @@ export class Nemesis {
       for (const due of this.#undo.filter((each) => each.at <= scheduler.now())) due.undo();
       this.#undo = this.#undo.filter((each) => each.at > scheduler.now());
       if (this.#hand.isDue) await this.#hand.takeBack();
-      if (isOver() || this.#isSpent || this.#weights === 0) continue;
+      if (isOver() || this.#weights === 0) continue;
       await this.#strike();
     }
   }
@@ -140,13 +166,15 @@ export class Nemesis {
   async #strike(): Promise<void> {
     const { osds } = this.#cluster;
     const osd = osds[this.#random.below(osds.length)] as SimulatedOsd;
-    if (this.#isRebuilding && this.#cluster.hasMonitor && this.#cluster.isClean())
-      this.#isRebuilding = false;
     let at = this.#random.below(this.#weights);
     for (const { fault, weight } of this.#faults) {
       at -= weight;
       if (at >= 0) continue;
-      if (await fault.apply(osd)) this.counts[fault.name] = (this.counts[fault.name] ?? 0) + 1;
+      const { name, kind = 'fault' } = fault;
+      this.#striking = { name, osd: osd.id };
+      this.#cluster.tell('nemesis', name, { osd: osd.id });
+      if (await fault.apply(osd)) this.counts[kind][name] = (this.counts[kind][name] ?? 0) + 1;
+      else this.#cluster.tell('nemesis', `came to nothing: ${name}`, { osd: osd.id });
       return;
     }
   }
@@ -154,6 +182,7 @@ export class Nemesis {
   /** Ends every fault and starts whatever is down. */
   async heal(): Promise<void> {
     const cluster = this.#cluster;
+    cluster.tell('nemesis', 'heals all', {});
     for (const { undo } of this.#undo) undo();
     this.#undo = [];
     this.#operator.forget();
@@ -190,7 +219,14 @@ export class Nemesis {
 
   #later(minMs: number, spreadMs: number, undo: () => void): void {
     const at = this.#cluster.scheduler.now() + minMs + this.#random.below(spreadMs);
-    this.#undo.push({ at, undo });
+    const { name, osd } = this.#striking;
+    this.#undo.push({
+      at,
+      undo: () => {
+        this.#cluster.tell('nemesis', `ends: ${name}`, { osd });
+        undo();
+      },
+    });
   }
 
   async #restart(osd: SimulatedOsd): Promise<boolean> {
@@ -216,7 +252,7 @@ export class Nemesis {
     return [
       { name: 'crash', weight: 8, apply: (osd) => this.#kill(osd, false) },
       { name: 'power cut', weight: 6, apply: (osd) => this.#kill(osd, true) },
-      { name: 'restart', weight: 16, apply: (osd) => this.#restart(osd) },
+      { name: 'restart', kind: 'repair', weight: 16, apply: (osd) => this.#restart(osd) },
       { name: 'crash and restart at once', weight: 4, apply: (osd) => this.#bounce(osd) },
       {
         name: 'one-way cut',
@@ -241,6 +277,7 @@ export class Nemesis {
       { name: 'isolation', weight: 2, apply: (osd) => this.#isolate(osd) },
       {
         name: 'network heals',
+        kind: 'repair',
         weight: 12,
         apply: () => {
           cluster.network.heal();
@@ -268,7 +305,7 @@ export class Nemesis {
       { name: 'read errors', weight: 2, apply: (osd) => this.#failReads(osd) },
       { name: 'write errors', weight: 2, apply: (osd) => this.#failWrites(osd) },
       { name: 'monitor crash', weight: 4, apply: () => this.#crashMonitor() },
-      { name: 'monitor restart', weight: 6, apply: () => this.#restartMonitor() },
+      { name: 'monitor restart', kind: 'repair', weight: 6, apply: () => this.#restartMonitor() },
       {
         name: 'wall clock jump',
         weight: 2,
@@ -280,25 +317,51 @@ export class Nemesis {
         },
       },
       { name: 'power cut of all', weight: 1, apply: () => this.#cutAll() },
-      { name: 'osd out', weight: 2, apply: (osd) => this.#mark(osd, 'out') },
-      { name: 'osd in', weight: 3, apply: (osd) => this.#mark(osd, 'in') },
-      { name: 'osd marked down', weight: 1, apply: (osd) => this.#mark(osd, 'down') },
-      { name: 'pool change', weight: 3, apply: () => this.#changePool() },
-      { name: 'pool turned back or paused', weight: 2, apply: () => this.#turnPool() },
-      { name: 'disk given up', weight: 2, apply: (osd) => this.#giveUp(osd) },
-      { name: 'disk taken back', weight: 4, apply: (osd) => this.#takeBack(osd) },
+      { name: 'osd out', kind: 'change', weight: 2, apply: (osd) => this.#mark(osd, 'out') },
+      { name: 'osd in', kind: 'repair', weight: 3, apply: (osd) => this.#mark(osd, 'in') },
+      {
+        name: 'osd marked down',
+        kind: 'change',
+        weight: 1,
+        apply: (osd) => this.#mark(osd, 'down'),
+      },
+      { name: 'pool change', kind: 'change', weight: 3, apply: () => this.#changePool() },
+      {
+        name: 'pool turned back or paused',
+        kind: 'change',
+        weight: 2,
+        apply: () => this.#turnPool(),
+      },
+      { name: 'disk given up', kind: 'change', weight: 2, apply: (osd) => this.#giveUp(osd) },
+      { name: 'disk taken back', kind: 'repair', weight: 4, apply: (osd) => this.#takeBack(osd) },
       { name: 'gateway death', weight: 3, apply: () => this.#options.killGateway() },
       { name: 'client death', weight: 3, apply: () => this.#options.killClient() },
       { name: 'client vanishes for a while', weight: 4, apply: () => this.#pauseClient() },
       { name: 'frozen osd', weight: 2, apply: (osd) => this.#freeze(osd) },
-      { name: 'disk added', weight: 2, apply: () => this.#addDisk() },
-      { name: 'weight change', weight: 2, apply: (osd) => this.#changeWeight(osd) },
-      { name: 'pool made', weight: 6, apply: () => this.#makePool() },
-      { name: 'pool removed', weight: 4, apply: () => this.#removePool() },
-      { name: 'pool taken back', weight: 3, apply: () => this.#restorePool() },
-      { name: 'trash of pools emptied', weight: 3, apply: () => this.#emptyPoolTrash() },
-      { name: 'scrub', weight: 3, apply: () => this.#scrub(this.#random.below(2) === 0) },
-      { name: 'wiped disk', weight: 3, apply: (osd) => this.#wipe(osd) },
+      { name: 'disk added', kind: 'change', weight: 2, apply: () => this.#addDisk() },
+      { name: 'weight change', kind: 'change', weight: 2, apply: (osd) => this.#changeWeight(osd) },
+      { name: 'pool made', kind: 'change', weight: 6, apply: () => this.#makePool() },
+      { name: 'pool removed', kind: 'change', weight: 4, apply: () => this.#removePool() },
+      { name: 'pool taken back', kind: 'repair', weight: 3, apply: () => this.#restorePool() },
+      {
+        name: 'trash of pools emptied',
+        kind: 'change',
+        weight: 3,
+        apply: () => this.#emptyPoolTrash(),
+      },
+      {
+        name: 'scrub',
+        kind: 'change',
+        weight: 3,
+        apply: () => this.#scrub(this.#random.below(2) === 0),
+      },
+      { name: 'wiped disk', weight: 3, apply: (osd) => this.#losses.loseOne(osd) },
+      { name: 'several disks lost', weight: 3, apply: () => this.#losses.loseSeveral() },
+      {
+        name: 'disk lost while not clean',
+        weight: 6,
+        apply: (osd) => this.#losses.loseWhileUnclean(osd),
+      },
       { name: 'bit flips in data', weight: 3, apply: (osd) => this.#spoil(osd, 'data') },
       { name: 'bit flips in rows', weight: 3, apply: (osd) => this.#spoil(osd, 'rows') },
       { name: 'bit flips in groups', weight: 3, apply: (osd) => this.#spoil(osd, 'groups') },
@@ -306,15 +369,45 @@ export class Nemesis {
       { name: 'misdirected writes', weight: 2, apply: (osd) => this.#spoil(osd, 'misdirected') },
       { name: 'full disk', weight: 3, apply: (osd) => this.#fill(osd) },
       { name: 'suspended machine', weight: 4, apply: (osd) => this.#suspend(osd) },
-      { name: 'other version', weight: 4, apply: (osd) => this.#changeVersion(osd) },
-      { name: 'newer disk format', weight: 2, apply: (osd) => this.#upgradeDisk(osd) },
+      {
+        name: 'other version',
+        kind: 'change',
+        weight: 4,
+        apply: (osd) => this.#changeVersion(osd),
+      },
+      {
+        name: 'newer disk format',
+        kind: 'change',
+        weight: 2,
+        apply: (osd) => this.#upgradeDisk(osd),
+      },
       { name: 'little memory', weight: 4, apply: (osd) => this.#press(osd) },
-      { name: 'disk drained', weight: 3, apply: (osd) => this.#operator.drain(osd) },
-      { name: 'index changed in place', weight: 8, apply: () => this.#changeIndex() },
-      { name: 'end of a drain', weight: 6, apply: () => this.#operator.endDrain() },
+      {
+        name: 'disk drained',
+        kind: 'change',
+        weight: 3,
+        apply: (osd) => this.#operator.drain(osd),
+      },
+      {
+        name: 'index changed in place',
+        kind: 'change',
+        weight: 8,
+        apply: () => this.#changeIndex(),
+      },
+      { name: 'end of a drain', kind: 'change', weight: 6, apply: () => this.#operator.endDrain() },
       { name: 'map edited by hand', weight: 3, apply: () => this.#hand.edit() },
-      { name: 'marked lost in vain', weight: 4, apply: () => this.#operator.markLost() },
+      {
+        name: 'marked lost in vain',
+        kind: 'change',
+        weight: 4,
+        apply: () => this.#operator.markLost(),
+      },
     ];
+  }
+
+  /** Only where every pool survives the loss of one disk, also of what is written meanwhile. */
+  #spoil(osd: SimulatedOsd, what: Spoilt): Promise<boolean> | boolean {
+    return this.#toleratesLoss && this.#spoiling.spoil(osd, what);
   }
 
   async #bounce(osd: SimulatedOsd): Promise<boolean> {
@@ -394,10 +487,9 @@ export class Nemesis {
       (error: unknown) => (isNewerFormat(error) ? '' : String(error)),
     );
     osd.hasNewerFormat = true;
-    if (answer !== '')
-      this.#problems.push(`an older build on the disk of osd.${osd.id}: ${answer}`);
+    if (answer !== '') this.problems.push(`an older build on the disk of osd.${osd.id}: ${answer}`);
     if (files.changeCount !== changes)
-      this.#problems.push(`an older build wrote to the disk of osd.${osd.id}`);
+      this.problems.push(`an older build wrote to the disk of osd.${osd.id}`);
     this.#cluster.killOsd(osd.id);
   }
 
@@ -591,7 +683,7 @@ export class Nemesis {
     this.#gonePools.add(id);
     const lost = this.#options.acknowledgedIn(id, calledAt);
     if (!isNamed && lost > 0)
-      this.#problems.push(`pool ${name} was called empty and removed with ${lost} blobs`);
+      this.problems.push(`pool ${name} was called empty and removed with ${lost} blobs`);
     return true;
   }
 
@@ -669,7 +761,8 @@ export class Nemesis {
   /** While all else is well: others serve without it, and not only once it runs again. */
   async #freeze(osd: SimulatedOsd): Promise<boolean> {
     const cluster = this.#cluster;
-    if (cluster.osds.length < 2 || !(await this.#becomeWhole())) return false;
+    if (cluster.osds.length < 2 || !this.#toleratesLoss || !(await this.#becomeWhole()))
+      return false;
     const { process } = osd;
     if (process === undefined) return false;
     process.pause();
@@ -677,7 +770,7 @@ export class Nemesis {
     const end = scheduler.now() + servesWithinMs;
     while (scheduler.now() < end) await scheduler.run(200);
     if (!cluster.isServing())
-      this.#problems.push(
+      this.problems.push(
         `not everything serves ${servesWithinMs} ms after osd.${osd.id} froze:\n${cluster.describe()}`,
       );
     this.#later(0, 40_000, () => process.resume());
@@ -732,9 +825,7 @@ export class Nemesis {
   #isWhole(): boolean {
     const cluster = this.#cluster;
     return (
-      this.#toleratesLoss &&
       cluster.hasMonitor &&
-      !this.#isRebuilding &&
       cluster.osds.every((each) => each.osd !== undefined) &&
       cluster.isServing() &&
       cluster.isClean()
@@ -743,125 +834,16 @@ export class Nemesis {
 
   /** Undoes what is under way, so that the loss that follows is the only one; whether it came out whole. */
   async #becomeWhole(): Promise<boolean> {
-    if (!this.#toleratesLoss) return false;
     await this.heal();
     const { scheduler } = this.#cluster;
-    const deadline = scheduler.now() + repairMs;
+    const deadline = scheduler.now() + wholeWithinMs;
     while (!this.#isWhole() && scheduler.now() < deadline) await scheduler.run(200);
     return this.#isWhole();
   }
-
-  async #wipe(osd: SimulatedOsd): Promise<boolean> {
-    const cluster = this.#cluster;
-    if (!(await this.#becomeWhole())) return false;
-    cluster.killOsd(osd.id);
-    const deadline = cluster.scheduler.now() + 30_000;
-    const isDown = (): boolean => cluster.monitor.map.osds[osd.id as OsdId]?.up === false;
-    while (!isDown() && cluster.scheduler.now() < deadline) await cluster.scheduler.run(100);
-    if (!isDown()) return false;
-    await cluster.replaceDisk(osd.id);
-    await cluster.startOsd(osd.id);
-    this.#isRebuilding = true;
-    return true;
-  }
-
-  /**
-   * Spoils bytes of one disk while everything is whole, lets clients run into them, then asks for deep scrubs
-   * until every PG was scrubbed without an error.
-   */
-  async #spoil(osd: SimulatedOsd, how: Spoiling): Promise<boolean> {
-    const cluster = this.#cluster;
-    // A build of the first version can't tell its rows.
-    if (
-      (how === 'rows' || how === 'groups') &&
-      cluster.osds.some(({ versionMax }) => versionMax < 2)
-    )
-      return false;
-    if (!(await this.#becomeWhole())) return false;
-    // No scrub looks there, and groups come back from it.
-    if (osd.osd !== undefined)
-      await cluster.settle(osd.osd.emptyTrash(), `emptying the trash of osd.${osd.id}`);
-    if (how === 'data' && !this.#flipData(osd)) return false;
-    if (how === 'rows' && !this.#flipRows(osd, isRepairable)) return false;
-    if (how === 'groups' && !(await this.#flipGroups(osd))) return false;
-    if (how === 'lost' || how === 'misdirected')
-      osd.files.fault = ({ kind }) =>
-        kind === 'block-write' && this.#random.below(3) === 0 ? how : undefined;
-    await cluster.scheduler.run(this.#random.below(5000));
-    osd.files.fault = () => undefined;
-    if (!(await this.#scrubUntilClean())) this.#isSpent = true;
-    return true;
-  }
-
-  #flipData(osd: SimulatedOsd): boolean {
-    const pages = osd.files.writtenPages('block');
-    if (pages.length === 0) return false;
-    for (let count = 1 + this.#random.below(20); count > 0; count--) {
-      const page = pages[this.#random.below(pages.length)] as number;
-      osd.files.flipBit('block', page + this.#random.below(4096), this.#random.below(8));
-    }
-    return true;
-  }
-
-  /**
-   * In rows of objects, in answers to requests and in descriptions of blobs: what its group can have repaired
-   * from its other members.
-   */
-  #flipRows(osd: SimulatedOsd, isChosen: (key: Uint8Array) => boolean): boolean {
-    const keys = osd.files.rows('meta').filter(([key]) => isChosen(key));
-    if (keys.length === 0) return false;
-    for (let count = 1 + this.#random.below(10); count > 0; count--) {
-      const [key, value] = keys[this.#random.below(keys.length)] as (typeof keys)[number];
-      osd.files.flipRowBit('meta', key, this.#random.below(value.length), this.#random.below(8));
-    }
-    return true;
-  }
-
-  /** In logs and records: what stops a group on this disk when it is started, which is at once. */
-  async #flipGroups(osd: SimulatedOsd): Promise<boolean> {
-    if (!this.#flipRows(osd, isOfGroup)) return false;
-    await this.#bounce(osd);
-    return true;
-  }
-
-  async #scrubUntilClean(): Promise<boolean> {
-    const cluster = this.#cluster;
-    const deadline = cluster.scheduler.now() + repairMs;
-    const clean = new Set<string>();
-    const pgs = [...cluster.monitor.records.keys()];
-    const listen = cluster.onScrub;
-    cluster.onScrub = (pg, errors) => {
-      if (errors === 0) clean.add(pg);
-      else clean.delete(pg);
-    };
-    while (clean.size < pgs.length && cluster.scheduler.now() < deadline) {
-      cluster.monitor.scrub(
-        pgs.filter((pg) => !clean.has(pg)),
-        true,
-      );
-      await cluster.scheduler.run(500);
-    }
-    cluster.onScrub = listen;
-    return clean.size === pgs.length;
-  }
 }
-
-type Spoiling = 'data' | 'rows' | 'groups' | 'lost' | 'misdirected';
 
 /** Whatever waited for it says so in words of its own. */
 function isNewerFormat(error: unknown): boolean {
   if (error instanceof StoreError) return error.code === 'newer-format';
   return error instanceof Error && isNewerFormat(error.cause);
-}
-
-/** What a group itself goes by: its record, its log, what it misses. */
-function isOfGroup(key: Uint8Array): boolean {
-  return parseStoreKey(key)?.collection.startsWith('pg/') === true && !isRepairable(key);
-}
-
-/** A blob's description, or a row that every member has. */
-function isRepairable(key: Uint8Array): boolean {
-  const parsed = parseStoreKey(key);
-  if (parsed?.collection.startsWith('pg/') !== true) return false;
-  return parsed.kind === 'object' || ((parsed.key[0] as number) >= 0x10 && parsed.key.length > 1);
 }

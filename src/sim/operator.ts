@@ -12,12 +12,12 @@ import type { SimulatedCluster, SimulatedOsd } from './simulated-cluster.ts';
 export interface OperatorOptions {
   readonly random: Random;
   readonly cluster: SimulatedCluster;
+  readonly problems: string[];
   /** Has the monitor do it; false when it refuses. */
   command(work: Promise<unknown>, what: string): Promise<boolean>;
 }
 
 export class Operator {
-  readonly problems: string[] = [];
   readonly #options: OperatorOptions;
   /** Being emptied; whether each is to be given up once it is. */
   readonly #draining = new Map<SimulatedOsd, 'destroy' | 'keep'>();
@@ -73,7 +73,9 @@ export class Operator {
       if (losses.length === 0) return;
       // Where it is needed, it was put in again meanwhile, or a group moved there.
       if (!this.#isNeeded(osd))
-        this.problems.push(`osd.${osd.id} is empty, and giving it up would lose:\n${losses[0]}`);
+        this.#options.problems.push(
+          `osd.${osd.id} is empty, and giving it up would lose:\n${losses[0]}`,
+        );
       throw new MonError('refused', losses.join('\n'));
     };
     const work = this.#cluster.monitor.losses.destroyOsds(new Set([osd.id]), accept);
@@ -102,10 +104,12 @@ export class Operator {
       },
     );
     if (await this.#options.command(work, `marking ${pg} lost`))
-      this.problems.push(`${pg} begins again though nobody named what is lost by it`);
+      this.#options.problems.push(`${pg} begins again though nobody named what is lost by it`);
     // Every disk that was given up was so without a loss.
     if (named !== undefined)
-      this.problems.push(`${pg} may be marked lost, though nothing is: ${named.join('; ')}`);
+      this.#options.problems.push(
+        `${pg} may be marked lost, though nothing is: ${named.join('; ')}`,
+      );
     return true;
   }
 }

@@ -16,6 +16,7 @@ import { SeededRandom } from '../testing/seeded-random.ts';
 import type { LogLine } from '../testing/simulated-process.ts';
 import { DefaultEncryptionWorkload } from './default-encryption-workload.ts';
 import { EncryptionWorkload, kmsKey } from './encryption-workload.ts';
+import { healthLeft } from './end-health.ts';
 import { compareMembers, leftInMemory, leftOnDisks } from './end-state.ts';
 import { Invariants } from './invariants.ts';
 import { isLinearizable } from './linearizability.ts';
@@ -50,7 +51,10 @@ export interface RunResult {
   readonly refused: number;
   /** Histories that were too tangled to be checked to the end. */
   readonly undecided: number;
-  readonly faults: Readonly<Record<string, number>>;
+  /** What the nemesis did, by kind and name. */
+  readonly strikes: Nemesis['counts'];
+  /** The last lines of the log, and what was done then, where there are problems. */
+  readonly recentLog: readonly string[];
   readonly virtualMs: number;
   /** The most that any disk's daemon held in memory for others at once. */
   readonly heldBytesMost: number;
@@ -158,6 +162,8 @@ class Run {
   readonly #mourners = new Map<SimulatedGateway, () => void>();
   readonly #options: RunOptions;
   readonly #gatewayOptions: Partial<GatewayOptions>;
+  /** Lists that whoever finds something wrong adds to. */
+  readonly #problemLists: readonly (readonly string[])[];
   #undecided = 0;
   #isOver = false;
 
@@ -215,7 +221,18 @@ class Run {
     this.#loads = this.#drawLoads(new SeededRandom(this.#turns.below(2 ** 32)));
     for (const load of this.#loads) load.asker.excuses = this.#nemesis;
     this.#invariants = new Invariants(this.#cluster, memoryBudgetBytes);
-    this.#cluster.scheduler.afterEach = () => this.#invariants.check();
+    this.#problemLists = [
+      this.#cluster.failures,
+      this.#invariants.problems,
+      this.#nemesis.problems,
+      this.#memory.problems,
+      ...[this.#workload, this.#s3, this.#versions, ...this.#loads].map(({ problems }) => problems),
+    ];
+    this.#cluster.scheduler.afterEach = () => {
+      this.#invariants.check();
+      // Nothing that follows is worth looking at: the last lines of the log are those of the moment.
+      if (this.#isBroken) throw new Error('something is wrong');
+    };
     this.#lookAtMemory();
   }
 
@@ -256,7 +273,7 @@ class Run {
   }
 
   get #isBroken(): boolean {
-    return this.#cluster.failures.length > 0 || this.#invariants.problems.length > 0;
+    return this.#problemLists.some(({ length }) => length > 0);
   }
 
   async run(): Promise<RunResult> {
@@ -265,15 +282,14 @@ class Run {
     try {
       await this.#story(problems);
     } catch (error) {
-      // A defect found earlier explains whatever failed after it.
+      // What was found earlier explains whatever failed after it.
       if (!this.#isBroken) problems.push(error instanceof Error ? error.message : String(error));
     }
     problems.unshift(...cluster.failures, ...this.#invariants.problems);
-    problems.push(...this.#nemesis.problems);
+    problems.push(...this.#nemesis.problems, ...this.#memory.problems);
     problems.push(...this.#workload.problems, ...this.#checkRegisters());
     const s3Loads = [this.#s3, this.#versions, ...this.#loads];
     for (const s3 of s3Loads) problems.push(...s3.problems, ...s3.checkHistories());
-    if (problems.length > 0) problems.push(cluster.recentLog());
     return {
       seed: this.#options.seed,
       problems,
@@ -285,7 +301,8 @@ class Run {
         this.#s3.undecided +
         this.#versions.undecided +
         sumOf(this.#loads, ({ histories }) => histories.undecided),
-      faults: this.#nemesis.counts,
+      strikes: this.#nemesis.counts,
+      recentLog: problems.length > 0 ? cluster.recentLog() : [],
       logged: Object.fromEntries(cluster.logged),
       virtualMs: cluster.scheduler.now(),
       heldBytesMost: this.#invariants.heldBytesMost,
@@ -319,6 +336,7 @@ class Run {
     await cluster.settle(Promise.all(this.#starting), 'gateways to start', answersMs);
     await cluster.settle(Promise.all(work), 'the clients to end', answersMs);
     await cluster.untilClean(convergeMs);
+    problems.push(...(await healthLeft(cluster, { hasGateways: this.#gateways.length > 0 })));
     await this.#memory.checkHealth();
     this.#workload.excuses = undefined;
     await cluster.settle(

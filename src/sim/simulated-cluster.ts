@@ -7,6 +7,7 @@ import type { OsdId, PgId, Uuid } from '../base/ids.ts';
 import type { Methods } from '../base/method.ts';
 import { ClusterClient } from '../client/cluster-client.ts';
 import type { Network } from '../env/network.ts';
+import { findOsd } from '../map/cluster-map.ts';
 import { plainUser } from '../map/directory.ts';
 import { isClean } from '../map/pg-record.ts';
 import { type InitialPool, initialState } from '../mon/initial.ts';
@@ -79,8 +80,11 @@ export interface SimulatedOsd {
   osd: Osd | undefined;
 }
 
-/** Log lines kept for the report of a failure. */
+/** Log lines kept for the report of a failure, and of what was done to the cluster. */
 const logLinesKept = 400;
+const toldLinesKept = 40;
+/** Those that a report shows. */
+const logLinesShown = 60;
 
 export class SimulatedCluster {
   readonly scheduler = new Scheduler();
@@ -90,6 +94,8 @@ export class SimulatedCluster {
   readonly web = new SimulatedWeb(this.scheduler);
   readonly osds: SimulatedOsd[] = [];
   readonly log: LogLine[] = [];
+  /** What was done to it from outside, apart: daemons log much. */
+  readonly #told: LogLine[] = [];
   readonly failures: string[] = [];
   /** A record that a person has in hand: what becomes of it is not by the rules. */
   recordInHand: PgId | undefined;
@@ -473,16 +479,18 @@ export class SimulatedCluster {
     }
   }
 
-  /** The last lines that the daemons logged. */
-  recentLog(): string {
-    return this.log
-      .filter((line) => line.level !== 'debug')
-      .slice(-60)
-      .map(
-        (line) =>
-          `${line.at.toFixed(1)} ${line.process} ${line.event} ${JSON.stringify(line.fields ?? {})}`,
-      )
-      .join('\n');
+  /** What somebody does to the cluster, as a line of its log; no daemon's line, so that no mark counts it. */
+  tell(process: string, event: string, fields: LogLine['fields']): void {
+    const line: LogLine = { at: this.scheduler.now(), process, level: 'info', event, fields };
+    this.#told.push(line);
+    if (this.#told.length > toldLinesKept) this.#told.shift();
+    this.onLog?.(line);
+  }
+
+  /** The last lines that the daemons logged, among what was done to them then and some time before. */
+  recentLog(): readonly string[] {
+    const logged = this.log.filter((line) => line.level !== 'debug').slice(-logLinesShown);
+    return [...this.#told, ...logged].sort((a, b) => a.at - b.at).map(formatLine);
   }
 
   /** Every PG is led by an OSD that serves it. */
@@ -508,7 +516,9 @@ export class SimulatedCluster {
     if (isChanging) return false;
     return [...records.values()].every((record) => {
       const layout = layoutOf(map, record.pg);
-      return layout !== undefined && isClean(record, layout);
+      // A record that still calls a disk in-sync that was replaced fools nobody.
+      const isThere = record.slots.every(({ osd, uuid }) => findOsd(map, osd)?.uuid === uuid);
+      return layout !== undefined && isThere && isClean(record, layout);
     });
   }
 
@@ -540,4 +550,8 @@ export class SimulatedCluster {
     );
     return [...osds, ...lines.slice(0, 12)].join('\n');
   }
+}
+
+export function formatLine({ at, process, event, fields }: LogLine): string {
+  return `${at.toFixed(1)} ${process} ${event} ${JSON.stringify(fields ?? {})}`;
 }
