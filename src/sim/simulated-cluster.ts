@@ -489,7 +489,7 @@ export class SimulatedCluster {
 
   /** The last lines that the daemons logged, among what was done to them then and some time before. */
   recentLog(): readonly string[] {
-    const logged = this.log.filter((line) => line.level !== 'debug').slice(-logLinesShown);
+    const logged = folded(this.log.filter((line) => line.level !== 'debug')).slice(-logLinesShown);
     return [...this.#told, ...logged].sort((a, b) => a.at - b.at).map(formatLine);
   }
 
@@ -552,6 +552,17 @@ export class SimulatedCluster {
   }
 }
 
-export function formatLine({ at, process, event, fields }: LogLine): string {
+/** What daemons log again and again stands once, where it came last. */
+function folded(lines: readonly LogLine[]): readonly LogLine[] {
+  const last = new Map<string, LogLine>();
+  for (const line of lines) {
+    const key = `${line.process} ${line.event} ${JSON.stringify(line.fields)}`;
+    last.delete(key);
+    last.set(key, line);
+  }
+  return [...last.values()];
+}
+
+function formatLine({ at, process, event, fields }: LogLine): string {
   return `${at.toFixed(1)} ${process} ${event} ${JSON.stringify(fields ?? {})}`;
 }
