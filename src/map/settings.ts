@@ -48,6 +48,14 @@ export const settings = [
     most: 24 * 365,
     meaning: 'how long a bucket that is removed from now on can be brought back',
   },
+  {
+    name: 'confirm_reads',
+    defaultValue: 0,
+    least: 0,
+    most: 1,
+    meaning:
+      '1: each read is confirmed with all members, for virtual machines that may be paused with all their clocks',
+  },
 ] as const satisfies readonly SettingFacts[];
 
 export type SettingName = (typeof settings)[number]['name'];

@@ -36,6 +36,7 @@ import {
   slotOf,
   slotsIn,
 } from '../map/pg-record.ts';
+import { settingOf } from '../map/settings.ts';
 import { NetError } from '../net/errors.ts';
 import { describeError, type Incoming, type Outgoing, type Session } from '../net/session.ts';
 import { StoreError } from '../store/errors.ts';
@@ -59,7 +60,8 @@ import { OsdError } from './errors.ts';
 import { Link, type LinkOwner, type Shard } from './link.ts';
 import type { Member } from './member.ts';
 import { factsOf, isSameBlob, type PgDisk } from './pg-disk.ts';
-import { clockStepMsMax, wallAheadMs } from './promises.ts';
+import { clockStepMsMax, holderLeaseMs, wallAheadMs } from './promises.ts';
+import { Rounds } from './rounds.ts';
 import { canBeRead, findUnreadable } from './salvage.ts';
 import { SequenceWaiters } from './sequence-waiters.ts';
 import { ShardReader } from './shard-reader.ts';
@@ -135,6 +137,7 @@ export class Primary implements LinkOwner {
    */
   readonly #pendingShards = new Map<number, PendingShards>();
   readonly #running = new Map<string, Promise<Outgoing>>();
+  readonly #confirmations = new Rounds(() => this.#askMembers());
   /** In-sync members by whose word a put was judged to stand or not (rule 20). */
   #judges: readonly Uuid[] = [];
   readonly adopted: Promise<void>;
@@ -1017,7 +1020,32 @@ export class Primary implements LinkOwner {
       throw new OsdError('not-primary', `${this.pg} waits for ${this.#waiting}`);
   }
 
-  /** Rule 7: after the value was read and after the last await. */
+  /**
+   * Before what was read is told (rule 7). No clock counts while a virtual machine is paused with all of them; where that may
+   * be, every member is asked after the value was read (rule 11): whoever serves or served since is one of them, and refuses.
+   */
+  async #confirmRead(): Promise<void> {
+    this.#requirePromises();
+    if (settingOf(this.world.mon.map, 'confirm_reads') === 0) return;
+    await this.#confirmations.join();
+    this.#requirePromises();
+  }
+
+  async #askMembers(): Promise<void> {
+    const items = [{ pg: this.pg, tenure: this.#tenure }];
+    await Promise.all(
+      this.#acknowledgementSet().map(async ({ slot }) => {
+        const session = this.world.peers.openSession(slot.uuid);
+        const answer = await session
+          ?.request({ message: { kind: 'promise', items } }, holderLeaseMs)
+          .catch(() => undefined);
+        if (answer?.message.kind !== 'promised' || answer.message.items.length === 0)
+          throw new OsdError('not-primary', `${this.pg}: osd.${slot.osd} confirms no reads`);
+      }),
+    );
+  }
+
+  /** After the last await. */
   #requirePromises(): void {
     this.#requireServing();
     if (!this.#hasPromises())
@@ -1085,7 +1113,7 @@ export class Primary implements LinkOwner {
     if (answer === undefined) return undefined;
     if (answer === 'forgotten') throw new OsdError('bad-request', 'the request ended long ago');
     await this.#untilCommitted(answer.sequence);
-    this.#requirePromises();
+    await this.#confirmRead();
     this.world.env.log.write('debug', 'request answered again', { pg: this.pg });
     return answer.result;
   }
@@ -1135,7 +1163,7 @@ export class Primary implements LinkOwner {
     if (outcome.effects.length > 0) await this.#untilCommitted(sequence);
     else {
       await this.#untilStable(sequence);
-      this.#requirePromises();
+      await this.#confirmRead();
     }
     return { message: { kind: 'result', result: outcome.result } };
   }
@@ -1228,7 +1256,7 @@ export class Primary implements LinkOwner {
     this.#requireServing();
     const blobs = await this.disk.listBlobs(message.after, Math.min(message.limit, 1000));
     await this.#untilStable(this.disk.head.sequence);
-    this.#requirePromises();
+    await this.#confirmRead();
     return { message: { kind: 'blobs', blobs } };
   }
 
@@ -1238,7 +1266,7 @@ export class Primary implements LinkOwner {
     if (pending !== undefined) await this.#untilStable(pending);
     const listing = await this.#shards.listingOf(message.blob);
     if (listing === undefined) {
-      this.#requirePromises();
+      await this.#confirmRead();
       throw new OsdError('no-such-blob', `${this.pg}: no blob ${formatBlobId(message.blob)}`);
     }
     const { facts } = listing;
@@ -1258,7 +1286,7 @@ export class Primary implements LinkOwner {
     }
     const release = (): void => buffers.release(bytes);
     try {
-      this.#requirePromises();
+      await this.#confirmRead();
     } catch (error) {
       release();
       throw error;

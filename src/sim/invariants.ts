@@ -32,6 +32,7 @@ import {
   slotOf,
   slotsIn,
 } from '../map/pg-record.ts';
+import { settingOf } from '../map/settings.ts';
 import { isSamePlacement } from '../mon/layouts.ts';
 import { layoutOf } from '../mon/planner.ts';
 import type { Primary } from '../osd/primary.ts';
@@ -138,7 +139,9 @@ export class Invariants {
     for (const osd of this.#cluster.osds) {
       const primary = osd.osd?.primaryOf(pg);
       if (primary?.isServing !== true) continue;
-      if (serving !== undefined)
+      // By its clocks alone nobody serves where reads are confirmed (rule 11): who is answered is checked by what it was told.
+      const { map } = this.#cluster.monitor;
+      if (serving !== undefined && settingOf(map, 'confirm_reads') === 0)
         this.#problem(
           `${pg} is served by osd.${serving.id} (${serving.osd?.primaryOf(pg)?.describe()}) and osd.${osd.id} (${primary.describe()})`,
         );

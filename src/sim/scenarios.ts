@@ -37,6 +37,7 @@ import { logTooOldToLead } from './stories/log-too-old-to-lead.ts';
 import { lostAndBegunAgain, lostAndBegunEmpty } from './stories/lost-and-begun-again.ts';
 import { lostObject } from './stories/lost-object.ts';
 import { nameUsedAgain } from './stories/name-used-again.ts';
+import { pausedWithItsClocks } from './stories/paused-with-its-clocks.ts';
 import { plannedHandOver } from './stories/planned-hand-over.ts';
 import { promotedOnItsPromise } from './stories/promoted-on-its-promise.ts';
 import { pushOvertakenByADelete } from './stories/push-overtaken-by-a-delete.ts';
@@ -635,6 +636,7 @@ export const scenarios: ReadonlyMap<string, () => Promise<void>> = new Map([
   ['push-overtaken-by-a-delete', pushOvertakenByADelete],
   ['request-held-back', requestHeldBack],
   ['suspended-machine', suspendedMachine],
+  ['paused-with-its-clocks', pausedWithItsClocks],
   ['frozen-osd', frozenOsd],
   ['full-disk-gives-back', fullDiskGivesBack],
   ['trash-comes-back', trashComesBack],

@@ -497,6 +497,18 @@ export const teeth: readonly Tooth[] = [
     scenario: 'suspended-machine',
   },
   {
+    name: 'reads are told before members have confirmed them',
+    breaks: 'rule 11',
+    patches: [
+      {
+        file: 'src/osd/primary.ts',
+        find: '    await this.#confirmations.join();\n',
+        replace: '    void this.#confirmations.join().catch(() => undefined);\n',
+      },
+    ],
+    scenario: 'paused-with-its-clocks',
+  },
+  {
     name: 'who was dropped leaves the record when another takes its place',
     breaks: 'rule 16',
     patches: [
