@@ -875,7 +875,7 @@ export const teeth: readonly Tooth[] = [
     patches: [
       {
         file: primary,
-        find: "this.#requirePromises();\n      throw new OsdError('no-such-blob'",
+        find: "await this.#confirmRead();\n      throw new OsdError('no-such-blob'",
         replace: "throw new OsdError('no-such-blob'",
       },
     ],
