@@ -1,5 +1,5 @@
 // What must be true once everything has healed and nothing is written any more: all in-sync members of a PG
-// hold the same rows and the blobs that belong there, each byte verified, and nothing else.
+// hold the same rows and the blobs that belong there, each byte verified, each shard what its blob makes, and nothing else.
 
 import { formatBlobId, type PgId } from '../base/ids.ts';
 import { type PgRecord, slotsIn } from '../map/pg-record.ts';
@@ -8,6 +8,7 @@ import { firstPosition } from '../osd/pg-disk.ts';
 import { shardLength } from '../osd/shards.ts';
 import { inlineBytesMax, unitBytes } from '../store/format.ts';
 import type { BlobListing } from '../wire/messages.ts';
+import { type Holder, wrongShards } from './shard-check.ts';
 import type { SimulatedCluster, SimulatedOsd } from './simulated-cluster.ts';
 
 /** What one PG's members agree on. */
@@ -45,6 +46,7 @@ async function compare(
   record: PgRecord,
 ): Promise<{ readonly content: PgContent; readonly wrong: readonly string[] }> {
   const wrong: string[] = [];
+  const holders: Holder[] = [];
   let first: { osd: number; text: string; blobs: readonly BlobListing[] } | undefined;
   for (const slot of slotsIn(record, 'in-sync')) {
     const member = cluster.osdOf(slot.uuid)?.osd?.memberOf(record.pg);
@@ -70,13 +72,20 @@ async function compare(
     const text = `rows ${found.rowsCount} digest ${found.rowsDigest} blobs ${found.blobs
       .map((listing) => `${formatBlobId(listing.facts.blob)}:${listing.facts.blobCrc}`)
       .join(' ')}`;
+    holders.push({ index: slot.index, osd: slot.osd, member });
     if (first === undefined) first = { osd: slot.osd, text, blobs: found.blobs };
     else if (first.text !== text)
       wrong.push(
         `${record.pg}: members differ: osd.${first.osd} ${first.text}; osd.${slot.osd} ${text}`,
       );
   }
-  return { content: { pg: record.pg, blobs: first?.blobs ?? [] }, wrong };
+  const blobs = first?.blobs ?? [];
+  if (wrong.length === 0) {
+    const facts = blobs.map((listing) => listing.facts);
+    for (const fault of await wrongShards(cluster, holders, facts))
+      wrong.push(`${record.pg}: ${fault}`);
+  }
+  return { content: { pg: record.pg, blobs }, wrong };
 }
 
 /** What a daemon still holds for requests, though nobody asks for anything any more. */

@@ -47,6 +47,7 @@ import { sameSequence } from './stories/same-sequence.ts';
 import { suspendedMachine } from './stories/suspended-machine.ts';
 import { tenureForgotten } from './stories/tenure-forgotten.ts';
 import { trashComesBack } from './stories/trash-comes-back.ts';
+import { twoDisksAtOnce } from './stories/two-disks-at-once.ts';
 import { leftOutGroup, unreadableGroup } from './stories/unreadable-group.ts';
 
 /** Rule 1: only what is durable is acknowledged, also when a connection breaks and comes back. */
@@ -640,6 +641,7 @@ export const scenarios: ReadonlyMap<string, () => Promise<void>> = new Map([
   ['frozen-osd', frozenOsd],
   ['full-disk-gives-back', fullDiskGivesBack],
   ['trash-comes-back', trashComesBack],
+  ['two-disks-at-once', twoDisksAtOnce],
   ['dropped-yesterday', droppedYesterday],
   ['rotten-primary', rottenPrimary],
   ['lost-object', lostObject],

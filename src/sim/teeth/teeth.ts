@@ -1273,4 +1273,16 @@ export const teeth: readonly Tooth[] = [
       },
     ],
   },
+  {
+    name: 'parity is rebuilt as if the data lost with it were zeros',
+    breaks: 'P1',
+    patches: [
+      {
+        file: 'src/erasure/erasure-codec.ts',
+        find: 'if (solution.rowMask !== 0)\n',
+        replace: 'if (solution.rowMask !== 0 && wanted.some((index) => index < this.k))\n',
+      },
+    ],
+    scenario: 'two-disks-at-once',
+  },
 ];
