@@ -140,8 +140,7 @@ export class Invariants {
       const primary = osd.osd?.primaryOf(pg);
       if (primary?.isServing !== true) continue;
       // By its clocks alone nobody serves where reads are confirmed (rule 11): who is answered is checked by what it was told.
-      const { map } = this.#cluster.monitor;
-      if (serving !== undefined && settingOf(map, 'confirm_reads') === 0)
+      if (serving !== undefined && settingOf(this.#map, 'confirm_reads') === 0)
         this.#problem(
           `${pg} is served by osd.${serving.id} (${serving.osd?.primaryOf(pg)?.describe()}) and osd.${osd.id} (${primary.describe()})`,
         );

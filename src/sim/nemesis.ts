@@ -78,6 +78,10 @@ const servesWithinMs = 20_000;
 const gatewayAwayMsMax = 8000;
 const clientAwayMsMax = 45_000;
 
+/** For how long what ends a fault is asked for, and how often, in virtual milliseconds. */
+const insistMs = 60_000;
+const insistEveryMs = 500;
+
 /** Most that whatever is under way may take to end before disks are hurt for good. */
 const wholeWithinMs = 90_000;
 
@@ -196,14 +200,17 @@ export class Nemesis {
     }
     for (const osd of cluster.osds) {
       const isGivenUp = (): boolean => findOsd(cluster.monitor.map, osd.id)?.destroyed === true;
-      await this.#insist(async () => !isGivenUp() || (await this.#takeBack(osd)));
-      await this.#insist(() => this.#mark(osd, 'in'));
+      await this.#insist(
+        `taking osd.${osd.id} back`,
+        async () => !isGivenUp() || (await this.#takeBack(osd)),
+      );
+      await this.#insist(`marking osd.${osd.id} in`, () => this.#mark(osd, 'in'));
     }
-    await this.#insist(async () => {
+    await this.#insist('taking pools back', async () => {
       if (this.#trashedPools().length > 0) await this.#restorePool();
       return this.#trashedPools().length === 0;
     });
-    await this.#insist(() =>
+    await this.#insist('letting a pool move', () =>
       this.#command(
         cluster.monitor.pools.setMigration('data', { migration: 'running' }),
         'going on',
@@ -211,10 +218,13 @@ export class Nemesis {
     );
   }
 
-  /** The monitor may refuse for some seconds after its start. */
-  async #insist(isDone: () => Promise<boolean>): Promise<void> {
-    for (let attempt = 0; attempt < 20 && !(await isDone()); attempt++)
-      await this.#cluster.scheduler.run(500);
+  /** The monitor may refuse until it has heard OSDs, whose word may wait for as long as their system tries a cut link. */
+  async #insist(what: string, isDone: () => Promise<boolean>): Promise<void> {
+    for (let attempt = 0; attempt < insistMs / insistEveryMs; attempt++) {
+      if (await isDone()) return;
+      await this.#cluster.scheduler.run(insistEveryMs);
+    }
+    this.problems.push(`${what} is refused for ${insistMs} ms, though all has healed`);
   }
 
   #later(minMs: number, spreadMs: number, undo: () => void): void {
@@ -714,7 +724,7 @@ export class Nemesis {
     for (let looks = 0; isSet && looks < 20 && this.#trashedPools().length > 0; looks++)
       await cluster.scheduler.run(200);
     for (const { id } of this.#trashedPools()) this.#gonePools.delete(id);
-    await this.#insist(() => set(undefined));
+    await this.#insist('setting back how long removed pools are kept', () => set(undefined));
     return isSet;
   }
 
