@@ -9,6 +9,7 @@
 //   complete     it misses nothing: what it had of an earlier primary without a shard was pushed (rule 20)
 
 import { buffers } from '../base/buffer-pool.ts';
+import { compareBytes } from '../base/bytes.ts';
 import { encode } from '../base/codec.ts';
 import type { BlobId, PgId } from '../base/ids.ts';
 import { Permits } from '../base/turnstile.ts';
@@ -26,7 +27,7 @@ import {
   type MessageOf,
 } from '../wire/messages.ts';
 import { OsdError } from './errors.ts';
-import type { PgDisk } from './pg-disk.ts';
+import { firstPosition, type PgDisk } from './pg-disk.ts';
 import { spawnFor, type World } from './world.ts';
 
 /**
@@ -483,15 +484,17 @@ export class Link {
   async #fill(collected: MessageOf<'collected'>): Promise<void> {
     const { world } = this.#owner;
     let isFilled = this.collected?.complete ?? collected.complete;
+    let isFirst = true;
     while (this.#isLive && !this.#isOver) {
       await world.recoveries.acquire();
       const turn = world.recoveryShare.begin();
       try {
-        if (!isFilled) isFilled = await this.#fillSlice();
+        if (!isFilled) isFilled = await this.#fillSlice(isFirst);
         else if (await this.#pushMissing()) {
           this.isComplete = true;
           return;
         }
+        isFirst = false;
         await turn.rest();
       } finally {
         world.recoveries.release();
@@ -509,12 +512,14 @@ export class Link {
     this.isComplete = isFilled;
   }
 
-  /** One slice; true when it was the last. */
-  async #fillSlice(): Promise<boolean> {
+  /** One slice; true when it was the last. `isFirst`: of this attempt. */
+  async #fillSlice(isFirst: boolean): Promise<boolean> {
     const { pg, tenure, disk } = this.#owner;
     const state = await this.ask({ kind: 'missing-blobs', pg, tenure, limit: 0 }, 'wanted');
     const begin = state.cursor;
     if (begin === undefined) return true;
+    if (isFirst && compareBytes(begin, firstPosition) > 0)
+      this.#debug('backfill goes on where it was');
     let reply: Promise<unknown> | undefined;
     let unreadable: readonly BlobId[] = [];
     const end = await this.#owner.inOrderRepairing(async () => {

@@ -235,6 +235,8 @@ export class Osd {
 
   /** Reads what the disk knows of its PGs. */
   async load(): Promise<void> {
+    if (this.#store.superblockCopiesMended > 0)
+      this.#env.log.write('warn', 'superblock read from its copy');
     const collections = await this.#store.collections();
     const pgs = collections.filter((name) => name.startsWith('pg/')).map((name) => name.slice(3));
     await this.#trash.load();

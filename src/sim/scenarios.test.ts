@@ -1,17 +1,34 @@
-// Every directed scenario passes, and a run is the same each time.
+// Every directed scenario passes, each rare branch is reached by its scenario alone, and a run is the same each time.
 
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
+import { marks, unreached } from './marks.ts';
 import { difference, record } from './recording.ts';
 import { runSeed } from './run.ts';
 import { scenarios } from './scenarios.ts';
+import { loggedInScenarios } from './stage.ts';
 
 const recordings = new URL('../../src/sim/recordings/', import.meta.url);
 
-for (const [name, scenario] of scenarios)
+/** What each scenario that ran has logged, by phrase. */
+const logged = new Map<string, ReadonlySet<string>>();
+
+/** Plays one; answers what it told. */
+async function play(name: string): Promise<string> {
+  const scenario = scenarios.get(name);
+  ok(scenario !== undefined, `there is a scenario ${name}`);
+  const before = { ...loggedInScenarios };
+  const told = await record(scenario);
+  const phrases = Object.keys(loggedInScenarios);
+  const own = phrases.filter((phrase) => loggedInScenarios[phrase] !== before[phrase]);
+  logged.set(name, new Set(own));
+  return told;
+}
+
+for (const name of scenarios.keys())
   test(`scenario ${name}`, async () => {
-    const told = await record(scenario);
+    const told = await play(name);
     const kept = await readFile(new URL(`${name}.txt`, recordings), 'utf8').catch(() => '');
     const renew = `npm run sim -- --renew-recordings --scenario ${name}`;
     equal(
@@ -20,6 +37,16 @@ for (const [name, scenario] of scenarios)
       `it tells another story; when that is meant: ${renew}`,
     );
   });
+
+test('each mark is reached by its scenario alone', async () => {
+  const missed: string[] = [];
+  for (const [mark, name] of marks) {
+    if (!logged.has(name)) await play(name);
+    if (logged.get(name)?.has(mark) !== true) missed.push(`${mark}: ${name}`);
+  }
+  deepEqual(missed, []);
+  deepEqual(unreached(loggedInScenarios), []);
+});
 
 test('a story may move by a little time, and by nothing else', () => {
   const kept = 'A cluster:\n   10 s  osd.1 is stopped\n   60 s  osd.1 runs\n';

@@ -22,30 +22,39 @@ import { absentAtADeposedPrimary } from './stories/absent-at-a-deposed-primary.t
 import { allMonitorsGone } from './stories/all-monitors-gone.ts';
 import { answeredBelowTheFloor } from './stories/answered-below-the-floor.ts';
 import { askedInVain, writtenInVain } from './stories/asked-in-vain.ts';
+import { backfillGoesOn } from './stories/backfill-goes-on.ts';
 import { blobOfTheUncommitted } from './stories/blob-of-the-uncommitted.ts';
 import { changeInPlace } from './stories/change-in-place.ts';
+import { closedUpload } from './stories/closed-upload.ts';
+import { commitUnheard } from './stories/commit-unheard.ts';
 import { deposedUnheard } from './stories/deposed-unheard.ts';
 import { droppedYesterday } from './stories/dropped-yesterday.ts';
 import { givenUpByAnEditedMap, shownAnEditedMap } from './stories/edited-map.ts';
 import { firstToBoot } from './stories/first-to-boot.ts';
 import { frozenOsd } from './stories/frozen-osd.ts';
 import { fullDiskGivesBack } from './stories/full-disk-gives-back.ts';
+import { getNeverShort } from './stories/get-never-short.ts';
+import { indexSplits } from './stories/index-splits.ts';
 import { joiningDoesNotCount } from './stories/joining-does-not-count.ts';
 import { lastHoldersStay } from './stories/last-holders-stay.ts';
 import { leadsEvenOut } from './stories/leads-even-out.ts';
 import { logTooOldToLead } from './stories/log-too-old-to-lead.ts';
 import { lostAndBegunAgain, lostAndBegunEmpty } from './stories/lost-and-begun-again.ts';
 import { lostObject } from './stories/lost-object.ts';
+import { moveUnheard } from './stories/move-unheard.ts';
 import { nameUsedAgain } from './stories/name-used-again.ts';
 import { pausedWithItsClocks } from './stories/paused-with-its-clocks.ts';
 import { plannedHandOver } from './stories/planned-hand-over.ts';
 import { promotedOnItsPromise } from './stories/promoted-on-its-promise.ts';
 import { pushOvertakenByADelete } from './stories/push-overtaken-by-a-delete.ts';
+import { putsWaitForMemory } from './stories/puts-wait-for-memory.ts';
 import { requestHeldBack } from './stories/request-held-back.ts';
 import { rottenPrimary } from './stories/rotten-primary.ts';
 import { sameSequence } from './stories/same-sequence.ts';
+import { slowPut } from './stories/slow-put.ts';
 import { suspendedMachine } from './stories/suspended-machine.ts';
 import { tenureForgotten } from './stories/tenure-forgotten.ts';
+import { tornSuperblock } from './stories/torn-superblock.ts';
 import { trashComesBack } from './stories/trash-comes-back.ts';
 import { twoDisksAtOnce } from './stories/two-disks-at-once.ts';
 import { leftOutGroup, unreadableGroup } from './stories/unreadable-group.ts';
@@ -673,4 +682,13 @@ export const scenarios: ReadonlyMap<string, () => Promise<void>> = new Map([
   ['last-holders-stay', lastHoldersStay],
   ['all-monitors-gone', allMonitorsGone],
   ['absent-at-a-deposed-primary', absentAtADeposedPrimary],
+  ['slow-put', slowPut],
+  ['commit-unheard', commitUnheard],
+  ['move-unheard', moveUnheard],
+  ['get-never-short', getNeverShort],
+  ['closed-upload', closedUpload],
+  ['index-splits', indexSplits],
+  ['puts-wait-for-memory', putsWaitForMemory],
+  ['backfill-goes-on', backfillGoesOn],
+  ['torn-superblock', tornSuperblock],
 ]);

@@ -195,6 +195,8 @@ interface Found {
 
 export class ObjectStore {
   readonly superblock: Superblock;
+  /** Copies of it that could not be read when the store was opened, and were written again from the other. */
+  readonly superblockCopiesMended: number;
   /** What was found unreadable when the store was opened; the first thousand. */
   readonly damaged: readonly Damage[];
   /**
@@ -242,6 +244,7 @@ export class ObjectStore {
   private constructor(parts: {
     files: Files;
     superblock: Superblock;
+    superblockCopiesMended: number;
     keyValue: KeyValue;
     block: BlockDevice;
     head: StoreHead;
@@ -253,6 +256,7 @@ export class ObjectStore {
     const { contents, options } = parts;
     this.#files = parts.files;
     this.superblock = parts.superblock;
+    this.superblockCopiesMended = parts.superblockCopiesMended;
     this.#keyValue = parts.keyValue;
     this.#block = parts.block;
     this.#sequence = parts.head.sequence;
@@ -294,7 +298,7 @@ export class ObjectStore {
     for (const path of [paths.meta, paths.block])
       if (!names.includes(path))
         throw new StoreError({ code: 'corrupt', reason: `"${path}" is missing` });
-    if (options.access !== 'read-only') await mendSuperblock(files);
+    const superblockCopiesMended = options.access === 'read-only' ? 0 : await mendSuperblock(files);
     const keyValue = await openKeyValue(files);
     try {
       const head = await readHead(keyValue, superblock);
@@ -305,6 +309,7 @@ export class ObjectStore {
       return new ObjectStore({
         files,
         superblock,
+        superblockCopiesMended,
         keyValue,
         block,
         head,

@@ -65,14 +65,15 @@ export async function readSuperblock(files: Files): Promise<Superblock> {
   return chooseCopy(await readCopies(files));
 }
 
-/** Finishes what a crash left of formatting, and writes again a copy that the disk lost. */
-export async function mendSuperblock(files: Files): Promise<void> {
+/** Finishes what a crash left of formatting, and writes again a copy that the disk lost; how many that were. */
+export async function mendSuperblock(files: Files): Promise<number> {
   const copies = await readCopies(files);
   const content = encodeSuperblock(chooseCopy(copies));
   if (copies[1]?.kind !== 'valid') await files.writeAtomic(paths.superblockCopy, content);
   if (copies[0]?.kind !== 'valid') await files.writeAtomic(paths.superblock, content);
   // Left behind, it would let a later format clear a folder whose superblocks went missing.
   await files.remove(paths.formatting);
+  return copies.filter((each) => each?.kind !== 'valid').length;
 }
 
 /** Made by mkfs in a file system that is new. */

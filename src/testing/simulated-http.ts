@@ -44,8 +44,14 @@ export class SimulatedHttp implements HttpServers {
     };
   }
 
-  /** Throws `BodyError` when the process ends, or breaks the answer off, before the answer is whole. */
-  request(request: HttpRequest): Promise<WholeResponse> {
+  /**
+   * Throws `BodyError` when the process ends, or breaks the answer off, before the answer is whole. `read`: how its
+   * client takes it, which may take its time; default: as fast as it comes.
+   */
+  request(
+    request: HttpRequest,
+    read: (response: HttpResponse) => Promise<WholeResponse> = readWhole,
+  ): Promise<WholeResponse> {
     return new Promise((resolve, reject) => {
       const breakOff = (): void => {
         this.#breaks.delete(breakOff);
@@ -61,7 +67,7 @@ export class SimulatedHttp implements HttpServers {
           const handler = this.#handler;
           if (handler === undefined) return breakOff();
           handler(request)
-            .then(readWhole)
+            .then((response) => read(response))
             .then(
               (response) => this.#scheduler.after(travelMs, 'http answer', () => resolve(response)),
               () => breakOff(),
@@ -81,7 +87,11 @@ export class SimulatedHttp implements HttpServers {
   }
 }
 
-async function readWhole(response: HttpResponse): Promise<WholeResponse> {
+/** `pause`: between two parts. */
+export async function readWhole(
+  response: HttpResponse,
+  pause: () => Promise<void> = () => Promise.resolve(),
+): Promise<WholeResponse> {
   const { status, headers, body } = response;
   if (body === undefined) return { status, headers, body: new Uint8Array(0) };
   if (body instanceof Uint8Array) return { status, headers, body };
@@ -91,6 +101,7 @@ async function readWhole(response: HttpResponse): Promise<WholeResponse> {
     for (let part = await body.next(); part !== undefined; part = await body.next()) {
       parts.push(part);
       bytes += part.length;
+      await pause();
     }
   } finally {
     body.close?.();

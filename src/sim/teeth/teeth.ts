@@ -332,6 +332,7 @@ export const teeth: readonly Tooth[] = [
         replace: 'if (inSync.length === 0) return',
       },
     ],
+    scenario: 'last-holders-stay',
   },
   {
     name: 'who holds everything aside is not elected when all in-sync are given up',
@@ -356,23 +357,6 @@ export const teeth: readonly Tooth[] = [
       },
     ],
     scenario: 'answered-below-the-floor',
-  },
-  {
-    name: 'the last holders leave the record when they are down',
-    breaks: 'rule 15',
-    patches: [
-      {
-        file: 'src/map/pg-record.ts',
-        find: "if (!hasRecordFloor([...left, ...slotsIn(before, 'rolled-back')], layout)) return undefined;",
-        replace: 'if (left.length === 0) return undefined;',
-      },
-      {
-        file: 'src/map/pg-record.ts',
-        find: 'if (!wasLost || left) return',
-        replace: 'if (inSync.length === 0) return',
-      },
-    ],
-    scenario: 'last-holders-stay',
   },
   {
     name: 'a joining member is elected',
@@ -894,6 +878,92 @@ export const teeth: readonly Tooth[] = [
     scenario: 'trash-comes-back',
   },
   {
+    name: 'an object that is replaced leaves its blobs behind',
+    breaks: 'rule 29, no leak',
+    patches: [
+      {
+        file: 'src/s3/index/key-versions.ts',
+        find: 'garbage.addEntry(readEntry(current));',
+        replace: '',
+      },
+      {
+        file: 'src/s3/index/key-versions.ts',
+        find: 'garbage.addEntry(this.entryOf(this.#current));',
+        replace: '',
+      },
+    ],
+    scenario: 'get-never-short',
+  },
+  {
+    name: 'what is replaced is collected though somebody reads it',
+    breaks: 'rule 29',
+    patches: [
+      {
+        file: 'src/s3/garbage-collector.ts',
+        find: 'reads.oldestMs() ?? Number.MAX_SAFE_INTEGER',
+        replace: '0 * (reads.oldestMs() ?? 0) + Number.MAX_SAFE_INTEGER',
+      },
+    ],
+    scenario: 'get-never-short',
+  },
+  {
+    name: 'a writer deletes its blobs after an unknown outcome',
+    breaks: 'rule 28',
+    patches: [
+      {
+        file: 'src/s3/operations/put-object.ts',
+        find: 'const committed = await commitEntry(parts, access, order);',
+        replace: `const committed = await commitEntry(parts, access, order).catch(async (error: unknown) => {
+    for (const { layout, first, count } of stored.kind === 'blobs' ? stored.runs : [])
+      for (let at = 0; at < count; at++)
+        await parts.cluster.deleteBlob(layout, { ...first, counter: first.counter + at });
+    throw error;
+  });`,
+      },
+    ],
+    scenario: 'commit-unheard',
+  },
+  {
+    name: 'who writes for long is taken for dead',
+    breaks: 'rule 28',
+    patches: [
+      {
+        file: 'src/client/cluster-client.ts',
+        find: 'return gapsBetween(live, judgedBelow);',
+        replace: 'return gapsBetween(live.slice(live.length), Math.max(judgedBelow, ...live) + 1);',
+      },
+    ],
+    scenario: 'slow-put',
+  },
+  {
+    name: 'a migrator takes its own manifest for a conflict',
+    breaks: 'rules 28 and 31',
+    patches: [
+      {
+        file: 'src/s3/migrator.ts',
+        find: 'outcome = await commit();',
+        replace: `outcome = await commit().catch(async (error: unknown) => {
+        const runs = [...step.placed];
+        await this.#parts.index.callObject(object, messages.addGarbage, { runs });
+        throw error;
+      });`,
+      },
+    ],
+    scenario: 'move-unheard',
+  },
+  {
+    name: 'a closed upload takes parts',
+    breaks: 'rule 30',
+    patches: [
+      {
+        file: 'src/s3/index/upload-methods.ts',
+        find: 'if (upload === undefined || writer !== undefined) {',
+        replace: 'if (writer !== undefined) {',
+      },
+    ],
+    scenario: 'closed-upload',
+  },
+  {
     name: 'memory of a put is not given back',
     breaks: 'promise P6',
     patches: [
@@ -903,17 +973,7 @@ export const teeth: readonly Tooth[] = [
         replace: 'this.#pendingShards.delete(sequence);',
       },
     ],
-  },
-  {
-    name: 'puts are taken in without a bound',
-    breaks: 'promise P6',
-    patches: [
-      {
-        file: primary,
-        find: 'await ingest.acquire(bytes);',
-        replace: 'ingest.acquire(bytes).catch(() => {});',
-      },
-    ],
+    scenario: 'puts-wait-for-memory',
   },
   {
     name: 'no sync between data and metadata',
