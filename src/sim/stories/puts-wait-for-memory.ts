@@ -1,4 +1,4 @@
-// Promise P6: puts wait for memory, however many come at once. A disk is so slow that little of two dozen large blobs
+// Promise P6: puts wait for memory, however many come at once. A disk is so slow that little of eighteen large blobs
 // gets done; what its daemon holds of them stays bounded, and nothing of it is held when all is done.
 
 import { memoryBudgetBytesDefault, memoryShares } from '../../base/memory-budget.ts';
@@ -21,7 +21,7 @@ export async function putsWaitForMemory(): Promise<void> {
   const body = pattern(1, 4 * mebibyte);
   lead.files.slowness = 2000;
   const puts: Promise<void>[] = [];
-  for (let at = 0; at < 24; at++) {
+  for (let at = 0; at < 18; at++) {
     const client = clients[at % clients.length] as typeof first;
     const blob = await client.allocateBlobs(1);
     const put = client.putBlob(layout, blob, [body]);

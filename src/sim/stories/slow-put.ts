@@ -1,4 +1,4 @@
-// PROTOCOL rule 28: age alone makes no garbage. A PUT takes twenty minutes, where garbage waits for a second and what
+// PROTOCOL rule 28: age alone makes no garbage. A PUT takes ten minutes, where garbage waits for a second and what
 // nobody refers to is looked for every five seconds; its writer lives all the time, and the monitor that knows so restarts.
 
 import { erasure } from '../../map/geometry.ts';
@@ -8,7 +8,7 @@ import { S3Stage } from '../s3-stage.ts';
 const mebibyte = 2 ** 20;
 /** Who sends nothing for a minute is given up. */
 const piecePauseMs = 50_000;
-const pieceBytes = 768 * 1024;
+const pieceBytes = 1536 * 1024;
 
 export async function slowPut(): Promise<void> {
   const s3 = await S3Stage.open(3, erasure(2, 1));
@@ -25,7 +25,7 @@ export async function slowPut(): Promise<void> {
   };
   const request = s3.signed({ method: 'PUT', path: '/bucket/slow', body });
   const put = s3.gateway.process.http.request({ ...request, body: source });
-  await s3.stage.run(12 * piecePauseMs);
+  await s3.stage.run(7 * piecePauseMs);
   s3.stage.expect((await s3.blobCount()) > 0, 'what has come is stored');
   cluster.killMonitor({ power: true });
   await s3.stage.run(1000);
