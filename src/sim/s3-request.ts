@@ -1,8 +1,10 @@
 // Signed S3 requests to a simulated gateway, as a client library would make them.
 
 import { createHash, createHmac } from 'node:crypto';
-import { encodeUtf8, formatHex } from '../base/bytes.ts';
+import { concatBytes, encodeUtf8, formatHex } from '../base/bytes.ts';
+import { crc32c } from '../base/crc32c.ts';
 import type { HttpRequest } from '../env/http.ts';
+import { formatBase64 } from '../s3/protocol/base64.ts';
 import { formatAmzDate } from '../s3/protocol/dates.ts';
 import { encodePercent } from '../s3/protocol/percent.ts';
 
@@ -13,6 +15,8 @@ export interface S3Call {
   readonly query?: Readonly<Record<string, string>>;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Uint8Array;
+  /** What the signature says of the body; default: nothing. */
+  readonly digest?: string;
   /** Who signs; default: the cluster's first user. */
   readonly signer?: Signer;
 }
@@ -77,6 +81,36 @@ export function md5Base64(bytes: Uint8Array): string {
   return createHash('md5').update(bytes).digest('base64');
 }
 
+/** As `x-amz-checksum-crc32c` has it. */
+export function crc32cBase64(bytes: Uint8Array): string {
+  const word = new Uint8Array(4);
+  new DataView(word.buffer).setUint32(0, crc32c(bytes));
+  return formatBase64(word);
+}
+
+const chunkBytes = 65_536;
+
+/** A put as newer SDKs send it: in chunks, the checksum behind the last. */
+export function inChunks(call: S3Call, body: Uint8Array, checksum: string): S3Call {
+  const pieces: Uint8Array[] = [];
+  for (let at = 0; at < body.length; at += chunkBytes) {
+    const chunk = body.subarray(at, at + chunkBytes);
+    pieces.push(encodeUtf8(`${chunk.length.toString(16)}\r\n`), chunk, encodeUtf8('\r\n'));
+  }
+  pieces.push(encodeUtf8(`0\r\nx-amz-checksum-crc32c:${checksum}\r\n\r\n`));
+  return {
+    ...call,
+    body: concatBytes(pieces),
+    digest: 'STREAMING-UNSIGNED-PAYLOAD-TRAILER',
+    headers: {
+      ...call.headers,
+      'content-encoding': 'aws-chunked',
+      'x-amz-decoded-content-length': String(body.length),
+      'x-amz-trailer': 'x-amz-checksum-crc32c',
+    },
+  };
+}
+
 /** As clients of IAM and STS send it: their signature covers the body. */
 export function signedForm(form: FormCall, wallMs: number): HttpRequest {
   const text = Object.entries({ Action: form.action, Version: '2010-05-08', ...form.parameters })
@@ -103,7 +137,7 @@ interface Signed {
 export function signedRequest(
   call: S3Call,
   wallMs: number,
-  signed: Signed = { service: 's3', digest: 'UNSIGNED-PAYLOAD' },
+  signed: Signed = { service: 's3', digest: call.digest ?? 'UNSIGNED-PAYLOAD' },
 ): HttpRequest {
   const { accessKey, secretKey, token } = call.signer ?? firstUser;
   const amzDate = formatAmzDate(wallMs);

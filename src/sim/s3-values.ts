@@ -11,7 +11,11 @@ import type { Excuses } from './workload.ts';
 
 interface Piece {
   readonly seed: number;
+  /** As it was written. */
   readonly bytes: number;
+  /** What of it is meant, where it is not all. */
+  readonly from?: number;
+  readonly to?: number;
 }
 
 /** What was put in one piece, or in several parts. */
@@ -25,11 +29,11 @@ const sizes = [0, 1, 5000, 16_384, 16_385, 65_536, 70_000, 150_000];
 const inlineSizes = 4;
 const largeBytes = 4_194_305;
 
-function bytesOfPiece({ seed, bytes }: Piece): Uint8Array {
+function bytesOfPiece({ seed, bytes, from = 0, to = bytes }: Piece): Uint8Array {
   const made = pattern(seed, bytes);
   // Equal patterns of different values would be one value to the checker.
   for (let at = 0; at < Math.min(4, bytes); at++) made[at] = (seed >> (8 * at)) & 0xff;
-  return made;
+  return made.subarray(from, to);
 }
 
 export function bytesOf({ parts }: Value): Uint8Array {
@@ -40,7 +44,21 @@ export function bytesOf({ parts }: Value): Uint8Array {
 }
 
 export function lengthOf({ parts }: Value): number {
-  return parts.reduce((sum, { bytes }) => sum + bytes, 0);
+  return parts.reduce((sum, { bytes, from = 0, to = bytes }) => sum + to - from, 0);
+}
+
+/** The bytes from `from` to before `to`, as they are copied into a part. */
+export function rangeOf({ parts }: Value, from: number, to: number): Value {
+  const chosen: Piece[] = [];
+  let at = 0;
+  for (const piece of parts) {
+    const { bytes, from: first = 0, to: last = bytes } = piece;
+    const begin = Math.max(from, at);
+    const end = Math.min(to, at + last - first);
+    if (begin < end) chosen.push({ ...piece, from: first + begin - at, to: first + end - at });
+    at += last - first;
+  }
+  return { parts: chosen };
 }
 
 export function headerOf(answer: WholeResponse, name: string): string {

@@ -9,8 +9,8 @@ import { encodePercent } from '../s3/protocol/percent.ts';
 import type { WholeResponse } from '../testing/simulated-http.ts';
 import { isLinearizable, type Model, type Operation } from './linearizability.ts';
 import { drawForm, faultOfAnswer, formRequest } from './post-form.ts';
-import { md5Hex, type S3Call } from './s3-request.ts';
-import { bytesOf, etagOf, lengthOf, S3Asker, S3Values } from './s3-values.ts';
+import { crc32cBase64, inChunks, md5Base64, md5Hex, type S3Call } from './s3-request.ts';
+import { bytesOf, etagOf, lengthOf, rangeOf, S3Asker, S3Values } from './s3-values.ts';
 import type { SimulatedGateway } from './simulated-cluster.ts';
 
 /** States are ETags; empty text: there is no such key. */
@@ -83,7 +83,7 @@ export class S3Workload {
   async step(gateway: SimulatedGateway): Promise<void> {
     this.operations++;
     const key = this.#keys[this.#random.below(this.#keys.length)] as string;
-    switch (this.#random.below(13)) {
+    switch (this.#random.below(14)) {
       case 0:
       case 1:
       case 2:
@@ -104,6 +104,8 @@ export class S3Workload {
         return this.#multipart(gateway, key);
       case 11:
         return this.#post(gateway, key);
+      case 12:
+        return this.#deleteMany(gateway);
       default:
         return this.#copy(gateway, key);
     }
@@ -186,9 +188,48 @@ export class S3Workload {
 
   async #put(gateway: SimulatedGateway, key: string): Promise<void> {
     const { body, etag } = this.#values.make();
-    const operation = this.#begin(key, { kind: 'put', etag });
-    const answer = await this.#ask(gateway, { method: 'PUT', path: this.#path(key), body });
-    if (answer?.status === 200) operation.answeredAt = this.#now();
+    const call = { method: 'PUT', path: this.#path(key), body };
+    const how = this.#random.below(4);
+    // One in eight of those that say their checksum says a wrong one, and must change nothing.
+    const isWrong = how > 1 && this.#random.below(8) === 0;
+    const checksum = crc32cBase64(isWrong ? encodeUtf8('other') : body);
+    const operation = isWrong ? undefined : this.#begin(key, { kind: 'put', etag });
+    const answer = await this.#ask(
+      gateway,
+      how < 2
+        ? call
+        : how === 2
+          ? { ...call, headers: { 'x-amz-checksum-crc32c': checksum } }
+          : inChunks(call, body, checksum),
+    );
+    if (answer?.status === 200 && operation !== undefined) operation.answeredAt = this.#now();
+    if (answer !== undefined && isWrong && answer.status < 400)
+      this.problems.push(`${key} was put with a wrong checksum: ${answer.status}`);
+  }
+
+  /** Some keys in one request: each is a delete of its own, answered by itself. */
+  async #deleteMany(gateway: SimulatedGateway): Promise<void> {
+    const keys = this.#keys.filter(() => this.#random.below(3) === 0);
+    if (keys.length === 0) return;
+    const operations = new Map(
+      keys.map((key) => [key, this.#begin(key, { kind: 'put', etag: '' })]),
+    );
+    const list = keys.map((key) => `<Object><Key>${key}</Key></Object>`).join('');
+    const body = encodeUtf8(`<Delete>${list}</Delete>`);
+    const answer = await this.#ask(gateway, {
+      method: 'POST',
+      path: `/${bucket}`,
+      query: { delete: '' },
+      headers: { 'content-md5': md5Base64(body) },
+      body,
+    });
+    if (answer?.status !== 200) return;
+    const deleted = /<Deleted><Key>([^<]*)<\/Key>/g;
+    for (const [, key = ''] of decodeUtf8(answer.body).matchAll(deleted)) {
+      const operation = operations.get(key);
+      if (operation === undefined) this.problems.push(`${key} was deleted, and nobody asked`);
+      else operation.answeredAt = this.#now();
+    }
   }
 
   async #putIfAbsent(gateway: SimulatedGateway, key: string): Promise<void> {
@@ -332,6 +373,14 @@ export class S3Workload {
       ),
     );
     if (stored.some((answer) => answer?.status !== 200) || this.#random.below(4) === 0) return;
+    if (this.#random.below(3) === 0) {
+      const copied = await this.#copyPart(gateway, path, {
+        uploadId: id,
+        partNumber: parts.length,
+      });
+      if (copied === 'unknown') return;
+      if (copied !== 'refused') parts[parts.length - 1] = { body: emptyBytes, etag: copied };
+    }
     const digests = parts.flatMap(({ etag }) => [...(parseHex(etag) ?? emptyBytes)]);
     const whole = `${md5Hex(Uint8Array.from(digests))}-${parts.length}`;
     const value = { parts: parts.flatMap(({ etag }) => this.#values.get(etag)?.parts ?? []) };
@@ -355,6 +404,45 @@ export class S3Workload {
       completed?.status === 200 &&
       decodeUtf8(completed.body).includes('CompleteMultipartUploadResult');
     if (isDone) operation.answeredAt = this.#now();
+  }
+
+  /** Has a piece of another object replace the part; its ETag. */
+  async #copyPart(
+    gateway: SimulatedGateway,
+    path: string,
+    { uploadId, partNumber }: { readonly uploadId: string; readonly partNumber: number },
+  ): Promise<string> {
+    const source = this.#keys[this.#random.below(this.#keys.length)] as string;
+    const calledAt = this.#now();
+    const head = await this.#ask(gateway, { method: 'HEAD', path: this.#path(source) });
+    if (head?.status === 404) this.#noteRead(source, '', calledAt);
+    if (head?.status !== 200) return 'refused';
+    const sourceEtag = etagOf(head);
+    this.#noteRead(source, sourceEtag, calledAt);
+    const value = this.#values.get(sourceEtag);
+    if (value === undefined || lengthOf(value) === 0) return 'refused';
+    const from = this.#random.below(lengthOf(value));
+    const to = from + 1 + this.#random.below(lengthOf(value) - from);
+    const copied = rangeOf(value, from, to);
+    const etag = md5Hex(bytesOf(copied));
+    this.#values.know(etag, copied);
+    const answer = await this.#ask(this.#anyGateway(gateway), {
+      method: 'PUT',
+      path,
+      query: { uploadId, partNumber: String(partNumber) },
+      headers: {
+        'x-amz-copy-source': `${bucket}/${encodePercent(source, 'encoded')}`,
+        'x-amz-copy-source-if-match': `"${sourceEtag}"`,
+        'x-amz-copy-source-range': `bytes=${from}-${to - 1}`,
+      },
+    });
+    if (answer === undefined || answer.status >= 500) return 'unknown';
+    if (answer.status !== 200) return 'refused';
+    const words = decodeUtf8(answer.body);
+    if (!words.includes('CopyPartResult')) return 'unknown';
+    if (!words.includes(etag))
+      this.problems.push(`bytes ${from}-${to - 1} of ${source}, copied, are ${words}`);
+    return etag;
   }
 
   #anyGateway(mine: SimulatedGateway): SimulatedGateway {
