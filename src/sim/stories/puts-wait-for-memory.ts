@@ -2,7 +2,7 @@
 // gets done; what its daemon holds of them stays bounded, and nothing of it is held when all is done.
 
 import { memoryBudgetBytesDefault, memoryShares } from '../../base/memory-budget.ts';
-import { copies } from '../../map/geometry.ts';
+import { copies, erasure } from '../../map/geometry.ts';
 import { leftInMemory } from '../end-state.ts';
 import { pattern } from '../pattern.ts';
 import { Stage } from '../stage.ts';
@@ -11,7 +11,7 @@ const mebibyte = 2 ** 20;
 const { ingestBytes } = memoryShares(memoryBudgetBytesDefault);
 
 export async function putsWaitForMemory(): Promise<void> {
-  const stage = new Stage(2, copies(2, 1), false, copies(2, 1));
+  const stage = new Stage(3, copies(3, 2), false, erasure(2, 1));
   const { cluster } = stage;
   const first = await stage.start();
   const clients = [first];

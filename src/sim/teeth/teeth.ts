@@ -976,6 +976,18 @@ export const teeth: readonly Tooth[] = [
     scenario: 'puts-wait-for-memory',
   },
   {
+    name: 'puts are taken in without a bound',
+    breaks: 'promise P6',
+    patches: [
+      {
+        file: primary,
+        find: 'await ingest.acquire(bytes);',
+        replace: 'ingest.acquire(bytes).catch(() => {});',
+      },
+    ],
+    scenario: 'puts-wait-for-memory',
+  },
+  {
     name: 'no sync between data and metadata',
     breaks: 'promise P1',
     patches: [
