@@ -16,12 +16,12 @@ import { decodeEntry, type Entry } from './index/format.ts';
 import type { BucketAccess, IndexClient, Judge, KnownBucket } from './index/index-client.ts';
 import { parseVersionId } from './index/version-id.ts';
 import { type Acl, aclGrants, isPublicAcl, type Permission, parseKeptAcl } from './protocol/acl.ts';
-import { formatIsoDate } from './protocol/dates.ts';
+import { formatIsoDate, parseIsoDate } from './protocol/dates.ts';
 import { S3Error } from './protocol/errors.ts';
-import { parseTaggingHeader } from './protocol/object-headers.ts';
+import { type NamedValues, parseTaggingHeader } from './protocol/object-headers.ts';
+import type { VersionLock } from './protocol/object-lock.ts';
 import { ownershipOf, publicAccessBlockOf } from './protocol/ownership.ts';
 import {
-  isPublicPolicy,
   judgePolicy,
   type Policy,
   type PolicyContext,
@@ -30,9 +30,12 @@ import {
   policyMentions,
   resourcePrefix,
 } from './protocol/policy.ts';
+import { isPublicPolicy } from './protocol/public-policy.ts';
 import type { S3Request } from './protocol/request.ts';
 import { isSignedV2 } from './protocol/sigv2.ts';
 import type { RequestTrace } from './request-trace.ts';
+
+const dayMs = 86_400_000;
 
 /** Actions as policies name them. */
 export type Action = `s3:${string}`;
@@ -44,6 +47,26 @@ export interface Question {
   readonly versionId?: string | undefined;
   /** Of a listing that would show it. Default: what the request names. */
   readonly prefix?: string;
+  /** What it would set. Default: what the request's headers say. */
+  readonly sets?: { readonly tags?: NamedValues; readonly lock?: Partial<VersionLock> };
+  /** About an object that the request makes: it has no list yet, and who may write into the bucket may make it so. */
+  readonly ofNew?: boolean;
+}
+
+/** What is asked for in place of an action where the request names a version. */
+const versionActions: Readonly<Partial<Record<Action, Action>>> = {
+  's3:GetObject': 's3:GetObjectVersion',
+  's3:GetObjectAcl': 's3:GetObjectVersionAcl',
+  's3:GetObjectAttributes': 's3:GetObjectVersionAttributes',
+  's3:GetObjectTagging': 's3:GetObjectVersionTagging',
+  's3:PutObjectAcl': 's3:PutObjectVersionAcl',
+  's3:PutObjectTagging': 's3:PutObjectVersionTagging',
+  's3:DeleteObject': 's3:DeleteObjectVersion',
+  's3:DeleteObjectTagging': 's3:DeleteObjectVersionTagging',
+};
+
+export function actionOn(action: Action, versionId: string | undefined): Action {
+  return versionId === undefined || versionId === '' ? action : (versionActions[action] ?? action);
 }
 
 export interface Asker {
@@ -75,10 +98,15 @@ const objectPermissions: Readonly<Record<string, Permission>> = {
   's3:GetObjectAttributes': 'READ',
   's3:GetObjectVersionAttributes': 'READ',
   's3:GetObjectAcl': 'READ_ACP',
+  's3:GetObjectVersionAcl': 'READ_ACP',
   's3:PutObjectAcl': 'WRITE_ACP',
+  's3:PutObjectVersionAcl': 'WRITE_ACP',
   's3:GetObjectTagging': 'FULL_CONTROL',
+  's3:GetObjectVersionTagging': 'FULL_CONTROL',
   's3:PutObjectTagging': 'FULL_CONTROL',
+  's3:PutObjectVersionTagging': 'FULL_CONTROL',
   's3:DeleteObjectTagging': 'FULL_CONTROL',
+  's3:DeleteObjectVersionTagging': 'FULL_CONTROL',
   's3:GetObjectRetention': 'FULL_CONTROL',
   's3:PutObjectRetention': 'FULL_CONTROL',
   's3:GetObjectLegalHold': 'FULL_CONTROL',
@@ -113,6 +141,13 @@ function contextOf(asker: Asker, question: Question, entry: Entry | undefined): 
   const { headers, query } = request;
   const one = (value: string | undefined): readonly string[] | undefined =>
     value === undefined ? undefined : [value];
+  const newTags = (): NamedValues =>
+    question.sets?.tags ?? parseTaggingHeader(headers.get('x-amz-tagging'));
+  const lock = question.sets?.lock;
+  const retainedUntil = (): string | undefined =>
+    lock?.retention === undefined
+      ? headers.get('x-amz-object-lock-retain-until-date')
+      : formatIsoDate(lock.retention.untilMs);
   return (key) => {
     if (key.startsWith('s3:existingobjecttag/')) {
       const name = key.slice('s3:existingobjecttag/'.length);
@@ -120,8 +155,7 @@ function contextOf(asker: Asker, question: Question, entry: Entry | undefined): 
     }
     if (key.startsWith('s3:requestobjecttag/')) {
       const name = key.slice('s3:requestobjecttag/'.length);
-      const tags = parseTaggingHeader(headers.get('x-amz-tagging'));
-      return one(tags.find((tag) => tag.name.toLowerCase() === name)?.value);
+      return one(newTags().find((tag) => tag.name.toLowerCase() === name)?.value);
     }
     if (key.startsWith('s3:x-amz-')) return one(headers.get(key.slice(3)));
     switch (key) {
@@ -164,7 +198,7 @@ function contextOf(asker: Asker, question: Question, entry: Entry | undefined): 
       case 's3:versionid':
         return one(question.versionId ?? query.get('versionId'));
       case 's3:requestobjecttagkeys':
-        return parseTaggingHeader(headers.get('x-amz-tagging')).map(({ name }) => name);
+        return newTags().map(({ name }) => name);
       case 's3:authtype':
         return one(
           user.name === ''
@@ -176,10 +210,21 @@ function contextOf(asker: Asker, question: Question, entry: Entry | undefined): 
       case 's3:signatureversion':
         if (user.name === '') return undefined;
         return [isSignedV2(request) ? 'AWS' : 'AWS4-HMAC-SHA256'];
+      case 's3:if-match':
+      case 's3:if-none-match':
+        return one(headers.get(key.slice(3)));
       case 's3:object-lock-mode':
+        return one(lock?.retention?.mode ?? headers.get('x-amz-object-lock-mode'));
       case 's3:object-lock-retain-until-date':
+        return one(retainedUntil());
+      case 's3:object-lock-remaining-retention-days': {
+        const untilMs = parseIsoDate(retainedUntil() ?? '');
+        if (untilMs === undefined) return undefined;
+        return [String(Math.ceil((untilMs - parts.env.wall.nowMs()) / dayMs))];
+      }
       case 's3:object-lock-legal-hold':
-        return one(headers.get(`x-amz-${key.slice(3)}`));
+        if (lock?.legalHold !== undefined) return [lock.legalHold ? 'ON' : 'OFF'];
+        return one(headers.get('x-amz-object-lock-legal-hold'));
       default:
         return undefined;
     }
@@ -315,14 +360,15 @@ export function judgeOf(asker: Asker, question: Question): Judge {
       if (ofIdentity === 'allow' && identity?.account === '' && !isAccountId(record.owner))
         return 'granted';
     }
-    const ofObject = key === undefined ? undefined : objectPermissions[action];
+    const isKept = key !== undefined && question.ofNew !== true;
+    const ofObject = isKept ? objectPermissions[action] : undefined;
     if (ofObject !== undefined) {
       if (ownershipOf(configuration) !== 'BucketOwnerEnforced') return 'by-object';
       if (isOwner) return 'granted';
       throw new S3Error('AccessDenied');
     }
     if (isOwner) return 'granted';
-    const permission = bucketPermissions[action];
+    const permission = question.ofNew === true ? 'WRITE' : bucketPermissions[action];
     const groups = block.ignorePublicAcls ? 'ignored' : 'all';
     if (permission !== undefined && ownershipOf(configuration) !== 'BucketOwnerEnforced') {
       if (aclGrants(bucketAclOf(configuration), user.name, permission, groups)) {

@@ -5,7 +5,7 @@ import type { Cluster } from '../client/cluster.ts';
 import type { Env } from '../env/env.ts';
 import type { HttpResponse } from '../env/http.ts';
 import type { AccessLog } from './access-log.ts';
-import { type Action, judgeOf } from './authorization.ts';
+import { type Action, actionOn, judgeOf, type Question } from './authorization.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import type { Identities, Requester } from './iam/identities.ts';
 import type { BucketAccess, IndexClient } from './index/index-client.ts';
@@ -95,16 +95,27 @@ export function keyOf(context: OperationContext): string {
   return key;
 }
 
-/** The bucket of the request, for who may do the action. */
+/** The same on the version that the request names, for who may do that. */
+export function accessVersion(
+  context: OperationContext,
+  action: Action,
+  sets?: Question['sets'],
+): Promise<BucketAccess> {
+  const onVersion = actionOn(action, context.request.query.get('versionId'));
+  return accessBucket(context, onVersion, 'remembered', sets);
+}
+
+/** The bucket of the request, for who may do the action; `sets`: what the body says that headers do not. */
 export async function accessBucket(
   context: OperationContext,
   action: Action,
   freshness: 'remembered' | 'looked-up' = 'remembered',
+  sets?: Question['sets'],
 ): Promise<BucketAccess> {
   const name = bucketOf(context);
   checkBucketName(name);
-  const judge = judgeOf(context, { action, key: context.request.key });
-  const access = await context.parts.index.access(name, judge, freshness);
+  const question = { action, key: context.request.key, ...(sets === undefined ? {} : { sets }) };
+  const access = await context.parts.index.access(name, judgeOf(context, question), freshness);
   if (context.trace !== undefined) context.trace.access = access;
   checkExpectedOwner(context, 'x-amz-expected-bucket-owner', access);
   return access;

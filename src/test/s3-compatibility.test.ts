@@ -1,4 +1,4 @@
-// docs/reference/s3-compatibility.md says what S3 does here; its lists of actions are the router's and IAM's.
+// docs/reference/s3-compatibility.md says what S3 does here; its lists are the code's.
 
 import { deepEqual } from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { actionNames } from '../s3/iam/query-api.ts';
+import { conditionKeys } from '../s3/protocol/policy-vocabulary.ts';
 import { routeNames } from '../s3/router.ts';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
@@ -17,10 +18,11 @@ const names: Readonly<Record<string, readonly string[]>> = {
   IAM: actionNames.iam,
   SNS: actionNames.sns,
   STS: actionNames.sts,
+  'condition keys': conditionKeys,
 };
 
 for (const [kind, there] of Object.entries(names))
-  test(`the page lists the actions of ${kind} that there are`, () => {
+  test(`the page lists what there is of ${kind}`, () => {
     const row = page.split('\n').find((line) => line.startsWith(`| ${kind} |`)) ?? '';
     deepEqual(
       [...row.matchAll(/`([^`]+)`/g)].map((match) => match[1]),

@@ -6,7 +6,7 @@ import { encodeUtf8 } from '../../base/bytes.ts';
 import type { Directory, Entity } from '../../map/directory.ts';
 import { formatIsoDate } from '../protocol/dates.ts';
 import { S3Error } from '../protocol/errors.ts';
-import { type PolicyKind, parsePolicy } from '../protocol/policy.ts';
+import { checkNewPolicy, type PolicyKind, parsePolicy } from '../protocol/policy.ts';
 import { parseCount } from '../protocol/request.ts';
 import { element, textElement } from '../protocol/xml.ts';
 import { IamError } from './errors.ts';
@@ -194,7 +194,7 @@ export function bareMember(text: string): string {
 /** Throws `MalformedPolicyDocument`. */
 export function checkDocument(document: string, kind: PolicyKind): void {
   try {
-    parsePolicy(encodeUtf8(document), kind);
+    checkNewPolicy(parsePolicy(encodeUtf8(document), kind), kind);
   } catch (error) {
     if (!(error instanceof S3Error)) throw error;
     throw new IamError('MalformedPolicyDocument', error.message);

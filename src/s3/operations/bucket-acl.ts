@@ -4,6 +4,7 @@ import type { HttpResponse } from '../../env/http.ts';
 import { bucketAclOf, checkAclAllowed } from '../authorization.ts';
 import {
   accessBucket,
+  accessVersion,
   emptyResponse,
   keyOf,
   type OperationContext,
@@ -84,7 +85,7 @@ export async function putBucketAcl(context: OperationContext): Promise<HttpRespo
 }
 
 export async function getObjectAcl(context: OperationContext): Promise<HttpResponse> {
-  const access = await accessBucket(context, 's3:GetObjectAcl');
+  const access = await accessVersion(context, 's3:GetObjectAcl');
   const entry = await readEntry(context, access, wantedOf(context, keyOf(context)));
   const isOff = ownershipOf(access.configuration) === 'BucketOwnerEnforced';
   const owner = entry.owner === '' || isOff ? access.record.owner : entry.owner;
@@ -93,7 +94,7 @@ export async function getObjectAcl(context: OperationContext): Promise<HttpRespo
 }
 
 export async function putObjectAcl(context: OperationContext): Promise<HttpResponse> {
-  const access = await accessBucket(context, 's3:PutObjectAcl');
+  const access = await accessVersion(context, 's3:PutObjectAcl');
   const entry = await readEntry(context, access, wantedOf(context, keyOf(context)));
   const bucketOwner = access.record.owner;
   const owner = entry.owner === '' ? bucketOwner : entry.owner;

@@ -12,13 +12,15 @@ import {
 import { isPublicAcl } from '../protocol/acl.ts';
 import { S3Error } from '../protocol/errors.ts';
 import { publicAccessBlockOf } from '../protocol/ownership.ts';
-import { isPublicPolicy, parsePolicy } from '../protocol/policy.ts';
+import { checkNewPolicy, parsePolicy } from '../protocol/policy.ts';
+import { isPublicPolicy } from '../protocol/public-policy.ts';
 import { textElement, xmlDocument } from '../protocol/xml.ts';
 
 export async function putBucketPolicy(context: OperationContext): Promise<HttpResponse> {
   const access = await accessBucket(context, 's3:PutBucketPolicy', 'looked-up');
   const body = await readBody(context);
   const policy = parsePolicy(body);
+  checkNewPolicy(policy, 'bucket');
   if (publicAccessBlockOf(access.configuration).blockPublicPolicy && isPublicPolicy(policy))
     throw new S3Error('AccessDenied');
   await context.parts.index.putDocument(access, 'policy', body, ['public-access-block']);

@@ -29,6 +29,7 @@ import {
 } from '../protocol/object-headers.ts';
 import type { HeaderMap } from '../protocol/request.ts';
 import { textElement, xmlDocument } from '../protocol/xml.ts';
+import { checkCopiedTags, checkPutRights } from '../put-rights.ts';
 import { answerWhenDone, type SlowAnswer } from '../slow-response.ts';
 import { commitEntry, contentOf } from './put-object.ts';
 
@@ -90,6 +91,9 @@ async function copy(
       : { headers: collectContentHeaders(headers), metadata: collectMetadata(headers) };
   const tags =
     taggingDirective === 'COPY' ? entry.tags : parseTaggingHeader(headers.get('x-amz-tagging'));
+  if (taggingDirective === 'COPY') await checkCopiedTags(context, source);
+  const object = newObject(context, access);
+  await checkPutRights(context, access, object, tags);
   await parts.quotas.check(access, { bytes: entry.sizeBytes, objects: 1 }, 'reserve');
   const cipher = await newObjectCipher(context, access);
   const stored = await copyBytes(context, source, {
@@ -109,7 +113,7 @@ async function copy(
     wallMs,
     checksum: checksum === undefined ? undefined : { ...checksum, type: 'FULL_OBJECT' },
     ...described,
-    ...newObject(context, access),
+    ...object,
     encryption: cipher?.encryption,
     tags,
     uploadId: undefined,

@@ -19,6 +19,7 @@ import {
 import { lockOfHeaders } from '../protocol/object-lock.ts';
 import type { HeaderMap } from '../protocol/request.ts';
 import { textElement, xmlDocument } from '../protocol/xml.ts';
+import { checkPutRights } from '../put-rights.ts';
 
 function parseChecksum(headers: HeaderMap): {
   readonly checksumAlgorithm: ReturnType<typeof parseChecksumAlgorithm> | undefined;
@@ -64,10 +65,12 @@ export async function createMultipartUpload(context: OperationContext): Promise<
     ...parseChecksum(headers),
   };
   const access = await accessBucket(context, 's3:PutObject');
+  const object = newObject(context, access);
+  await checkPutRights(context, access, object, described.tags);
   const cipher = await newObjectCipher(context, access);
   const upload = {
     ...described,
-    ...newObject(context, access),
+    ...object,
     // What is kept by default is so from when it is an object.
     ...lockOfHeaders(headers, access.configuration, wholeNowMs(parts)),
     encryption: cipher?.encryption,

@@ -3,7 +3,7 @@
 import type { HttpResponse } from '../../env/http.ts';
 import { loadExtents } from '../blob-reader.ts';
 import {
-  accessBucket,
+  accessVersion,
   keyOf,
   type OperationContext,
   versionHeader,
@@ -75,11 +75,7 @@ async function partsElement(context: OperationContext, entry: Entry): Promise<st
 export async function getObjectAttributes(context: OperationContext): Promise<HttpResponse> {
   const { request, parts } = context;
   const wanted = wantedAttributes(request.headers);
-  const isVersion = request.query.has('versionId');
-  const access = await accessBucket(
-    context,
-    isVersion ? 's3:GetObjectVersionAttributes' : 's3:GetObjectAttributes',
-  );
+  const access = await accessVersion(context, 's3:GetObjectAttributes');
   const entry = await readEntry(context, access, wantedOf(context, keyOf(context)));
   await openCipher(parts, entry.encryption, parseCustomerKey(request.headers, customerKeyPrefix));
   const { checksum } = entry;

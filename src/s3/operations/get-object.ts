@@ -4,7 +4,7 @@ import { isBlobGone } from '../../client/errors.ts';
 import type { HttpResponse } from '../../env/http.ts';
 import { BlobStream, loadExtents, PieceCursor } from '../blob-reader.ts';
 import {
-  accessBucket,
+  accessVersion,
   type GatewayParts,
   keyOf,
   type OperationContext,
@@ -219,8 +219,7 @@ async function serve(
 ): Promise<HttpResponse> {
   const { parts, request } = context;
   const wanted = wantedOf(context, keyOf(context));
-  const isVersion = request.query.has('versionId');
-  const access = await accessBucket(context, isVersion ? 's3:GetObjectVersion' : 's3:GetObject');
+  const access = await accessVersion(context, 's3:GetObject');
   refuseOverrides(context);
   refuseEncryptionHeaders(request.headers);
   const customer = parseCustomerKey(request.headers, customerKeyPrefix);
@@ -237,7 +236,7 @@ async function serve(
       if (entry.storageClass !== 'STANDARD')
         headers.push(['x-amz-storage-class', entry.storageClass]);
       headers.push(...lockHeaders(entry));
-      if (!isVersion)
+      if (wanted.versionId === undefined)
         headers.push(
           ...expirationHeader(lifecycleOf(access.configuration), { ...entry, key: wanted.key }),
         );

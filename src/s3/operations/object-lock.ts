@@ -63,9 +63,10 @@ export async function bypassesGovernance(
 }
 
 export async function putObjectRetention(context: OperationContext): Promise<HttpResponse> {
-  const access = await accessBucket(context, 's3:PutObjectRetention');
-  requireObjectLock(access.configuration);
   const retention = parseRetention(await readBody(context), wholeNowMs(context.parts));
+  const lock = { retention };
+  const access = await accessBucket(context, 's3:PutObjectRetention', 'remembered', { lock });
+  requireObjectLock(access.configuration);
   const bypassGovernance = await bypassesGovernance(context, access, { key: keyOf(context) });
   const change = { kind: 'retention', retention, bypassGovernance } as const;
   const changed = await updateObject(context, access, change);
@@ -81,9 +82,10 @@ export async function getObjectRetention(context: OperationContext): Promise<Htt
 }
 
 export async function putObjectLegalHold(context: OperationContext): Promise<HttpResponse> {
-  const access = await accessBucket(context, 's3:PutObjectLegalHold');
-  requireObjectLock(access.configuration);
   const on = parseLegalHold(await readBody(context));
+  const lock = { legalHold: on };
+  const access = await accessBucket(context, 's3:PutObjectLegalHold', 'remembered', { lock });
+  requireObjectLock(access.configuration);
   const changed = await updateObject(context, access, { kind: 'legalHold', on });
   return emptyResponse(200, versionHeader(access, changed));
 }

@@ -2,7 +2,7 @@
 
 import type { HttpResponse } from '../../env/http.ts';
 import {
-  accessBucket,
+  accessVersion,
   emptyResponse,
   keyOf,
   type OperationContext,
@@ -20,7 +20,7 @@ async function replaceTags(
   tags: NamedValues,
   action: 's3:PutObjectTagging' | 's3:DeleteObjectTagging',
 ): Promise<[string, string][]> {
-  const access = await accessBucket(context, action);
+  const access = await accessVersion(context, action, { tags });
   const eventName = action === 's3:PutObjectTagging' ? 'ObjectTagging:Put' : 'ObjectTagging:Delete';
   const changed = await updateObject(context, access, { kind: 'tags', tags }, eventName);
   return versionHeader(access, changed);
@@ -36,7 +36,7 @@ export async function deleteObjectTagging(context: OperationContext): Promise<Ht
 }
 
 export async function getObjectTagging(context: OperationContext): Promise<HttpResponse> {
-  const access = await accessBucket(context, 's3:GetObjectTagging');
+  const access = await accessVersion(context, 's3:GetObjectTagging');
   const entry = await readEntry(context, access, wantedOf(context, keyOf(context)));
   return xmlResponse(
     xmlDocument('Tagging', formatTagSet(entry.tags)),

@@ -35,6 +35,7 @@ import {
 } from '../protocol/object-headers.ts';
 import { Payload, type PayloadDigests } from '../protocol/payload.ts';
 import { versioningOf } from '../protocol/versioning.ts';
+import { checkPutRights } from '../put-rights.ts';
 import { type StoredBody, storeBody } from '../store-body.ts';
 
 /** A body of known length that says what it was once it has been read. */
@@ -70,8 +71,9 @@ export async function putBody(
       detail: { ProposedSize: String(payload.sizeBytes), MaxSizeAllowed: String(putBytesMax) },
     });
   const access = await accessBucket(context, 's3:PutObject');
-  await parts.quotas.check(access, { bytes: payload.sizeBytes, objects: 1 }, 'reserve');
   const object = newObject(context, access);
+  await checkPutRights(context, access, object, described.tags);
+  await parts.quotas.check(access, { bytes: payload.sizeBytes, objects: 1 }, 'reserve');
   const cipher = await newObjectCipher(context, access);
   const stored = await storeBody(parts, {
     access,

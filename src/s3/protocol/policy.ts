@@ -5,6 +5,7 @@ import { addressBytes } from './addresses.ts';
 import { parseHttpDate, parseIsoDate } from './dates.ts';
 import { S3Error } from './errors.ts';
 import { decodeStrictUtf8 } from './percent.ts';
+import { isConditionKey, s3Actions } from './policy-vocabulary.ts';
 
 /** S3's own limit. */
 export const policyBytesMax = 20 * 1024;
@@ -14,7 +15,7 @@ type Json = Readonly<Record<string, unknown>>;
 /** Values of condition keys, names in lower case; several values of one key are a set. */
 export type PolicyContext = (key: string) => readonly string[] | undefined;
 
-interface Condition {
+export interface Condition {
   readonly operator: string;
   readonly ifExists: boolean;
   readonly quantifier: 'all' | 'any' | undefined;
@@ -24,7 +25,7 @@ interface Condition {
 
 type Principals = 'everybody' | readonly string[];
 
-interface Statement {
+export interface Statement {
   readonly effect: 'Allow' | 'Deny';
   readonly principals: Principals;
   readonly services: readonly string[];
@@ -335,6 +336,22 @@ export function parsePolicy(body: Uint8Array, kind: PolicyKind = 'bucket'): Poli
   return { statements: list.map((each) => parseStatement(each, kind)) };
 }
 
+/**
+ * What is refused of a new policy, and is no reason not to read one that was kept: keys of conditions that are unknown
+ * here, and in a bucket's policy, as AWS has it, actions that are none of S3's. Throws `MalformedPolicy`.
+ */
+export function checkNewPolicy(policy: Policy, kind: PolicyKind): void {
+  for (const { conditions, actions } of policy.statements) {
+    for (const { key } of conditions)
+      if (!isConditionKey(key))
+        throw malformed(`Policy has an invalid condition key: ${key.slice(0, 100)}`);
+    if (kind !== 'bucket') continue;
+    for (const pattern of actions)
+      if (!s3Actions.some((action) => matchesPattern(pattern, action)))
+        throw malformed(`Policy has invalid action: ${pattern.slice(0, 100)}`);
+  }
+}
+
 /** Undefined: there is one that the request says nothing of, or something with a wildcard in it. */
 function withoutVariables(text: string, context: PolicyContext): string | undefined {
   if (!text.includes('${')) return text;
@@ -383,7 +400,12 @@ function concerns(statement: Statement, question: PolicyQuestion): boolean {
   if (acted === statement.notAction) return false;
   const located = statement.resources.some((pattern) => isAt(pattern, question));
   if (located === statement.notResource) return false;
-  return statement.conditions.every((condition) => holds(condition, question.context));
+  // A key that a newer gateway knows keeps out: it may be what an allowance hangs on, and a denial.
+  return statement.conditions.every((condition) =>
+    isConditionKey(condition.key)
+      ? holds(condition, question.context)
+      : statement.effect === 'Deny',
+  );
 }
 
 export type PolicyVerdict = 'allow' | 'deny' | 'none';
@@ -397,31 +419,6 @@ export function judgePolicy(policy: Policy, question: PolicyQuestion): PolicyVer
     verdict = 'allow';
   }
   return verdict;
-}
-
-/** Keys that narrow a statement to requests from known places or callers. */
-const narrowingKeys = new Set([
-  'aws:sourceip',
-  'aws:sourcearn',
-  'aws:sourcevpc',
-  'aws:sourcevpce',
-  'aws:sourceowner',
-  'aws:sourceaccount',
-  'aws:principalorgid',
-  'aws:userid',
-  'aws:username',
-]);
-
-/** Whether it lets in anybody from anywhere. */
-export function isPublicPolicy(policy: Policy): boolean {
-  return policy.statements.some(
-    ({ effect, principals, notPrincipal, conditions }) =>
-      effect === 'Allow' &&
-      (principals === 'everybody') !== notPrincipal &&
-      !conditions.some(
-        ({ key, operator }) => narrowingKeys.has(key) && negated[operator] === undefined,
-      ),
-  );
 }
 
 /** Whether any statement goes by the condition key, or by keys that begin with it. */
