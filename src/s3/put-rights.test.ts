@@ -32,7 +32,10 @@ test('a put needs the right to each thing that its headers set', async (t) => {
   const until = new Date(Date.now() + 60_000).toISOString();
   const settings = [
     ['s3:PutObjectAcl', { 'x-amz-acl': 'public-read' }],
-    ['s3:PutObjectAcl', { 'x-amz-grant-read': 'uri="http://acs.amazonaws.com/groups/global/AllUsers"' }],
+    [
+      's3:PutObjectAcl',
+      { 'x-amz-grant-read': 'uri="http://acs.amazonaws.com/groups/global/AllUsers"' },
+    ],
     ['s3:PutObjectTagging', { 'x-amz-tagging': 'a=1' }],
     ['s3:PutObjectLegalHold', { 'x-amz-object-lock-legal-hold': 'OFF' }],
     [

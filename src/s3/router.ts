@@ -2,6 +2,7 @@
 // here is refused by its name, never taken for something simpler: `PUT ?acl` must not become an upload.
 
 import type { Operation } from './context.ts';
+import { refuseUnknownHeaders } from './known-headers.ts';
 import { abortMultipartUpload } from './operations/abort-multipart-upload.ts';
 import { getBucketAcl, getObjectAcl, putBucketAcl, putObjectAcl } from './operations/bucket-acl.ts';
 import { deleteBucketCors, getBucketCors, putBucketCors } from './operations/bucket-cors.ts';
@@ -132,6 +133,9 @@ const subresources = new Set([
   'website',
 ]);
 
+/** What may stand in the query of a write without a value, beside subresources. */
+const parameters = new Set(['partNumber', 'versionId', 'x-id']);
+
 type Routes = Readonly<Record<string, Operation>>;
 
 /** `METHOD` or `METHOD subresource`. */
@@ -227,7 +231,37 @@ export function subresourceOf(request: S3Request): string | undefined {
   return undefined;
 }
 
-/** Throws `NotImplemented`, `MethodNotAllowed`. */
+const reads = new Set(['GET', 'HEAD']);
+
+/**
+ * What a write would leave out is refused: a subresource that nobody knows must not make of `PUT ?new` the bucket, nor
+ * of `DELETE ?new` its end, and an upload goes to no version or part. Throws `NotImplemented` by name, `InvalidArgument`.
+ */
+function checkWrite(request: S3Request, name: string): void {
+  const { query, headers, key, rawQuery } = request;
+  const kind = key === undefined ? 'bucket' : 'object';
+  refuseUnknownHeaders(`${kind} ${name}`, headers);
+  if (rawQuery === '') return;
+  for (const [parameter, value] of query) {
+    if (value !== '' || subresources.has(parameter) || parameters.has(parameter)) continue;
+    if (!parameter.toLowerCase().startsWith('x-amz-'))
+      throw new S3Error(
+        'NotImplemented',
+        `${request.method} ?${parameter.slice(0, 100)} is not implemented`,
+      );
+  }
+  const isUpload = name === 'PUT' || name === 'PUT uploadId' || name === 'POST uploads';
+  if (isUpload && key !== undefined && query.has('versionId'))
+    throw new S3Error('InvalidArgument', 'This operation does not accept a version-id.', {
+      detail: { ArgumentName: 'versionId' },
+    });
+  if (name === 'PUT' && query.has('partNumber'))
+    throw new S3Error('InvalidArgument', 'A partNumber needs the uploadId that it belongs to', {
+      detail: { ArgumentName: 'partNumber' },
+    });
+}
+
+/** Throws `NotImplemented`, `MethodNotAllowed`, `InvalidArgument`. */
 export function route(request: S3Request): Operation {
   const { method, bucket, key } = request;
   const subresource = subresourceOf(request);
@@ -238,7 +272,10 @@ export function route(request: S3Request): Operation {
   const routes = key === undefined ? bucketRoutes : objectRoutes;
   const name = subresource === undefined ? method : `${method} ${subresource}`;
   const operation = Object.hasOwn(routes, name) ? routes[name] : undefined;
-  if (operation !== undefined) return operation;
+  if (operation !== undefined) {
+    if (!reads.has(method)) checkWrite(request, name);
+    return operation;
+  }
   if (subresource !== undefined)
     throw new S3Error('NotImplemented', `${method} ?${subresource} is not implemented`);
   throw new S3Error('MethodNotAllowed');

@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { actionNames } from '../s3/iam/query-api.ts';
+import { knownHeaders } from '../s3/known-headers.ts';
 import { conditionKeys } from '../s3/protocol/policy-vocabulary.ts';
 import { routeNames } from '../s3/router.ts';
 
@@ -19,6 +20,9 @@ const names: Readonly<Record<string, readonly string[]>> = {
   SNS: actionNames.sns,
   STS: actionNames.sts,
   'condition keys': conditionKeys,
+  ...Object.fromEntries(
+    Object.entries(knownHeaders).map(([name, headers]) => [name, [...headers].sort()]),
+  ),
 };
 
 for (const [kind, there] of Object.entries(names))

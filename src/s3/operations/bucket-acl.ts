@@ -17,6 +17,7 @@ import {
   type Acl,
   aclOfHeaders,
   cannedAcl,
+  checkNewAcl,
   formatAcl,
   type Owners,
   parseAcl,
@@ -50,6 +51,7 @@ async function readAcl(
       'MissingSecurityHeader',
       'Your request was missing a required header: x-amz-acl',
     );
+  if (ofHeaders === undefined) checkNewAcl(body);
   const acl = ofHeaders ?? parseAcl(body, owners.owner, identities);
   checkAclAllowed(access.configuration, acl);
   return acl;

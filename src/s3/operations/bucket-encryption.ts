@@ -8,12 +8,18 @@ import {
   type OperationContext,
   readBody,
 } from '../context.ts';
-import { formatDefaultEncryption, parseDefaultEncryption } from '../protocol/encryption.ts';
+import {
+  checkNewDefaultEncryption,
+  formatDefaultEncryption,
+  parseDefaultEncryption,
+} from '../protocol/encryption.ts';
 import { answerDocument, removeDocument } from './bucket-ownership.ts';
 
 export async function putBucketEncryption(context: OperationContext): Promise<HttpResponse> {
   const access = await accessBucket(context, 's3:PutEncryptionConfiguration', 'looked-up');
-  const document = formatDefaultEncryption(parseDefaultEncryption(await readBody(context)));
+  const body = await readBody(context);
+  checkNewDefaultEncryption(body);
+  const document = formatDefaultEncryption(parseDefaultEncryption(body));
   await context.parts.index.putDocument(access, 'encryption', document);
   return emptyResponse(200);
 }

@@ -9,14 +9,21 @@ import {
   type OperationContext,
   readBody,
 } from '../context.ts';
-import { checkNewRules, formatLifecycle, parseLifecycle } from '../protocol/lifecycle.ts';
+import {
+  checkNewLifecycle,
+  checkNewRules,
+  formatLifecycle,
+  parseLifecycle,
+} from '../protocol/lifecycle.ts';
 import { answerDocument, removeDocument } from './bucket-ownership.ts';
 
 export async function putBucketLifecycle(context: OperationContext): Promise<HttpResponse> {
   const access = await accessBucket(context, 's3:PutLifecycleConfiguration', 'looked-up');
   const { env, storageClasses, index } = context.parts;
   const newId = (): string => formatHex(env.secrets.bytes(16));
-  const rules = parseLifecycle(await readBody(context), newId, storageClasses);
+  const body = await readBody(context);
+  checkNewLifecycle(body);
+  const rules = parseLifecycle(body, newId, storageClasses);
   checkNewRules(rules);
   await index.putDocument(access, 'lifecycle', formatLifecycle(rules));
   return emptyResponse(200);

@@ -47,6 +47,9 @@ async function checkTarget(
     throw new S3Error('InvalidArgument', 'A bucket can not be its own logging bucket');
   const target = await findTarget(context, targetBucket);
   const { configuration } = target;
+  // The target's owner has every right to what is in it already.
+  if (logging.grantees.some((grantee) => grantee !== target.record.owner))
+    throw new S3Error('NotImplemented', 'TargetGrants to others than the owner of the target');
   const source = { bucket: access.name, owner: access.record.owner };
   if (!mayLogTo(target, { bucket: targetBucket, prefix: targetPrefix }, source))
     throw new S3Error(

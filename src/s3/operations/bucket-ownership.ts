@@ -13,6 +13,8 @@ import {
 import type { DocumentName } from '../index/bucket-documents.ts';
 import { S3Error, type S3ErrorCode } from '../protocol/errors.ts';
 import {
+  checkNewOwnershipControls,
+  checkNewPublicAccessBlock,
   formatOwnershipControls,
   formatPublicAccessBlock,
   parseOwnershipControls,
@@ -40,7 +42,9 @@ export function removeDocument(action: Action, name: DocumentName): Operation {
 
 export async function putBucketOwnershipControls(context: OperationContext): Promise<HttpResponse> {
   const access = await accessBucket(context, 's3:PutBucketOwnershipControls', 'looked-up');
-  const ownership = parseOwnershipControls(await readBody(context));
+  const body = await readBody(context);
+  checkNewOwnershipControls(body);
+  const ownership = parseOwnershipControls(body);
   const { index } = context.parts;
   const { owner } = access.record;
   // What the list grants others would end without a word.
@@ -65,7 +69,9 @@ export const deleteBucketOwnershipControls: Operation = removeDocument(
 
 export async function putPublicAccessBlock(context: OperationContext): Promise<HttpResponse> {
   const access = await accessBucket(context, 's3:PutBucketPublicAccessBlock', 'looked-up');
-  const block = parsePublicAccessBlock(await readBody(context));
+  const body = await readBody(context);
+  checkNewPublicAccessBlock(body);
+  const block = parsePublicAccessBlock(body);
   const document = formatPublicAccessBlock(block);
   await context.parts.index.putDocument(access, 'public-access-block', document);
   return emptyResponse(200);

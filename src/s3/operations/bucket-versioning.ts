@@ -9,7 +9,12 @@ import {
   xmlResponse,
 } from '../context.ts';
 import { S3Error } from '../protocol/errors.ts';
-import { formatVersioning, parseVersioning, versioningOf } from '../protocol/versioning.ts';
+import {
+  checkNewVersioning,
+  formatVersioning,
+  parseVersioning,
+  versioningOf,
+} from '../protocol/versioning.ts';
 
 export async function getBucketVersioning(context: OperationContext): Promise<HttpResponse> {
   const access = await accessBucket(context, 's3:GetBucketVersioning', 'looked-up');
@@ -18,7 +23,9 @@ export async function getBucketVersioning(context: OperationContext): Promise<Ht
 
 export async function putBucketVersioning(context: OperationContext): Promise<HttpResponse> {
   const access = await accessBucket(context, 's3:PutBucketVersioning', 'looked-up');
-  const versioning = parseVersioning(await readBody(context));
+  const body = await readBody(context);
+  checkNewVersioning(body);
+  const versioning = parseVersioning(body);
   if (versioning === 'suspended' && access.configuration.get('object-lock') !== undefined)
     throw new S3Error(
       'InvalidBucketState',

@@ -158,6 +158,12 @@ function joinChecksums(
       'InvalidRequest',
       'The checksum type of the upload is not the one of the request.',
     );
+  for (const other of checksumAlgorithms)
+    if (other !== algorithm && headers.has(checksumHeader(other)))
+      throw new S3Error(
+        'InvalidRequest',
+        `Checksum Type mismatch occurred, expected checksum Type: ${algorithm?.toLowerCase() ?? 'null'}, actual checksum Type: ${other.toLowerCase()}`,
+      );
   if (algorithm === undefined || type === undefined) return undefined;
   const parts: { value: string; sizeBytes: number }[] = [];
   for (const { part } of chosen) {

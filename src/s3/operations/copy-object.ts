@@ -25,7 +25,6 @@ import {
   collectMetadata,
   parseTaggingHeader,
   redirectHeader,
-  refuseUnsupportedHeaders,
 } from '../protocol/object-headers.ts';
 import type { HeaderMap } from '../protocol/request.ts';
 import { textElement, xmlDocument } from '../protocol/xml.ts';
@@ -55,7 +54,6 @@ function changesAttributes(headers: HeaderMap): boolean {
 }
 
 export async function copyObject(context: OperationContext): Promise<HttpResponse> {
-  refuseUnsupportedHeaders(context.request.headers);
   const access = await accessBucket(context, 's3:PutObject');
   return answerWhenDone(
     context,

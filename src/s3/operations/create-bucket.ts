@@ -5,7 +5,7 @@
 import { equalBytes } from '../../base/bytes.ts';
 import { formatBlobId } from '../../base/ids.ts';
 import type { HttpResponse } from '../../env/http.ts';
-import { checkIdentity } from '../authorization.ts';
+import { type Action, checkIdentity } from '../authorization.ts';
 import { shutNamesakes } from '../bucket-trash.ts';
 import {
   bucketOf,
@@ -22,12 +22,13 @@ import type { WriterSet } from '../index/writer-ranges.ts';
 import { checkAclHeaders } from '../new-object.ts';
 import { checkBucketName } from '../protocol/bucket-name.ts';
 import { S3Error } from '../protocol/errors.ts';
-import { refuseUnsupportedHeaders } from '../protocol/object-headers.ts';
+import { bucketTagsMax } from '../protocol/limits.ts';
+import { formatTagSet, parseTags } from '../protocol/object-headers.ts';
 import { formatObjectLock } from '../protocol/object-lock.ts';
 import { formatOwnershipControls, parseOwnershipName } from '../protocol/ownership.ts';
 import { resourcePrefix } from '../protocol/policy.ts';
 import { formatVersioning } from '../protocol/versioning.ts';
-import { childText, parseXml } from '../protocol/xml.ts';
+import { childText, only, onlyChild, parseXml, xmlDocument } from '../protocol/xml.ts';
 import { newBucketAcl } from './bucket-acl.ts';
 
 /** Writers are declared dead once an hour at most: the second attempt knows them all. */
@@ -36,7 +37,6 @@ const registrationsMax = 4;
 /** What the headers configure the bucket to from its first moment. */
 function documentsOf(context: OperationContext): readonly BucketDocument[] {
   const { headers } = context.request;
-  refuseUnsupportedHeaders(headers);
   const documents: BucketDocument[] = [];
   const asked = headers.get('x-amz-object-ownership');
   if (asked !== undefined) {
@@ -54,13 +54,41 @@ function documentsOf(context: OperationContext): readonly BucketDocument[] {
   return documents;
 }
 
-/** The constraint is remembered and given back; there is one place only. */
-async function readLocation(context: OperationContext): Promise<string> {
+/** What a bucket's first documents need beside the right to create it. */
+const rights: Readonly<Record<string, Action>> = {
+  acl: 's3:PutBucketAcl',
+  'object-lock': 's3:PutBucketObjectLockConfiguration',
+  'ownership-controls': 's3:PutBucketOwnershipControls',
+  tagging: 's3:TagResource',
+  versioning: 's3:PutBucketVersioning',
+};
+
+interface Asked {
+  /** The constraint is remembered and given back; there is one place only. */
+  readonly location: string;
+  readonly documents: readonly BucketDocument[];
+}
+
+/** What the body asks for. Throws `MalformedXML`, `InvalidTag`, `NotImplemented` for buckets of other kinds. */
+async function readConfiguration(context: OperationContext): Promise<Asked> {
+  const nothing = { location: '', documents: [] };
   const { headers } = context.request;
-  if (!headers.has('content-length') && !headers.has('transfer-encoding')) return '';
+  if (!headers.has('content-length') && !headers.has('transfer-encoding')) return nothing;
   const body = await readBody(context);
-  if (body.length === 0) return '';
-  return childText(parseXml(body, 'CreateBucketConfiguration'), 'LocationConstraint')?.trim() ?? '';
+  if (body.length === 0) return nothing;
+  const root = parseXml(body, 'CreateBucketConfiguration');
+  only(root, ['LocationConstraint', 'Location', 'Bucket', 'Tags']);
+  for (const name of ['Location', 'Bucket'])
+    if (onlyChild(root, name) !== undefined)
+      throw new S3Error('NotImplemented', `${name}: there are no directory buckets`);
+  const location = childText(root, 'LocationConstraint')?.trim() ?? '';
+  const set = onlyChild(root, 'Tags');
+  const tags = set === undefined ? [] : parseTags(set, bucketTagsMax);
+  if (tags.length === 0) return { location, documents: [] };
+  return {
+    location,
+    documents: [{ name: 'tagging', body: xmlDocument('Tagging', formatTagSet(tags)) }],
+  };
 }
 
 export async function createBucket(context: OperationContext): Promise<HttpResponse> {
@@ -69,8 +97,12 @@ export async function createBucket(context: OperationContext): Promise<HttpRespo
   checkBucketName(name);
   if (user.name === '') throw new S3Error('AccessDenied');
   checkIdentity(context, 's3:CreateBucket', `${resourcePrefix}${name}`, 'allow');
-  const documents = documentsOf(context);
-  const location = await readLocation(context);
+  const { location, documents: asked } = await readConfiguration(context);
+  const documents = [...documentsOf(context), ...asked];
+  for (const document of documents) {
+    const action = rights[document.name];
+    if (action !== undefined) checkIdentity(context, action, `${resourcePrefix}${name}`, 'allow');
+  }
   // Most creations of an existing bucket end here, without an id and a shard.
   const known = await parts.index.callObject(bucketsObject, messages.getBucket, { name });
   if (known.record !== undefined) {

@@ -14,7 +14,6 @@ import {
   collectContentHeaders,
   collectMetadata,
   parseTaggingHeader,
-  refuseUnsupportedHeaders,
 } from '../protocol/object-headers.ts';
 import { lockOfHeaders } from '../protocol/object-lock.ts';
 import type { HeaderMap } from '../protocol/request.ts';
@@ -56,7 +55,6 @@ export async function createMultipartUpload(context: OperationContext): Promise<
   const { parts, request } = context;
   const { headers } = request;
   const key = keyOf(context);
-  refuseUnsupportedHeaders(headers);
   const described = {
     wallMs: wholeNowMs(parts),
     headers: collectContentHeaders(headers),

@@ -15,6 +15,7 @@ import {
 import type { BucketAccess } from '../index/index-client.ts';
 import { S3Error } from '../protocol/errors.ts';
 import {
+  checkNewObjectLock,
   formatLegalHold,
   formatObjectLock,
   formatRetention,
@@ -29,7 +30,9 @@ import { updateObject } from '../update-object.ts';
 
 export async function putObjectLockConfiguration(context: OperationContext): Promise<HttpResponse> {
   const access = await accessBucket(context, 's3:PutBucketObjectLockConfiguration', 'looked-up');
-  const lock = parseObjectLock(await readBody(context));
+  const body = await readBody(context);
+  checkNewObjectLock(body);
+  const lock = parseObjectLock(body);
   if (versioningOf(access.configuration) !== 'enabled')
     throw new S3Error(
       'InvalidBucketState',

@@ -6,6 +6,7 @@ import { concatBytes, encodeUtf8 } from '../../base/bytes.ts';
 import type { HttpResponse } from '../../env/http.ts';
 import { bucketOf, emptyResponse, type OperationContext, xmlResponse } from '../context.ts';
 import type { Requester } from '../iam/identities.ts';
+import { refuseUnknownHeaders } from '../known-headers.ts';
 import { refuseV2 } from '../protocol/authenticate.ts';
 import {
   type ChecksumClaim,
@@ -254,6 +255,7 @@ export async function postObject(context: OperationContext): Promise<HttpRespons
     context.trace.user = user;
   }
   const headers = headersOf(context, fields);
+  refuseUnknownHeaders('object PUT', headers);
   const file = await fileOf(form, payload.sizeBytes, headers);
   if (policy !== undefined) checkPostSize(policy, file.sizeBytes);
   const put = {

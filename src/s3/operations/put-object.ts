@@ -31,7 +31,6 @@ import {
   collectContentHeaders,
   collectMetadata,
   parseTaggingHeader,
-  refuseUnsupportedHeaders,
 } from '../protocol/object-headers.ts';
 import { Payload, type PayloadDigests } from '../protocol/payload.ts';
 import { versioningOf } from '../protocol/versioning.ts';
@@ -59,7 +58,6 @@ export async function putBody(
   const { parts, request } = context;
   const { headers } = request;
   const key = keyOf(context);
-  refuseUnsupportedHeaders(headers);
   const conditions = parseWriteConditions(headers);
   const described = {
     headers: collectContentHeaders(headers),

@@ -17,13 +17,17 @@ import { isUploadId } from '../index/rows.ts';
 import { nonceBytes, openCipher } from '../object-cipher.ts';
 import { checksumElement, checksumHeader } from '../protocol/checksums.ts';
 import { formatIsoDate } from '../protocol/dates.ts';
-import { customerKeyPrefix, encryptionHeaders, parseCustomerKey } from '../protocol/encryption.ts';
+import {
+  customerKeyPrefix,
+  encryptionHeaders,
+  parseCustomerKey,
+  parseEncryptionHeaders,
+} from '../protocol/encryption.ts';
 import { S3Error } from '../protocol/errors.ts';
 import { quoteEtag } from '../protocol/etag.ts';
 import { partNumberMax, putBytesMax } from '../protocol/limits.ts';
-import { refuseUnsupportedHeaders } from '../protocol/object-headers.ts';
 import { Payload, type PayloadDigests } from '../protocol/payload.ts';
-import { parseCount } from '../protocol/request.ts';
+import { type HeaderMap, parseCount } from '../protocol/request.ts';
 import { textElement, xmlDocument } from '../protocol/xml.ts';
 import { answerWhenDone } from '../slow-response.ts';
 import { type StoredBody, storeBody } from '../store-body.ts';
@@ -96,10 +100,27 @@ async function commitPart(
   return wallMs;
 }
 
+/** A part is encrypted as its upload is; one that asks for another way is refused. */
+function checkSameEncryption(headers: HeaderMap, { encryption }: Upload): void {
+  const asked = parseEncryptionHeaders(headers);
+  if (asked === undefined || asked.kind === 'SSE-C') return;
+  const isOther =
+    asked.kind === 'SSE-KMS' &&
+    encryption?.kind === 'SSE-KMS' &&
+    asked.keyId !== undefined &&
+    asked.keyId !== encryption.keyId;
+  if (asked.kind !== encryption?.kind || isOther)
+    throw new S3Error(
+      'InvalidRequest',
+      'The multipart upload initiate requested another encryption. Subsequent part requests must be consistent with it.',
+    );
+}
+
 /** The upload's cipher, and a nonce of this part's own. */
 async function partCipher(context: OperationContext, upload: Upload) {
   const { parts, request } = context;
   const customer = parseCustomerKey(request.headers, customerKeyPrefix);
+  checkSameEncryption(request.headers, upload);
   const cipher = await openCipher(parts, upload.encryption, customer);
   return {
     cipher,
@@ -112,7 +133,6 @@ export async function uploadPart(context: OperationContext): Promise<HttpRespons
   const { parts, request } = context;
   const uploadId = uploadIdOf(context);
   const partNumber = partNumberOf(context);
-  refuseUnsupportedHeaders(request.headers);
   const access = await accessBucket(context, 's3:PutObject');
   const upload = await readUpload(context, access, uploadId);
   const payload = new Payload(request, context.payload, {
@@ -182,7 +202,6 @@ function copyRange(
 export async function uploadPartCopy(context: OperationContext): Promise<HttpResponse> {
   const uploadId = uploadIdOf(context);
   const partNumber = partNumberOf(context);
-  refuseUnsupportedHeaders(context.request.headers);
   const access = await accessBucket(context, 's3:PutObject');
   const upload = await readUpload(context, access, uploadId);
   const place = { access, uploadId, partNumber, upload };

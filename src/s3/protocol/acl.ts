@@ -5,6 +5,7 @@ import { type Grant, permissions } from '../index/format.ts';
 import { S3Error } from './errors.ts';
 import type { HeaderMap } from './request.ts';
 import { childrenOf, childText, element, parseXml, textElement, xmlDocument } from './xml.ts';
+import { checkDocumentShape, text } from './xml-shape.ts';
 
 export type Permission = Grant['permission'];
 export type Acl = readonly Grant[];
@@ -126,6 +127,19 @@ export function aclOfHeaders(
     );
   if (hasGrants) return granted;
   return canned === undefined ? undefined : cannedAcl(canned, owners);
+}
+
+/** Of a list that a client puts. Throws `MalformedXML`. */
+export function checkNewAcl(body: Uint8Array): void {
+  checkDocumentShape(body, 'AccessControlPolicy', {
+    Owner: { ID: text, DisplayName: text },
+    AccessControlList: {
+      'Grant*': {
+        Grantee: { ID: text, DisplayName: text, URI: text, EmailAddress: text, Type: text },
+        Permission: text,
+      },
+    },
+  });
 }
 
 /** The owner named must be the owner: it can't be changed so. */

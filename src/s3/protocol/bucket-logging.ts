@@ -8,6 +8,7 @@ import { parseCount } from './request.ts';
 import {
   childText,
   element,
+  only,
   onlyChild,
   parseXml,
   textElement,
@@ -22,8 +23,21 @@ export interface BucketLogging {
   readonly targetBucket: string;
   readonly targetPrefix: string;
   readonly keyFormat: LogKeyFormat;
+  /** Of target grants. Not kept: those that would open the logs to others than their owner are refused. */
+  readonly grantees: readonly string[];
   /** How long records wait for others; Ceph's extension. Undefined: as long as the gateway's setting says. */
   readonly rollMs: number | undefined;
+}
+
+/** To whom grants open the logs: ids of canonical users; empty for anybody else. */
+function granteesOf(grants: XmlNode | undefined): readonly string[] {
+  if (grants === undefined) return [];
+  only(grants, [], ['Grant']);
+  return grants.children.map((grant) => {
+    only(grant, ['Grantee', 'Permission']);
+    const grantee = onlyChild(grant, 'Grantee');
+    return (grantee && childText(grantee, 'ID')?.trim()) ?? '';
+  });
 }
 
 export interface KeptLogging extends BucketLogging {
@@ -85,6 +99,7 @@ function parseEnabled(enabled: XmlNode): BucketLogging {
   return {
     targetBucket,
     targetPrefix,
+    grantees: granteesOf(onlyChild(enabled, 'TargetGrants')),
     keyFormat: parseKeyFormat(onlyChild(enabled, 'TargetObjectKeyFormat')),
     rollMs: rollSeconds === undefined ? undefined : rollSeconds * 1000,
   };

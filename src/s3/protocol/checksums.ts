@@ -149,7 +149,8 @@ export function parseChecksumClaim(headers: HeaderMap): ChecksumClaim | undefine
       throw new S3Error('InvalidRequest', 'Expecting a single x-amz-checksum- header');
     claim = { algorithm, value: undefined, inTrailer: true };
   }
-  const named = headers.get('x-amz-sdk-checksum-algorithm');
+  const named =
+    headers.get('x-amz-sdk-checksum-algorithm') ?? headers.get('x-amz-checksum-algorithm');
   if (named !== undefined) {
     const algorithm = parseChecksumAlgorithm(named);
     if (claim !== undefined && claim.algorithm !== algorithm)

@@ -6,7 +6,16 @@ import type { Encryption } from '../index/format.ts';
 import { parseBase64 } from './base64.ts';
 import { S3Error } from './errors.ts';
 import type { HeaderMap } from './request.ts';
-import { childrenOf, childText, element, parseXml, textElement, xmlDocument } from './xml.ts';
+import {
+  childrenOf,
+  childText,
+  element,
+  onlyChild,
+  parseXml,
+  textElement,
+  xmlDocument,
+} from './xml.ts';
+import { checkShape, text, type XmlShape } from './xml-shape.ts';
 
 const algorithmHeader = 'x-amz-server-side-encryption';
 const keyIdHeader = 'x-amz-server-side-encryption-aws-kms-key-id';
@@ -141,6 +150,27 @@ export function encryptionHeaders(
 
 export interface DefaultEncryption {
   readonly wanted: Exclude<WantedEncryption, { readonly kind: 'SSE-C' }>;
+}
+
+const defaultShape: XmlShape = {
+  Rule: {
+    ApplyServerSideEncryptionByDefault: { SSEAlgorithm: text, KMSMasterKeyID: text },
+    BucketKeyEnabled: text,
+    BlockedEncryptionTypes: { 'EncryptionType*': text },
+  },
+};
+
+/** As a client puts it. Throws `MalformedXML`, and `NotImplemented` for a kind of encryption that is to be blocked. */
+export function checkNewDefaultEncryption(body: Uint8Array): void {
+  const root = parseXml(body, 'ServerSideEncryptionConfiguration');
+  checkShape(root, defaultShape);
+  const rule = onlyChild(root, 'Rule');
+  const bucketKey = rule && childText(rule, 'BucketKeyEnabled')?.trim().toLowerCase();
+  if (bucketKey !== undefined && bucketKey !== 'true' && bucketKey !== 'false')
+    throw new S3Error('MalformedXML');
+  const blocked = rule && onlyChild(rule, 'BlockedEncryptionTypes');
+  if (blocked?.children.some((each) => each.text.trim() !== 'NONE'))
+    throw new S3Error('NotImplemented', 'BlockedEncryptionTypes is not implemented');
 }
 
 export function parseDefaultEncryption(body: Uint8Array): DefaultEncryption {

@@ -10,11 +10,13 @@ import {
   childrenOf,
   childText,
   element,
+  onlyChild,
   parseXml,
   textElement,
   type XmlNode,
   xmlDocument,
 } from './xml.ts';
+import { checkShape, text, type XmlShape } from './xml-shape.ts';
 
 /** S3's own limits. */
 const rulesMax = 1000;
@@ -92,6 +94,29 @@ function parseConditions(node: XmlNode): Filter {
   };
 }
 
+/** What stands beside `And`, as radosgw takes it, narrows the rule further: all of it must hold. */
+function parseFilter(node: XmlNode): Filter {
+  const beside = parseConditions(node);
+  const and = onlyChild(node, 'And');
+  if (and === undefined) return beside;
+  const within = parseConditions(and);
+  const [shorter, longer] =
+    within.prefix.length < beside.prefix.length
+      ? [within.prefix, beside.prefix]
+      : [beside.prefix, within.prefix];
+  if (!longer.startsWith(shorter)) throw new S3Error('MalformedXML');
+  const bound = (name: 'sizeAbove' | 'sizeBelow', choose: (a: number, b: number) => number) => {
+    const [a, b] = [beside[name], within[name]];
+    return a === undefined || b === undefined ? (a ?? b) : choose(a, b);
+  };
+  return {
+    prefix: longer,
+    tags: [...beside.tags, ...within.tags],
+    sizeAbove: bound('sizeAbove', Math.max),
+    sizeBelow: bound('sizeBelow', Math.min),
+  };
+}
+
 function parseExpiration(node: XmlNode | undefined): LifecycleRule['expiration'] {
   if (node === undefined) return undefined;
   const when = whenOf(node, 1);
@@ -125,8 +150,7 @@ function parseRule(
   const [filterNode] = childrenOf(node, 'Filter');
   const prefix = childText(node, 'Prefix');
   if (filterNode !== undefined && prefix !== undefined) throw new S3Error('MalformedXML');
-  const [and] = filterNode === undefined ? [] : childrenOf(filterNode, 'And');
-  const filter = parseConditions(and ?? filterNode ?? node);
+  const filter = filterNode === undefined ? parseConditions(node) : parseFilter(filterNode);
   const storageClassOf = (transition: XmlNode): string => {
     const name = childText(transition, 'StorageClass')?.trim();
     if (name === undefined) throw new S3Error('MalformedXML');
@@ -166,6 +190,45 @@ function parseRule(
   if (acts === undefined && expiration === undefined)
     throw new S3Error('InvalidRequest', 'At least one action needs to be specified in a rule');
   return rule;
+}
+
+const sizes = { ObjectSizeGreaterThan: text, ObjectSizeLessThan: text };
+const tag = { Key: text, Value: text };
+const noncurrentShape = { NoncurrentDays: text, NewerNoncurrentVersions: text };
+
+const lifecycleShape: XmlShape = {
+  'Rule*': {
+    ID: text,
+    Prefix: text,
+    Status: text,
+    Filter: { Prefix: text, 'Tag*': tag, ...sizes, And: { Prefix: text, 'Tag*': tag, ...sizes } },
+    Expiration: { Days: text, Date: text, ExpiredObjectDeleteMarker: text },
+    NoncurrentVersionExpiration: noncurrentShape,
+    AbortIncompleteMultipartUpload: { DaysAfterInitiation: text },
+    'Transition*': { Days: text, Date: text, StorageClass: text },
+    'NoncurrentVersionTransition*': { ...noncurrentShape, StorageClass: text },
+  },
+};
+
+function checkTagNodes(node: XmlNode | undefined): void {
+  for (const each of node === undefined ? [] : childrenOf(node, 'Tag'))
+    if (each.children.length !== 2) throw new S3Error('MalformedXML');
+}
+
+/**
+ * What is refused of a new document: unknown or repeated elements, and a rule that says nothing of what it is about, which
+ * would be every object. Throws `MalformedXML`.
+ */
+export function checkNewLifecycle(body: Uint8Array): void {
+  const root = parseXml(body, 'LifecycleConfiguration');
+  checkShape(root, lifecycleShape);
+  for (const rule of root.children) {
+    const filter = onlyChild(rule, 'Filter');
+    if (filter === undefined && onlyChild(rule, 'Prefix') === undefined)
+      throw new S3Error('MalformedXML');
+    checkTagNodes(filter);
+    checkTagNodes(filter && onlyChild(filter, 'And'));
+  }
 }
 
 /**

@@ -9,7 +9,16 @@ import {
   tagValueCharactersMax,
 } from './limits.ts';
 import { type HeaderMap, parseQuery } from './request.ts';
-import { childrenOf, childText, element, textElement, type XmlNode } from './xml.ts';
+import {
+  childrenOf,
+  childText,
+  element,
+  only,
+  onlyChild,
+  textElement,
+  type XmlNode,
+} from './xml.ts';
+import { checkShape, text } from './xml-shape.ts';
 
 /** Ordered, names in lower case. */
 export type NamedValues = readonly { readonly name: string; readonly value: string }[];
@@ -111,8 +120,15 @@ export function parseTaggingHeader(header: string | undefined): NamedValues {
 
 /** `max` tags: of an object unless said otherwise. */
 export function parseTaggingXml(root: XmlNode, max: number = tagsMax): NamedValues {
-  const [set, ...others] = childrenOf(root, 'TagSet');
-  if (set === undefined || others.length > 0) throw new S3Error('MalformedXML');
+  const set = onlyChild(root, 'TagSet');
+  if (set === undefined) throw new S3Error('MalformedXML');
+  only(root, ['TagSet']);
+  return parseTags(set, max);
+}
+
+/** Of an element with nothing but tags in it. Throws `MalformedXML`, `InvalidTag`. */
+export function parseTags(set: XmlNode, max: number): NamedValues {
+  checkShape(set, { 'Tag*': { Key: text, Value: text } });
   return checkTags(
     childrenOf(set, 'Tag').map((tag) => {
       const name = childText(tag, 'Key');
@@ -133,10 +149,4 @@ export function formatTagSet(tags: NamedValues): string {
       element('Tag', textElement('Key', name), textElement('Value', value)),
     ),
   );
-}
-
-/** Appending to an object is not there: half obeying would be worse than refusing. Throws `NotImplemented` by name. */
-export function refuseUnsupportedHeaders(headers: HeaderMap): void {
-  const name = 'x-amz-write-offset-bytes';
-  if (headers.has(name)) throw new S3Error('NotImplemented', `${name} is not implemented`);
 }

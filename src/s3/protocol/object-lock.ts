@@ -6,7 +6,8 @@ import type { Retention } from '../index/format.ts';
 import { formatIsoDate, parseHttpDate, parseIsoDate } from './dates.ts';
 import { S3Error } from './errors.ts';
 import { type HeaderMap, parseCount } from './request.ts';
-import { childrenOf, childText, element, parseXml, textElement, xmlDocument } from './xml.ts';
+import { childrenOf, childText, element, only, parseXml, textElement, xmlDocument } from './xml.ts';
+import { checkDocumentShape, text } from './xml-shape.ts';
 
 export interface LockRule {
   readonly mode: Retention['mode'];
@@ -25,8 +26,8 @@ const yearsMax = 100;
 
 const dayMs = 86_400_000;
 
-function parseMode(text: string | undefined): Retention['mode'] {
-  const mode = text?.trim();
+function parseMode(name: string | undefined): Retention['mode'] {
+  const mode = name?.trim();
   if (mode !== 'GOVERNANCE' && mode !== 'COMPLIANCE') throw new S3Error('MalformedXML');
   return mode;
 }
@@ -52,6 +53,14 @@ export function parseObjectLock(body: Uint8Array): ObjectLock {
   if (count > (unit === 'Days' ? daysMax : yearsMax))
     throw new S3Error('InvalidRetentionPeriod', 'Default retention period is too large');
   return { rule: { mode, unit, count } };
+}
+
+/** As a client puts it. Throws `MalformedXML`. */
+export function checkNewObjectLock(body: Uint8Array): void {
+  checkDocumentShape(body, 'ObjectLockConfiguration', {
+    ObjectLockEnabled: text,
+    Rule: { DefaultRetention: { Mode: text, Days: text, Years: text } },
+  });
 }
 
 export function formatObjectLock({ rule }: ObjectLock): Uint8Array {
@@ -82,8 +91,8 @@ export function requireObjectLock(configuration: BucketConfiguration): ObjectLoc
   return lock;
 }
 
-function untilOf(text: string, nowMs: number): number {
-  const untilMs = parseIsoDate(text) ?? parseHttpDate(text);
+function untilOf(date: string, nowMs: number): number {
+  const untilMs = parseIsoDate(date) ?? parseHttpDate(date);
   if (untilMs === undefined)
     throw new S3Error('InvalidArgument', 'The retain until date must be in ISO 8601 format');
   if (untilMs <= nowMs)
@@ -93,6 +102,7 @@ function untilOf(text: string, nowMs: number): number {
 
 export function parseRetention(body: Uint8Array, nowMs: number): Retention | undefined {
   const root = parseXml(body, 'Retention');
+  only(root, ['Mode', 'RetainUntilDate']);
   const mode = childText(root, 'Mode');
   const until = childText(root, 'RetainUntilDate')?.trim();
   if (mode === undefined && until === undefined) return undefined;
@@ -109,7 +119,9 @@ export function formatRetention({ mode, untilMs }: Retention): Uint8Array {
 }
 
 export function parseLegalHold(body: Uint8Array): boolean {
-  const status = childText(parseXml(body, 'LegalHold'), 'Status')?.trim();
+  const root = parseXml(body, 'LegalHold');
+  only(root, ['Status']);
+  const status = childText(root, 'Status')?.trim();
   if (status !== 'ON' && status !== 'OFF') throw new S3Error('MalformedXML');
   return status === 'ON';
 }

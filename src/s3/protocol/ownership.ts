@@ -3,13 +3,14 @@
 import type { BucketConfiguration } from '../index/bucket-documents.ts';
 import { S3Error } from './errors.ts';
 import { childrenOf, childText, element, parseXml, textElement, xmlDocument } from './xml.ts';
+import { checkDocumentShape, text } from './xml-shape.ts';
 
 export const ownerships = ['BucketOwnerEnforced', 'BucketOwnerPreferred', 'ObjectWriter'] as const;
 export type Ownership = (typeof ownerships)[number];
 
 /** What the header `x-amz-object-ownership` or the document says. Throws `InvalidArgument`. */
-export function parseOwnershipName(text: string): Ownership {
-  const found = ownerships.find((each) => each === text);
+export function parseOwnershipName(name: string): Ownership {
+  const found = ownerships.find((each) => each === name);
   if (found === undefined)
     throw new S3Error('InvalidArgument', 'Invalid x-amz-object-ownership header');
   return found;
@@ -30,6 +31,11 @@ export function formatOwnershipControls(ownership: Ownership): Uint8Array {
     'OwnershipControls',
     element('Rule', textElement('ObjectOwnership', ownership)),
   );
+}
+
+/** As a client puts them. Throws `MalformedXML`. */
+export function checkNewOwnershipControls(body: Uint8Array): void {
+  checkDocumentShape(body, 'OwnershipControls', { Rule: { ObjectOwnership: text } });
 }
 
 /** Where nothing was said, whoever puts an object owns it and access lists count. */
@@ -62,12 +68,18 @@ export function parsePublicAccessBlock(body: Uint8Array): PublicAccessBlock {
   const root = parseXml(body, 'PublicAccessBlockConfiguration');
   const block = { ...nothingBlocked };
   for (const [field, name] of fields) {
-    const text = childText(root, name)?.trim().toLowerCase();
-    if (text !== undefined && text !== 'true' && text !== 'false')
+    const value = childText(root, name)?.trim().toLowerCase();
+    if (value !== undefined && value !== 'true' && value !== 'false')
       throw new S3Error('MalformedXML');
-    block[field] = text === 'true';
+    block[field] = value === 'true';
   }
   return block;
+}
+
+/** As a client puts it. Throws `MalformedXML`. */
+export function checkNewPublicAccessBlock(body: Uint8Array): void {
+  const shape = Object.fromEntries(fields.map(([, name]) => [name, text]));
+  checkDocumentShape(body, 'PublicAccessBlockConfiguration', shape);
 }
 
 export function formatPublicAccessBlock(block: PublicAccessBlock): Uint8Array {

@@ -4,6 +4,7 @@ import type { BucketConfiguration } from '../index/bucket-documents.ts';
 import type { Versioning } from '../index/key-versions.ts';
 import { S3Error } from './errors.ts';
 import { childText, parseXml, textElement, xmlDocument } from './xml.ts';
+import { checkDocumentShape, text } from './xml-shape.ts';
 
 /** Throws `MalformedXML`, and `NotImplemented` for what would ask for a second factor. */
 export function parseVersioning(body: Uint8Array): 'enabled' | 'suspended' {
@@ -19,6 +20,11 @@ export function parseVersioning(body: Uint8Array): 'enabled' | 'suspended' {
     default:
       throw new S3Error('MalformedXML');
   }
+}
+
+/** As a client puts it. Throws `MalformedXML`. */
+export function checkNewVersioning(body: Uint8Array): void {
+  checkDocumentShape(body, 'VersioningConfiguration', { Status: text, MfaDelete: text });
 }
 
 export function formatVersioning(versioning: Versioning): Uint8Array {
