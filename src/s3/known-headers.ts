@@ -49,6 +49,8 @@ const encryption = [
 const newObject = [
   ...acl,
   ...encryption,
+  // Of a copy; s3fs sends it with every upload, where it means nothing.
+  'x-amz-metadata-directive',
   'x-amz-object-lock-legal-hold',
   'x-amz-object-lock-mode',
   'x-amz-object-lock-retain-until-date',
@@ -81,12 +83,7 @@ export const knownHeaders: Readonly<Record<string, readonly string[]>> = {
   'bucket PUT versioning': ['x-amz-mfa'],
   'bucket POST delete': [governance, 'x-amz-mfa'],
   'object PUT': newObject,
-  'object PUT of a source': [
-    ...newObject,
-    ...ofSource,
-    'x-amz-metadata-directive',
-    'x-amz-tagging-directive',
-  ],
+  'object PUT of a source': [...newObject, ...ofSource, 'x-amz-tagging-directive'],
   'object PUT acl': acl,
   'object PUT retention': [governance],
   'object PUT uploadId': encryption,
