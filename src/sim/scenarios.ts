@@ -9,9 +9,11 @@ import { headKeysBegin, headKeysEnd, headSlots } from '../store/format.ts';
 import { compareMembers } from './end-state.ts';
 import { answerLostByCatchingUp } from './regressions/answer-lost-by-catching-up.ts';
 import { bootOfAnEarlierLife } from './regressions/boot-of-an-earlier-life.ts';
+import { diskFailsOneRead } from './regressions/disk-fails-one-read.ts';
 import { deletedHalfWay, givenUpHalfWay } from './regressions/given-up-half-way.ts';
 import { judgeLostHalfWay } from './regressions/judge-lost-half-way.ts';
 import { layoutCalledEmpty } from './regressions/layout-called-empty.ts';
+import { layoutNotHeardOf } from './regressions/layout-not-heard-of.ts';
 import { leadOfWhoCannot } from './regressions/lead-of-who-cannot.ts';
 import { putLostAtATakeover } from './regressions/put-lost-at-a-takeover.ts';
 import { shardsOfAnOldPlace } from './regressions/shards-of-an-old-place.ts';
@@ -691,4 +693,6 @@ export const scenarios: ReadonlyMap<string, () => Promise<void>> = new Map([
   ['puts-wait-for-memory', putsWaitForMemory],
   ['backfill-goes-on', backfillGoesOn],
   ['torn-superblock', tornSuperblock],
+  ['layout-not-heard-of', layoutNotHeardOf],
+  ['disk-fails-one-read', diskFailsOneRead],
 ]);

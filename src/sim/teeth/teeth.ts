@@ -988,6 +988,30 @@ export const teeth: readonly Tooth[] = [
     scenario: 'puts-wait-for-memory',
   },
   {
+    name: 'a read that a disk fails says what is on it',
+    breaks: 'promise P2',
+    patches: [
+      {
+        file: 'src/osd/shard-reader.ts',
+        find: 'if (this.#group.world.env.clock.now() - this.#readFailedAt < readTimeoutMs)',
+        replace: 'if (this.#group.world.env.clock.now() < this.#readFailedAt)',
+      },
+    ],
+    scenario: 'disk-fails-one-read',
+  },
+  {
+    name: 'a layout that a client has not heard of is none',
+    breaks: 'promise P4',
+    patches: [
+      {
+        file: 'src/client/cluster-client.ts',
+        find: 'if (!isRetired(formatPgId(ref.pool as PoolId, ref.layout, 0), map)) return undefined;',
+        replace: '',
+      },
+    ],
+    scenario: 'layout-not-heard-of',
+  },
+  {
     name: 'no sync between data and metadata',
     breaks: 'promise P1',
     patches: [
