@@ -89,7 +89,7 @@ export const knownHeaders: Readonly<Record<string, readonly string[]>> = {
   'object PUT uploadId': encryption,
   'object PUT uploadId of a source': [...encryption, ...ofSource, 'x-amz-copy-source-range'],
   'object POST uploads': [...newObject, 'x-amz-checksum-type'],
-  'object POST uploadId': [...customerKey, 'x-amz-checksum-type', 'x-amz-mp-object-size'],
+  'object POST uploadId': [...encryption, 'x-amz-checksum-type', 'x-amz-mp-object-size'],
   'object DELETE': [
     governance,
     'x-amz-if-match-last-modified-time',

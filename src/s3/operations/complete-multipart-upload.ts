@@ -50,7 +50,7 @@ import { versioningOf } from '../protocol/versioning.ts';
 import { childrenOf, childText, textElement, type XmlNode, xmlDocument } from '../protocol/xml.ts';
 import { answerWhenDone, type SlowAnswer } from '../slow-response.ts';
 import { storeBody } from '../store-body.ts';
-import { uploadIdOf } from './upload-part.ts';
+import { checkSameEncryption, uploadIdOf } from './upload-part.ts';
 
 /** Parts change under a completion only when a client uploads and completes at once. */
 const attemptsMax = 3;
@@ -269,6 +269,7 @@ async function complete(
     const found = await readParts(context, access, uploadId);
     if (found === undefined) return completedBefore(context, access, uploadId);
     const { upload } = found;
+    checkSameEncryption(request.headers, upload);
     // A customer's key that is shown must be the upload's. It must be shown where the object gets a checksum, as S3 says.
     if (customer !== undefined || upload.checksumAlgorithm !== undefined)
       await openCipher(gateway, upload.encryption, customer);

@@ -100,20 +100,17 @@ async function commitPart(
   return wallMs;
 }
 
-/** A part is encrypted as its upload is; one that asks for another way is refused. */
-function checkSameEncryption(headers: HeaderMap, { encryption }: Upload): void {
+/**
+ * Parts are encrypted as their upload is, with its key, whatever key they name, as in radosgw; who asks for another kind of
+ * encryption is refused.
+ */
+export function checkSameEncryption(headers: HeaderMap, { encryption }: Upload): void {
   const asked = parseEncryptionHeaders(headers);
-  if (asked === undefined || asked.kind === 'SSE-C') return;
-  const isOther =
-    asked.kind === 'SSE-KMS' &&
-    encryption?.kind === 'SSE-KMS' &&
-    asked.keyId !== undefined &&
-    asked.keyId !== encryption.keyId;
-  if (asked.kind !== encryption?.kind || isOther)
-    throw new S3Error(
-      'InvalidRequest',
-      'The multipart upload initiate requested another encryption. Subsequent part requests must be consistent with it.',
-    );
+  if (asked === undefined || asked.kind === 'SSE-C' || asked.kind === encryption?.kind) return;
+  throw new S3Error(
+    'InvalidRequest',
+    'The multipart upload initiate requested another encryption. Subsequent part requests must be consistent with it.',
+  );
 }
 
 /** The upload's cipher, and a nonce of this part's own. */
