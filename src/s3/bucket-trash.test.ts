@@ -223,6 +223,51 @@ test('a client that was removing a bucket opens, and closes, none that went into
   deepEqual(bench.failures, []);
 });
 
+test('a bucket that came back without its shards knowing is not empty, and not removed by a client', async () => {
+  for (const shardEntriesMax of [10, 1000]) {
+    const all = await start({ shardEntriesMax });
+    const { bench, index, inspector, send, remove, restore } = all;
+    await fill(all);
+    const { bucketId = '', shards = [] } = (await inspector.stats('bucket')) ?? {};
+    equal(shards.length > 1, shardEntriesMax === 10);
+    await remove('bucket', hourMs);
+    // Whoever brings it back dies before its shards know.
+    const call = { bucketId, name: 'bucket' };
+    const { outcome } = await index.callObject('buckets', messages.restoreBucket, call);
+    equal(outcome, 'restored');
+    equal(await send('DELETE', '/bucket'), 409);
+    await bench.clock.advance(60_000);
+    equal((await inspector.stats('bucket'))?.bucketId, bucketId);
+    for (let at = 102; at < 140; at++) equal(await send('GET', `/bucket/key-${at}`), 200);
+    // An empty one goes all the same.
+    equal(await send('PUT', '/empty'), 200);
+    const { bucketId: emptyId = '' } = (await inspector.stats('empty')) ?? {};
+    await remove('empty', hourMs);
+    await index.callObject('buckets', messages.restoreBucket, { bucketId: emptyId, name: 'empty' });
+    equal(await send('DELETE', '/empty'), 204);
+    equal((await restore('empty')).kind, 'not-in-trash');
+    deepEqual(bench.failures, []);
+  }
+});
+
+test('what still ends a removal that was taken back opens no shard of the next one', async () => {
+  const { index, inspector, send, remove, restore } = await start();
+  equal(await send('PUT', '/bucket'), 200);
+  equal(await send('PUT', '/bucket/key', Buffer.alloc(3)), 200);
+  const { bucketId = '', shards = [] } = (await inspector.stats('bucket')) ?? {};
+  const object = shards[0]?.object ?? '';
+  await remove('bucket', hourMs);
+  const call = { bucketId, name: 'bucket' };
+  const { removal } = await index.callObject('buckets', messages.restoreBucket, call);
+  if (removal === undefined) throw new Error('it is in the trash');
+  await remove('bucket', hourMs);
+  await index.callObject(object, messages.untrashShard, { removal });
+  equal((await describeShard(index, object))?.state.state, 'trashed');
+  equal((await restore('bucket')).kind, 'restored');
+  equal((await describeShard(index, object))?.state.state, 'open');
+  equal(await send('GET', '/bucket/key'), 200);
+});
+
 test('who makes a name anew before a removal is told everywhere finds there what is put by that name', async () => {
   const { bench, index, inspector, send, restore } = await start();
   const other = await startTestGateway({ time: 'manual', sharing: bench });

@@ -354,7 +354,7 @@ export class TrashWorkload implements S3Load {
     const absence = bucket.absences.at(-1);
     const name = as ?? bucket.name;
     const holder = this.#held.get(name)?.bucket;
-    if (absence === undefined || holder?.place === 'unknown') return;
+    if (absence === undefined || holder?.place === 'unknown' || this.#removing.has(name)) return;
     const mustBeTaken = holder !== bucket && holder?.place === 'named';
     const isOnlyOne = this.#buckets.every((each) => each === bucket || each.name !== bucket.name);
     const called = isOnlyOne && this.#random.below(2) === 0 ? bucket.name : `~${bucket.bucketId}`;

@@ -456,7 +456,7 @@ export class IndexClient implements IndexObjects {
     if (isWhole(record) && first !== undefined) {
       const { outcome } = await this.callObject(first.object, messages.sealShard, {});
       if (outcome === 'not-empty') throw notEmpty(name);
-      if (outcome !== 'not-whole') return this.unregister(name, bucketId);
+      if (outcome === 'sealed') return this.unregister(name, bucketId);
     }
     await this.#removeShards({ name, bucketId });
   }
@@ -492,11 +492,30 @@ export class IndexClient implements IndexObjects {
   ): Promise<'closed' | 'not-empty' | 'busy'> {
     for (let attempt = 0; attempt < attemptsPerHelp; attempt++) {
       const { outcome } = await this.callObject(object, messages.closeShard, { removal });
-      if (outcome === 'no-shard') return 'closed';
-      if (outcome !== 'busy') return outcome;
-      await finishChunk(this, bucket, object);
+      if (outcome === 'closed' || outcome === 'not-empty') return outcome;
+      if (outcome === 'busy') await finishChunk(this, bucket, object);
+      else if (await this.#isShutForEver(bucket, object)) return 'closed';
     }
     return 'busy';
+  }
+
+  /**
+   * Of a shard that is not there to be closed: false when it is in the trash or was until now, and so may hold anything.
+   * Whoever took the bucket out of there may not have got to the end, and that is done here. Throws `NoSuchBucket` if
+   * the name does not mean the bucket.
+   */
+  async #isShutForEver(
+    { name, bucketId }: { readonly name: string; readonly bucketId: string },
+    object: string,
+  ): Promise<boolean> {
+    const state = (await describeShard(this, object))?.state;
+    if (state === undefined || state.state === 'sealed') return true;
+    if (state.state !== 'trashed' || state.closing === undefined) return false;
+    // Looked up after the shard was seen in the trash: the bucket is out of there since.
+    const { record } = await this.lookUp(name);
+    if (record.bucketId !== bucketId) throw refusalError('no-bucket', name);
+    await this.callObject(object, messages.untrashShard, { removal: state.closing });
+    return false;
   }
 
   /** A refusal because this gateway was taken for dead is the last one of its kind. */

@@ -174,8 +174,13 @@ export const walkBucketsMethod = define(messages.walkBuckets, async (view, { aft
 export const trashShardMethod = define(messages.trashShard, async (view, { removal }) => {
   const { state } = await readShard(view);
   const isIn = state?.state === 'open' || state?.state === 'closing';
+  // Of an earlier removal, which ended without this shard: what still ends that one must not open it any more.
+  const isOlder =
+    state?.state === 'trashed' &&
+    state.closing !== undefined &&
+    !sameVersion(state.closing, removal);
   return {
-    effects: isIn ? [putState({ ...state, state: 'trashed', closing: removal })] : [],
+    effects: isIn || isOlder ? [putState({ ...state, state: 'trashed', closing: removal })] : [],
     result: {},
   };
 });
