@@ -5,6 +5,7 @@ import { emptyBytes } from '../base/bytes.ts';
 import type { ClusterClient } from '../client/cluster-client.ts';
 import { type Clock, sleep } from '../env/clock.ts';
 import { copies, erasure } from '../map/geometry.ts';
+import type { SettingName } from '../map/settings.ts';
 import type { InitialPool } from '../mon/initial.ts';
 import { indexObjectsOf } from '../s3/bucket-control.ts';
 import { listTrash } from '../s3/bucket-trash.ts';
@@ -311,9 +312,19 @@ class Run {
     };
   }
 
+  /** In some runs as an operator may have them: disks are out soon, so that it happens at all; reads are confirmed. */
+  async #drawSettings(): Promise<void> {
+    const set = (name: SettingName, value: number): Promise<void> =>
+      this.#cluster.settle(this.#cluster.monitor.setSetting(name, value), name);
+    if (this.#random.below(3) === 0)
+      await set('osd_out_after_seconds', 10 + this.#random.below(10));
+    if (this.#random.below(4) === 0) await set('confirm_reads', 1);
+  }
+
   async #story(problems: string[]): Promise<void> {
     const cluster = this.#cluster;
     await cluster.start();
+    await this.#drawSettings();
     for (let count = 1 + this.#random.below(4); count > 0; count--)
       this.#clients.push(await cluster.clientProcess());
     const gatewayCount = this.#random.below(4);
