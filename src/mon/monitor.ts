@@ -607,7 +607,7 @@ export class Monitor {
   /**
    * A map that was edited by hand is refused by those that know an earlier one. Who may know none would take it, and
    * refuse the right one later: it is not shown it before OSDs have said what they think of the map, and while no more
-   * of them take it than refuse it.
+   * of them take it than refuse it. In a cluster of which no disk has ever run nobody knows an earlier one.
    */
   #mayShowMap(session: Session): boolean {
     const osd = this.#osdOf(session);
@@ -619,7 +619,10 @@ export class Monitor {
       if (refusedMap !== '') refusing++;
       else if (epoch >= this.#startedEpoch) taking++;
     }
-    return refusing === 0 || taking > refusing;
+    const hasRun = this.#state.map.osds.some(
+      ({ address, destroyed }) => address !== '' && !destroyed,
+    );
+    return taking > refusing || (refusing === 0 && !hasRun);
   }
 
   #showWaiting(): void {

@@ -31,7 +31,11 @@ import { closedUpload } from './stories/closed-upload.ts';
 import { commitUnheard } from './stories/commit-unheard.ts';
 import { deposedUnheard } from './stories/deposed-unheard.ts';
 import { droppedYesterday } from './stories/dropped-yesterday.ts';
-import { givenUpByAnEditedMap, shownAnEditedMap } from './stories/edited-map.ts';
+import {
+  givenUpByAnEditedMap,
+  nobodyThereToRefuseTheMap,
+  shownAnEditedMap,
+} from './stories/edited-map.ts';
 import { firstToBoot } from './stories/first-to-boot.ts';
 import { frozenOsd } from './stories/frozen-osd.ts';
 import { fullDiskGivesBack } from './stories/full-disk-gives-back.ts';
@@ -672,6 +676,7 @@ export const scenarios: ReadonlyMap<string, () => Promise<void>> = new Map([
   ['lead-of-who-cannot', leadOfWhoCannot],
   ['given-up-by-an-edited-map', givenUpByAnEditedMap],
   ['shown-an-edited-map', shownAnEditedMap],
+  ['nobody-there-to-refuse-the-map', nobodyThereToRefuseTheMap],
   ['boot-of-an-earlier-life', bootOfAnEarlierLife],
   ['change-in-place', changeInPlace],
   ['answered-below-the-floor', answeredBelowTheFloor],

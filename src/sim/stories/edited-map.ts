@@ -93,3 +93,35 @@ export async function shownAnEditedMap(): Promise<void> {
   await stage.compare();
   stage.end();
 }
+
+/** A gateway that starts while no OSD reaches the monitor, so that nobody can say that the map is wrong. */
+export async function nobodyThereToRefuseTheMap(): Promise<void> {
+  const stage = new Stage(3, copies(3, 2), false, erasure(2, 1), 1);
+  const { cluster } = stage;
+  const client = await stage.start();
+  await stage.set(client, 'k=1');
+  const osds = cluster.osds.map(({ id }) => `osd.${id}`);
+  let refused = '';
+  const { onLog } = cluster;
+  cluster.onLog = (line) => {
+    onLog?.(line);
+    if (line.event === 'cluster map refused' && line.process === 'client.1') refused = line.event;
+  };
+  for (const osd of osds) stage.part(osd, ['mon']);
+  await editData(stage, copies(3, 2));
+  let isReady = false;
+  const coming = cluster.clientOnceReady().then((late) => {
+    isReady = true;
+    return late;
+  });
+  await stage.run(20_000);
+  stage.expect(!isReady, 'a client waits for a map that OSDs take');
+  await editData(stage, erasure(2, 1));
+  cluster.network.heal();
+  const late = await cluster.settle(coming, 'the client that waited', 40_000);
+  await cluster.untilClean();
+  stage.expect((await stage.set(late.client, 'k')) === '1', 'it reads what was written');
+  await stage.run(5000);
+  stage.expect(refused === '', 'and takes the map that is right');
+  stage.end();
+}

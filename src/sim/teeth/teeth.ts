@@ -577,11 +577,23 @@ export const teeth: readonly Tooth[] = [
     patches: [
       {
         file: 'src/mon/monitor.ts',
-        find: 'return refusing === 0 || taking > refusing;',
-        replace: 'return refusing >= 0;',
+        find: 'return taking > refusing || (refusing === 0 && !hasRun);',
+        replace: 'return refusing >= 0 || hasRun;',
       },
     ],
     scenario: 'shown-an-edited-map',
+  },
+  {
+    name: 'while nobody is there to refuse the map everybody is shown it',
+    breaks: 'promise P4',
+    patches: [
+      {
+        file: 'src/mon/monitor.ts',
+        find: 'return taking > refusing || (refusing === 0 && !hasRun);',
+        replace: 'return taking > refusing || (refusing === 0 && hasRun !== undefined);',
+      },
+    ],
+    scenario: 'nobody-there-to-refuse-the-map',
   },
   {
     name: 'a primary whose log is too old stays',
