@@ -60,6 +60,8 @@ interface Thrown {
   readonly number: number;
   /** As it is called, or was when it was removed last. */
   name: string;
+  /** All that it ever had: what has no answer may not have been done, and it waits under the one before. */
+  readonly names: Set<string>;
   bucketId: string | undefined;
   /** `unknown`: what was done with it last has no answer. `gone`: its time in the trash was over. */
   place: 'named' | 'in-trash' | 'unknown' | 'gone';
@@ -233,6 +235,7 @@ export class TrashWorkload implements S3Load {
     if (this.#held.get(name)?.bucket === bucket) return;
     if (this.#held.get(bucket.name)?.bucket === bucket) this.#held.delete(bucket.name);
     bucket.name = name;
+    bucket.names.add(name);
     this.#held.set(name, { name, bucket });
     for (const pending of this.#pending)
       if (pending.name === name && !pending.operations.has(bucket))
@@ -252,6 +255,7 @@ export class TrashWorkload implements S3Load {
     const bucket: Thrown = {
       number: this.#buckets.length,
       name,
+      names: new Set([name]),
       bucketId: undefined,
       place: 'unknown',
       absences: [absence],
@@ -356,7 +360,9 @@ export class TrashWorkload implements S3Load {
     const holder = this.#held.get(name)?.bucket;
     if (absence === undefined || holder?.place === 'unknown' || this.#removing.has(name)) return;
     const mustBeTaken = holder !== bucket && holder?.place === 'named';
-    const isOnlyOne = this.#buckets.every((each) => each === bucket || each.name !== bucket.name);
+    const isOnlyOne = this.#buckets.every(
+      (each) => each === bucket || !each.names.has(bucket.name),
+    );
     const called = isOnlyOne && this.#random.below(2) === 0 ? bucket.name : `~${bucket.bucketId}`;
     if (!mustBeTaken) {
       this.#hold(name, bucket);
