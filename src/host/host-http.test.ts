@@ -298,3 +298,56 @@ test('a handler that throws gets 500, HEAD gets the length and no body', async (
     },
   );
 });
+
+test('requests that come in one piece are answered in their order, one with a body and a failing one among them', async () => {
+  const seen: string[] = [];
+  await withServer(
+    async ({ target, body }) => {
+      // The first takes longest: those behind it must wait for it.
+      if (target === '/first') await new Promise((resolve) => setTimeout(resolve, 50));
+      const got = (await readAll(body)).toString();
+      seen.push(`${target} ${got}`);
+      if (target === '/fails') throw new Error('a defect');
+      const text = Buffer.from(`answer to ${target} ${got}`);
+      return { status: 200, headers: [['Content-Length', String(text.length)]], body: text };
+    },
+    async (address) => {
+      const answer = await raw(
+        address,
+        [
+          'GET /first HTTP/1.1\r\nHost: h\r\n\r\n',
+          'PUT /second HTTP/1.1\r\nHost: h\r\nContent-Length: 18\r\n\r\nGET /not-a-request',
+          'GET /fails HTTP/1.1\r\nHost: h\r\n\r\n',
+          'GET /last HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n',
+        ].join(''),
+      );
+      const answers = answer.match(/HTTP\/1\.1 \d+|answer to \S+ \S* ?\S*(?=HTTP|$)/g);
+      deepEqual(answers, [
+        'HTTP/1.1 200',
+        'answer to /first ',
+        'HTTP/1.1 200',
+        'answer to /second GET /not-a-request',
+        'HTTP/1.1 500',
+        'HTTP/1.1 200',
+        'answer to /last ',
+      ]);
+      deepEqual([...seen].sort(), ['/fails ', '/first ', '/last ', '/second GET /not-a-request']);
+    },
+  );
+});
+
+test('behind a request that is nonsense nothing is answered', async () => {
+  const seen: string[] = [];
+  await withServer(
+    async ({ target }) => {
+      seen.push(target);
+      return { status: 204, headers: [] };
+    },
+    async (address) => {
+      const good = (target: string) => `GET ${target} HTTP/1.1\r\nHost: h\r\n\r\n`;
+      const answer = await raw(address, `${good('/a')}nonsense\r\n\r\n${good('/b')}`);
+      deepEqual(seen, ['/a']);
+      deepEqual(answer.match(/HTTP\/1\.1 \d+/g)?.at(-1), 'HTTP/1.1 400');
+    },
+  );
+});

@@ -199,3 +199,17 @@ test('a locked version stays, whoever deletes it', async (t) => {
   equal(await errorCode(suspended), 'InvalidBucketState');
   equal((await owner('DELETE', '/locked/key')).status, 204, 'a delete marker hides it, no more');
 });
+
+test('a policy may speak of the region, and of the version of a TLS that is not there', async (t) => {
+  const { owner, other } = await start(t);
+  const statusUnder = async (Condition: object) => {
+    const body = everyone({ Action: 's3:GetObject', Resource: 'arn:aws:s3:::bucket/*', Condition });
+    equal((await owner('PUT', '/bucket', { query: { policy: '' }, body })).status, 204);
+    return (await other('GET', '/bucket/key')).status;
+  };
+  const regions = ['eu-west-1', 'us-east-1'];
+  equal(await statusUnder({ StringEquals: { 'aws:RequestedRegion': regions } }), 200);
+  equal(await statusUnder({ StringEquals: { 'aws:RequestedRegion': 'eu-west-1' } }), 403);
+  equal(await statusUnder({ NumericGreaterThanEquals: { 's3:TlsVersion': '1.2' } }), 403);
+  equal(await statusUnder({ Null: { 's3:TlsVersion': 'true' } }), 200);
+});

@@ -72,7 +72,7 @@ export function actionOn(action: Action, versionId: string | undefined): Action 
 export interface Asker {
   readonly user: Requester;
   readonly request: S3Request;
-  readonly parts: { readonly env: Env; readonly index: IndexClient };
+  readonly parts: { readonly env: Env; readonly index: IndexClient; readonly region: string };
   /** Told when nothing but an access list lets the request in. */
   readonly trace?: RequestTrace;
 }
@@ -165,6 +165,8 @@ function contextOf(asker: Asker, question: Question, entry: Entry | undefined): 
         return one(headers.get('referer'));
       case 'aws:useragent':
         return one(headers.get('user-agent'));
+      case 'aws:requestedregion':
+        return [parts.region];
       case 'aws:securetransport':
         return ['false'];
       case 'aws:currenttime':

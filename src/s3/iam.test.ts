@@ -29,7 +29,11 @@ async function start(t: TestContext) {
     async (
       method: string,
       path: string,
-      call: { readonly body?: string; readonly query?: Readonly<Record<string, string>> } = {},
+      call: {
+        readonly body?: string;
+        readonly query?: Readonly<Record<string, string>>;
+        readonly headers?: Readonly<Record<string, string>>;
+      } = {},
     ) => {
       const response = await gateway.handle(sign({ method, path, user, ...call }));
       return response.status < 300 ? response.status : errorCode(response);
@@ -115,6 +119,36 @@ test('a bucket’s policy lets in a user of its account by name, and others only
   });
   equal(await own('GET', '/bucket'), 200);
   equal(await own('PUT', '/bucket/key', { body: 'x' }), 'AccessDenied');
+});
+
+test('a bucket is created only by who may set what its headers and tags set', async (t) => {
+  const { gateway, s3, byRoot } = await start(t);
+  const user = s3(await makeUser(gateway, root, 'ann'));
+  const may = async (...Action: readonly string[]) => {
+    const PolicyDocument = policyOf({ Effect: 'Allow', Action, Resource: '*' });
+    const put = { UserName: 'ann', PolicyName: 'p', PolicyDocument };
+    equal((await byRoot('PutUserPolicy', put)).status, 200);
+  };
+  const tags =
+    '<CreateBucketConfiguration><Tags><Tag><Key>a</Key><Value>1</Value></Tag></Tags></CreateBucketConfiguration>';
+  const lock = { 'x-amz-bucket-object-lock-enabled': 'true' };
+  const calls = [
+    [{ headers: { 'x-amz-acl': 'public-read' } }, ['s3:PutBucketAcl']],
+    [{ headers: { 'x-amz-object-ownership': 'ObjectWriter' } }, ['s3:PutBucketOwnershipControls']],
+    [{ headers: lock }, ['s3:PutBucketVersioning', 's3:PutBucketObjectLockConfiguration']],
+    [{ body: tags }, ['s3:TagResource']],
+  ] as const;
+  for (const [i, [call, actions]] of calls.entries()) {
+    const path = `/made-${i}`;
+    for (const left of actions) {
+      await may('s3:CreateBucket', ...actions.filter((each) => each !== left));
+      equal(await user('PUT', path, call), 'AccessDenied', left);
+    }
+    await may('s3:CreateBucket', ...actions);
+    equal(await user('PUT', path, call), 200, path);
+  }
+  await may('s3:CreateBucket');
+  equal(await user('PUT', '/plain'), 200);
 });
 
 test('a user without account needs no policy for what is its own, and one opens what is others’', async (t) => {

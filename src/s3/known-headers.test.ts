@@ -29,8 +29,8 @@ test('a header that a write does not know is refused by its name, and changes no
   }
   equal((await send('GET', '/bucket/key')).status, 404);
   const size = { 'x-amz-transition-default-minimum-object-size': 'varies_by_storage_class' };
-  const lifecycle = { query: { lifecycle: '' }, headers: size, body: '<x/>' };
-  equal(await errorCode(await send('PUT', '/bucket', lifecycle)), 'NotImplemented');
+  const tagging = { query: { tagging: '' }, headers: size, body: '<x/>' };
+  equal(await errorCode(await send('PUT', '/bucket', tagging)), 'NotImplemented');
   const headers = {
     'x-amz-meta-anything': '1',
     'x-amz-user-agent': 'sdk',

@@ -79,6 +79,7 @@ export const knownHeaders: Readonly<Record<string, readonly string[]>> = {
   'every write': ofAll,
   'bucket PUT': [...acl, 'x-amz-bucket-object-lock-enabled', 'x-amz-object-ownership'],
   'bucket PUT acl': acl,
+  'bucket PUT lifecycle': ['x-amz-transition-default-minimum-object-size'],
   'bucket PUT policy': ['x-amz-confirm-remove-self-bucket-access'],
   'bucket PUT versioning': ['x-amz-mfa'],
   'bucket POST delete': [governance, 'x-amz-mfa'],

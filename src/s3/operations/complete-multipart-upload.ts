@@ -38,6 +38,7 @@ import { parseWriteConditions } from '../protocol/conditions.ts';
 import { customerKeyPrefix, encryptionHeaders, parseCustomerKey } from '../protocol/encryption.ts';
 import { S3Error } from '../protocol/errors.ts';
 import { multipartEtag, quoteEtag, unquoteEtag } from '../protocol/etag.ts';
+import { expirationHeader, lifecycleOf } from '../protocol/lifecycle.ts';
 import {
   keysPerRequestMax,
   objectBytesMax,
@@ -203,7 +204,8 @@ async function placeExtents(
 
 function answerOf(
   context: OperationContext,
-  entry: Pick<Entry, 'etag' | 'checksum' | 'version' | 'isNull' | 'encryption'>,
+  access: BucketAccess,
+  entry: EntryBody & Pick<Entry, 'version'>,
 ): SlowAnswer {
   return {
     document: resultDocument(context, entry),
@@ -213,6 +215,7 @@ function answerOf(
         entry.encryption,
         parseCustomerKey(context.request.headers, customerKeyPrefix),
       ),
+      ...expirationHeader(lifecycleOf(access.configuration), { ...entry, key: keyOf(context) }),
     ],
   };
 }
@@ -249,7 +252,7 @@ async function completedBefore(
   });
   if (answer.kind === 'read' && answer.entry !== undefined) {
     const entry = decodeEntry(answer.entry);
-    if (entry.uploadId === uploadId) return answerOf(context, entry);
+    if (entry.uploadId === uploadId) return answerOf(context, access, entry);
   }
   throw new S3Error('NoSuchUpload');
 }
@@ -333,8 +336,8 @@ async function complete(
       gateway.index.callKey(access, key, call, argument),
     );
     if (answer.kind === 'committed')
-      return answerOf(context, { ...entry, version: answer.version });
-    if (answer.kind === 'already') return answerOf(context, decodeEntry(answer.entry));
+      return answerOf(context, access, { ...entry, version: answer.version });
+    if (answer.kind === 'already') return answerOf(context, access, decodeEntry(answer.entry));
     if (answer.reason !== 'parts-changed') throw refusalError(answer.reason, access.name, key);
   }
   throw new S3Error('InvalidPart');

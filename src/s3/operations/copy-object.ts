@@ -20,6 +20,7 @@ import { formatIsoDate } from '../protocol/dates.ts';
 import { customerKeyPrefix, encryptionHeaders, parseCustomerKey } from '../protocol/encryption.ts';
 import { S3Error } from '../protocol/errors.ts';
 import { quoteEtag } from '../protocol/etag.ts';
+import { expirationHeader, lifecycleOf } from '../protocol/lifecycle.ts';
 import {
   collectContentHeaders,
   collectMetadata,
@@ -140,6 +141,7 @@ async function copy(
       ...newVersionHeader(committed),
       ...sourceVersionHeader(source),
       ...encryptionHeaders(cipher?.encryption, parseCustomerKey(headers, customerKeyPrefix)),
+      ...expirationHeader(lifecycleOf(access.configuration), { ...made, key }),
     ],
   };
 }

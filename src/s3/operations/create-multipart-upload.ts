@@ -10,6 +10,7 @@ import { newObject, newObjectCipher } from '../new-object.ts';
 import { multipartChecksumType, parseChecksumAlgorithm } from '../protocol/checksums.ts';
 import { customerKeyPrefix, encryptionHeaders, parseCustomerKey } from '../protocol/encryption.ts';
 import { S3Error } from '../protocol/errors.ts';
+import { abortHeaders, lifecycleOf } from '../protocol/lifecycle.ts';
 import {
   collectContentHeaders,
   collectMetadata,
@@ -80,10 +81,10 @@ export async function createMultipartUpload(context: OperationContext): Promise<
     upload: uploadFormat.encode(upload),
   });
   if (answer.kind === 'refused') throw refusalError(answer.reason, access.name, key);
-  const answerHeaders: [string, string][] = encryptionHeaders(
-    cipher?.encryption,
-    parseCustomerKey(headers, customerKeyPrefix),
-  );
+  const answerHeaders: [string, string][] = [
+    ...encryptionHeaders(cipher?.encryption, parseCustomerKey(headers, customerKeyPrefix)),
+    ...abortHeaders(lifecycleOf(access.configuration), { key, wallMs: described.wallMs }),
+  ];
   if (upload.checksumAlgorithm !== undefined && upload.checksumType !== undefined)
     answerHeaders.push(
       ['x-amz-checksum-algorithm', upload.checksumAlgorithm],

@@ -42,7 +42,7 @@ function numberHeader(headers: HeaderMap, name: string, fallback: number, max: n
   return Math.min(value, max);
 }
 
-/** Parts are shown one by one where each has a checksum, as S3 has it. */
+/** Parts are shown one by one, as radosgw has it; S3 only counts those without checksums. */
 async function partsElement(context: OperationContext, entry: Entry): Promise<string> {
   if (entry.partCount === 0) return '';
   const { headers } = context.request;

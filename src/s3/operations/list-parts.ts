@@ -15,6 +15,7 @@ import { listParts as listPartsCall } from '../index/messages.ts';
 import { checksumElement } from '../protocol/checksums.ts';
 import { formatIsoDate } from '../protocol/dates.ts';
 import { quoteEtag } from '../protocol/etag.ts';
+import { abortHeaders, lifecycleOf } from '../protocol/lifecycle.ts';
 import { keysPerRequestMax, partNumberMax } from '../protocol/limits.ts';
 import { element, textElement, xmlDocument } from '../protocol/xml.ts';
 import { ownerElement } from './list-objects.ts';
@@ -68,5 +69,6 @@ export async function listParts(context: OperationContext): Promise<HttpResponse
         );
       }),
     ),
+    abortHeaders(lifecycleOf(access.configuration), { key, wallMs: upload.wallMs }),
   );
 }

@@ -3,6 +3,7 @@
 import { deepEqual, equal, throws } from 'node:assert/strict';
 import { test } from 'node:test';
 import {
+  abortHeaders,
   checkNewRules,
   expirationHeader,
   formatLifecycle,
@@ -10,6 +11,7 @@ import {
   judgeUpload,
   judgeVersion,
   parseLifecycle,
+  withTransitionMinimum,
 } from './lifecycle.ts';
 
 const dayMs = 86_400_000;
@@ -151,4 +153,44 @@ test('the header names the day and the rule', () => {
     ['x-amz-expiration', 'expiry-date="Sat, 03 Jan 1970 00:00:00 GMT", rule-id="r0"'],
   ]);
   deepEqual(expirationHeader(undefined, version), []);
+});
+
+test('small objects are moved by rules that speak of sizes, and by others where the bucket says so', () => {
+  const kib = 1024;
+  const move = '<Transition><Days>1</Days><StorageClass>COLD</StorageClass></Transition>';
+  const plain = rulesOf(`<Filter/>${move}`);
+  const above = '<Filter><ObjectSizeGreaterThan>10</ObjectSizeGreaterThan></Filter>';
+  const bySize = rulesOf(`${above}${move}`);
+  const small = { sizeBytes: 128 * kib - 1 };
+  for (const [value, expected] of [
+    [undefined, 'COLD'],
+    ['varies_by_storage_class', 'COLD'],
+    ['all_storage_classes_128K', 'keep'],
+  ] as const) {
+    equal(act(withTransitionMinimum(plain, value), 2, small), expected, value);
+    equal(act(withTransitionMinimum(plain, value), 2, { sizeBytes: 128 * kib }), 'COLD');
+    equal(act(withTransitionMinimum(bySize, value), 2, small), 'COLD');
+  }
+  const noncurrent = { ...small, noncurrent: { sinceMs: 0, newerCount: 0 } };
+  const old = rulesOf(
+    '<Filter/><NoncurrentVersionTransition><NoncurrentDays>1</NoncurrentDays><StorageClass>COLD</StorageClass></NoncurrentVersionTransition>',
+  );
+  equal(act(old, 2, noncurrent), 'COLD');
+  equal(act(withTransitionMinimum(old, 'all_storage_classes_128K'), 2, noncurrent), 'keep');
+  const expires = rulesOf('<Filter/><Expiration><Days>1</Days></Expiration>');
+  equal(act(withTransitionMinimum(expires, 'all_storage_classes_128K'), 2, small), 'expire');
+  throws(() => withTransitionMinimum(plain, '128K'), /must be one of/);
+});
+
+test('an upload is told of the soonest rule that gives it up', () => {
+  const abort = (days: number, prefix: string) =>
+    `<Filter><Prefix>${prefix}</Prefix></Filter><AbortIncompleteMultipartUpload><DaysAfterInitiation>${days}</DaysAfterInitiation></AbortIncompleteMultipartUpload>`;
+  const rules = rulesOf(abort(5, ''), abort(2, 'logs/'), abort(1, 'other/'));
+  deepEqual(abortHeaders(rules, { key: 'logs/a', wallMs: 1 }), [
+    ['x-amz-abort-date', 'Sun, 04 Jan 1970 00:00:00 GMT'],
+    ['x-amz-abort-rule-id', 'r1'],
+  ]);
+  const disabled = rules.map((rule) => ({ ...rule, enabled: false }));
+  deepEqual(abortHeaders(disabled, { key: 'logs/a', wallMs: 1 }), []);
+  deepEqual(abortHeaders(undefined, { key: 'logs/a', wallMs: 1 }), []);
 });

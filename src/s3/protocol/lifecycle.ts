@@ -24,6 +24,16 @@ const idCharactersMax = 255;
 
 const calendarDayMs = 86_400_000;
 
+/** Says whether small objects are moved by rules whose filters say nothing of sizes. */
+export const transitionMinimumHeader = 'x-amz-transition-default-minimum-object-size';
+/** Its values and what they come to here, in bytes. Storage classes are names, so that none has a minimum of its own. */
+const transitionMinimums: ReadonlyMap<string, number> = new Map([
+  ['all_storage_classes_128K', 128 * 1024],
+  ['varies_by_storage_class', 0],
+]);
+/** The element of a kept document that says so; clients neither put nor get it. */
+const transitionMinimumElement = 'TransitionDefaultMinimumObjectSize';
+
 interface Filter {
   readonly prefix: string;
   readonly tags: NamedValues;
@@ -53,6 +63,8 @@ export interface LifecycleRule {
   readonly abortDays: number | undefined;
   readonly transitions: readonly { readonly when: When; readonly storageClass: string }[];
   readonly noncurrentTransitions: readonly (Noncurrent & { readonly storageClass: string })[];
+  /** Smaller objects are not moved; the same in all rules of a bucket. A filter by size goes before it. */
+  readonly transitionMinimumBytes: number;
 }
 
 export type Lifecycle = readonly LifecycleRule[];
@@ -180,6 +192,7 @@ function parseRule(
       ...parseNoncurrent(transition, 0),
       storageClass: storageClassOf(transition),
     })),
+    transitionMinimumBytes: 0,
   };
   const acts =
     rule.expiration ??
@@ -335,8 +348,42 @@ function ruleElement(rule: LifecycleRule): string {
   );
 }
 
+/** As a client gets it. */
 export function formatLifecycle(rules: Lifecycle): Uint8Array {
   return xmlDocument('LifecycleConfiguration', ...rules.map(ruleElement));
+}
+
+/** As it is kept: with what `withTransitionMinimum` made of the request's header. */
+export function formatKeptLifecycle(rules: Lifecycle): Uint8Array {
+  const [[, name] = ['', '']] = transitionMinimumHeaders(rules);
+  return xmlDocument(
+    'LifecycleConfiguration',
+    textElement(transitionMinimumElement, name),
+    ...rules.map(ruleElement),
+  );
+}
+
+/**
+ * Rules as the header `transitionMinimumHeader` wants them. Without it objects of any size are moved, as by radosgw; a client
+ * that goes by Amazon's newer default asks for it by name. Throws `InvalidArgument`.
+ */
+export function withTransitionMinimum(rules: Lifecycle, value: string | undefined): Lifecycle {
+  if (value === undefined) return rules;
+  const transitionMinimumBytes = transitionMinimums.get(value);
+  if (transitionMinimumBytes === undefined)
+    throw new S3Error(
+      'InvalidArgument',
+      `${transitionMinimumHeader} must be one of ${[...transitionMinimums.keys()].join(', ')}`,
+      { detail: { ArgumentName: transitionMinimumHeader, ArgumentValue: value.slice(0, 100) } },
+    );
+  return rules.map((rule) => ({ ...rule, transitionMinimumBytes }));
+}
+
+/** What a client is told of it, with the rules. */
+export function transitionMinimumHeaders(rules: Lifecycle): [string, string][] {
+  const bytes = rules[0]?.transitionMinimumBytes;
+  const found = [...transitionMinimums].find(([, each]) => each === bytes);
+  return found === undefined ? [] : [[transitionMinimumHeader, found[0]]];
 }
 
 /** Kept rules name classes that were accepted when they were put. */
@@ -347,7 +394,8 @@ function parseKept(body: Uint8Array): Lifecycle {
       (node) => childText(node, 'StorageClass')?.trim() ?? '',
     ),
   );
-  return parseLifecycle(body, () => '', named);
+  const rules = parseLifecycle(body, () => '', named);
+  return withTransitionMinimum(rules, childText(root, transitionMinimumElement));
 }
 
 export function lifecycleOf(configuration: BucketConfiguration): Lifecycle | undefined {
@@ -440,6 +488,9 @@ function expires(rule: LifecycleRule, version: JudgedVersion, times: Times): Lif
 
 /** The last of the transitions that are due: rules name them in the order of their days. */
 function transition(rule: LifecycleRule, version: JudgedVersion, times: Times): LifecycleAction {
+  const { sizeAbove, sizeBelow } = rule.filter;
+  const isBySize = sizeAbove !== undefined || sizeBelow !== undefined;
+  if (!isBySize && version.sizeBytes < rule.transitionMinimumBytes) return keep;
   const { noncurrent } = version;
   let storageClass: string | undefined;
   let latestDays = -1;
@@ -497,6 +548,30 @@ export function judgeUpload(
   );
 }
 
+/** What a client is told of an upload that will be given up: when, in calendar days, and by which rule. */
+export function abortHeaders(
+  rules: Lifecycle | undefined,
+  upload: { readonly key: string; readonly wallMs: number },
+): [string, string][] {
+  let soonest: { readonly ms: number; readonly id: string } | undefined;
+  for (const { id, enabled, filter, abortDays } of rules ?? []) {
+    if (!enabled || abortDays === undefined || !isByPrefix(filter)) continue;
+    if (!upload.key.startsWith(filter.prefix)) continue;
+    const ms = dueMs(upload.wallMs, abortDays, calendarDayMs);
+    if (soonest === undefined || ms < soonest.ms) soonest = { ms, id };
+  }
+  if (soonest === undefined) return [];
+  return [
+    ['x-amz-abort-date', formatHttpDate(soonest.ms)],
+    ['x-amz-abort-rule-id', idInHeader(soonest.id)],
+  ];
+}
+
+/** What a header can't carry is left out of a rule's name. */
+function idInHeader(id: string): string {
+  return id.replace(/[^\x20-\x7e]|"/g, '_');
+}
+
 /** What a client is told of a current version that will expire, in calendar days. */
 export function expirationHeader(
   rules: Lifecycle | undefined,
@@ -523,7 +598,7 @@ export function expirationHeader(
   return [
     [
       'x-amz-expiration',
-      `expiry-date="${formatHttpDate(soonest.ms)}", rule-id="${soonest.id.replace(/[^\x20-\x7e]|"/g, '_')}"`,
+      `expiry-date="${formatHttpDate(soonest.ms)}", rule-id="${idInHeader(soonest.id)}"`,
     ],
   ];
 }
