@@ -134,6 +134,29 @@ test('an upload with checksums is completed only by who shows the customer’s k
   equal((await send('POST', '/bucket/k', { query, headers: sse, body })).status, 200);
 });
 
+test('so is an upload without an algorithm whose client sends checksums with a part', async (t) => {
+  const { send } = await start(t);
+  const sse = customerKey(key);
+  const created = await send('POST', '/bucket/k', { query: { uploads: '' }, headers: sse });
+  const text = (await bodyBytes(created)).toString();
+  const query = { uploadId: /<UploadId>(.*)<\/UploadId>/.exec(text)?.[1] ?? '' };
+  const part = await send('PUT', '/bucket/k', {
+    query: { ...query, partNumber: '1' },
+    headers: { ...sse, 'x-amz-checksum-crc32': 'O4unxw==' },
+    body: 'text',
+  });
+  equal(part.status, 200);
+  const body = `<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>${headerOf(part, 'etag')}</ETag></Part></CompleteMultipartUpload>`;
+  equal(await errorCode(await send('POST', '/bucket/k', { query, body })), 'InvalidRequest');
+  const wrong = { query, headers: customerKey(randomBytes(32)), body };
+  equal(await errorCode(await send('POST', '/bucket/k', wrong)), 'InvalidRequest');
+  equal((await send('POST', '/bucket/k', { query, headers: sse, body })).status, 200);
+  const mode = { ...sse, 'x-amz-checksum-mode': 'ENABLED' };
+  const got = await send('GET', '/bucket/k', { headers: mode });
+  equal((await bodyBytes(got)).toString(), 'text');
+  equal(headerOf(got, 'x-amz-checksum-crc32'), undefined, 'the object itself has none');
+});
+
 test('the wrong key, no key, and a key for nothing are refused', async (t) => {
   const { send } = await start(t);
   await send('PUT', '/bucket/k', { headers: customerKey(key), body: 'text' });

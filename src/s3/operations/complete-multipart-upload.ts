@@ -273,10 +273,13 @@ async function complete(
     if (found === undefined) return completedBefore(context, access, uploadId);
     const { upload } = found;
     checkSameEncryption(request.headers, upload);
-    // A customer's key that is shown must be the upload's. It must be shown where the object gets a checksum, as S3 says.
-    if (customer !== undefined || upload.checksumAlgorithm !== undefined)
-      await openCipher(gateway, upload.encryption, customer);
     const chosen = chooseParts(wanted, found.parts, upload);
+    // A customer's key that is shown must be the upload's. S3 wants to see it where the object was sent with checksums; clients
+    // without those, rclone among them, do not show it.
+    const isSummed =
+      upload.checksumAlgorithm !== undefined ||
+      chosen.some(({ part }) => part.checksum !== undefined);
+    if (customer !== undefined || isSummed) await openCipher(gateway, upload.encryption, customer);
     let sizeBytes = 0;
     for (const { part } of chosen) sizeBytes += part.sizeBytes;
     if (sizeBytes > objectBytesMax) throw new S3Error('EntityTooLarge');
@@ -314,7 +317,7 @@ async function complete(
         chosen.map(({ partNumber, part }) => ({
           sizeBytes: part.sizeBytes,
           runs: part.runs,
-          checksum: part.checksum,
+          checksum: upload.checksumAlgorithm === undefined ? undefined : part.checksum,
           partNumber,
           nonce: part.nonce,
         })),

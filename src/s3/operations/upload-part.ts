@@ -84,6 +84,7 @@ async function commitPart(
   const key = keyOf(context);
   const { checksum, md5 } = stored.proof;
   const wallMs = wholeNowMs(context.parts);
+  const own = place.upload.checksumAlgorithm;
   const answer = await context.parts.index.callKey(place.access, key, putPart, {
     key: encodeUtf8(key),
     uploadId: place.uploadId,
@@ -91,8 +92,9 @@ async function commitPart(
     sizeBytes,
     etag: md5,
     wallMs,
-    // Only in the upload's own algorithm can parts be joined.
-    checksum: checksum?.algorithm === place.upload.checksumAlgorithm ? checksum?.value : undefined,
+    // Only in the upload's own algorithm can parts be joined. Where it has none, the value means nothing, and only that there
+    // is one is asked when the upload is completed.
+    checksum: own === undefined || checksum?.algorithm === own ? checksum?.value : undefined,
     nonce,
     runs: stored.kind === 'blobs' ? stored.runs : [],
   });
