@@ -1262,9 +1262,9 @@ export class Primary implements LinkOwner {
 
   async readBlob(message: MessageOf<'read-blob'>): Promise<Outgoing> {
     this.#requireServing();
-    const pending = this.#pendingObjects.get(formatBlobId(message.blob));
-    if (pending !== undefined) await this.#untilStable(pending);
     const listing = await this.#shards.listingOf(message.blob);
+    // After the look: it may have met what was ordered beside it, which others have yet to store (rule 3).
+    await this.#untilSettled(message.blob);
     if (listing === undefined) {
       await this.#confirmRead();
       throw new OsdError('no-such-blob', `${this.pg}: no blob ${formatBlobId(message.blob)}`);
@@ -1280,9 +1280,11 @@ export class Primary implements LinkOwner {
       (await this.#shards.readDirect(listing, range)) ??
       (await this.#shards.readDecoded(facts, range));
     if (bytes === undefined) {
-      if ((await this.disk.listing(message.blob)) === undefined)
-        throw new OsdError('no-such-blob', `${this.pg}: deleted meanwhile`);
-      throw this.#shards.tooFewShards(message.blob);
+      const left = await this.disk.listing(message.blob);
+      await this.#untilSettled(message.blob);
+      if (left !== undefined) throw this.#shards.tooFewShards(message.blob);
+      await this.#confirmRead();
+      throw new OsdError('no-such-blob', `${this.pg}: deleted meanwhile`);
     }
     const release = (): void => buffers.release(bytes);
     try {
@@ -1292,6 +1294,12 @@ export class Primary implements LinkOwner {
       throw error;
     }
     return { message: { kind: 'bytes' }, payload: [bytes], release };
+  }
+
+  /** Resolves when what was last ordered of the blob may be read. */
+  async #untilSettled(blob: BlobId): Promise<void> {
+    const pending = this.#pendingObjects.get(formatBlobId(blob));
+    if (pending !== undefined) await this.#untilStable(pending);
   }
 
   /** What a member gets beside an entry that is sent again. */

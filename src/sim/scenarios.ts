@@ -16,6 +16,7 @@ import { layoutCalledEmpty } from './regressions/layout-called-empty.ts';
 import { layoutNotHeardOf } from './regressions/layout-not-heard-of.ts';
 import { leadOfWhoCannot } from './regressions/lead-of-who-cannot.ts';
 import { putLostAtATakeover } from './regressions/put-lost-at-a-takeover.ts';
+import { readBesideAPut } from './regressions/read-beside-a-put.ts';
 import { shardsOfAnOldPlace } from './regressions/shards-of-an-old-place.ts';
 import { takeoverWaitsForEver } from './regressions/takeover-waits-for-ever.ts';
 import type { SimulatedOsd } from './simulated-cluster.ts';
@@ -667,6 +668,7 @@ export const scenarios: ReadonlyMap<string, () => Promise<void>> = new Map([
   ['leads-even-out', leadsEvenOut],
   ['answer-lost-by-catching-up', answerLostByCatchingUp],
   ['put-lost-at-a-takeover', putLostAtATakeover],
+  ['read-beside-a-put', readBesideAPut],
   ['given-up-half-way', givenUpHalfWay],
   ['deleted-half-way', deletedHalfWay],
   ['judge-lost-half-way', judgeLostHalfWay],

@@ -253,6 +253,19 @@ export const teeth: readonly Tooth[] = [
     scenario: 'blob-of-the-uncommitted',
   },
   {
+    name: 'a blob is looked for after what is pending of it was',
+    breaks: 'rule 3 ✱',
+    patches: [
+      {
+        file: primary,
+        find: '    const listing = await this.#shards.listingOf(message.blob);\n    // After the look: it may have met what was ordered beside it, which others have yet to store (rule 3).\n    await this.#untilSettled(message.blob);\n',
+        replace:
+          '    await this.#untilSettled(message.blob);\n    const listing = await this.#shards.listingOf(message.blob);\n',
+      },
+    ],
+    scenario: 'read-beside-a-put',
+  },
+  {
     name: 'a new primary serves before its tail is confirmed',
     breaks: 'rule 3 ✱',
     patches: [
