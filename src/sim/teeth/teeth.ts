@@ -884,8 +884,8 @@ export const teeth: readonly Tooth[] = [
     patches: [
       {
         file: primary,
-        find: "await this.#confirmRead();\n      throw new OsdError('no-such-blob'",
-        replace: "throw new OsdError('no-such-blob'",
+        find: 'if (listing === undefined) {\n      await this.#confirmRead();\n',
+        replace: 'if (listing === undefined) {\n',
       },
     ],
     scenario: 'absent-at-a-deposed-primary',
