@@ -35,6 +35,7 @@ test('a header that a write does not know is refused by its name, and changes no
     'x-amz-meta-anything': '1',
     'x-amz-user-agent': 'sdk',
     'x-amz-request-payer': 'requester',
+    'x-amz-nonsense': '1',
   };
   equal((await send('PUT', '/bucket/key', { headers, body: 'x' })).status, 200);
   const odd = { 'x-amz-nonsense': '1' };

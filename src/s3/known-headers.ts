@@ -1,5 +1,6 @@
-// Which `x-amz-*` headers each write knows. Any other asks for something that is not there, and is refused by its name: an
-// object that was put without it would not be what was asked for. Reads may say what they like.
+// Which `x-amz-*` headers each write knows. Another that S3 has, or that is called as if it guarded something, asks for what
+// is not there, and is refused by its name: an object that was put without it would not be what was asked for. What means
+// nothing to S3 means nothing here. Reads may say what they like.
 
 import { checksumAlgorithms } from './protocol/checksum-names.ts';
 import { checksumHeader } from './protocol/checksums.ts';
@@ -99,16 +100,47 @@ export const knownHeaders: Readonly<Record<string, readonly string[]>> = {
   ],
 };
 
+/** That S3 has and nothing here knows. */
+const notThere = [
+  'x-amz-bucket-namespace',
+  'x-amz-bucket-object-lock-token',
+  'x-amz-create-session-mode',
+  'x-amz-rename-source',
+  'x-amz-skip-destination-validation',
+  'x-amz-write-offset-bytes',
+];
+
+/** Whatever is called so guards an object, or says who may have it: a wrong one is not passed over. */
+const families = [
+  'x-amz-acl',
+  'x-amz-checksum-',
+  'x-amz-copy-source',
+  'x-amz-grant-',
+  'x-amz-if-',
+  'x-amz-object-lock-',
+  'x-amz-rename-source',
+  'x-amz-server-side-encryption',
+  'x-amz-source-',
+];
+
 const sets: ReadonlyMap<string, ReadonlySet<string>> = new Map(
   Object.entries(knownHeaders).map(([name, headers]) => [name, new Set([...ofAll, ...headers])]),
 );
 const every: ReadonlySet<string> = new Set(ofAll);
+const meaningful: ReadonlySet<string> = new Set([
+  ...notThere,
+  ...Object.values(knownHeaders).flat(),
+]);
+
+function hasMeaning(header: string): boolean {
+  return meaningful.has(header) || families.some((family) => header.startsWith(family));
+}
 
 /** `name`: e.g. `object PUT tagging`. Throws `NotImplemented` by name. */
 export function refuseUnknownHeaders(name: string, headers: HeaderMap): void {
   const full = headers.has('x-amz-copy-source') ? `${name} of a source` : name;
   const known = sets.get(full) ?? sets.get(name) ?? every;
   for (const header of headers.keys())
-    if (header.startsWith('x-amz-') && !header.startsWith('x-amz-meta-') && !known.has(header))
+    if (!known.has(header) && hasMeaning(header))
       throw new S3Error('NotImplemented', `${header.slice(0, 100)} is not implemented`);
 }
