@@ -56,6 +56,11 @@ function draw(
   return { map, layout, pgs: pgIdsOf(pool, layout), text };
 }
 
+/** Hosts of one to three disks, each of a size of its own. */
+function drawUneven(random: SeededRandom): Case {
+  return draw(random, { disksOf: () => 1 + random.below(3), weightOf: () => 1 + random.below(8) });
+}
+
 function domainOf(osd: OsdEntry, layout: Layout): string {
   return layout.rule.failureDomain === 'osd' ? `osd.${osd.id}` : osd.host;
 }
@@ -90,10 +95,7 @@ function slotsOf(targets: Targets, map: ClusterMap): Map<OsdId, number> {
 test('groups have distinct domains, and only disks that are in', () => {
   const random = new SeededRandom(1);
   for (let round = 0; round < 300; round++) {
-    const drawn = draw(random, {
-      disksOf: () => 1 + random.below(3),
-      weightOf: () => 1 + random.below(8),
-    });
+    const drawn = drawUneven(random);
     const osds = drawn.map.osds.map((osd) => ({ ...osd, in: random.below(6) > 0 }));
     const given = { ...drawn, map: { ...drawn.map, osds } };
     check(given, computeTargets(given.map, given.layout, given.pgs, none));
@@ -132,10 +134,7 @@ test('equal disks have equal numbers of slots, to within one', () => {
 test('no single move would bring two unequal disks closer', () => {
   const random = new SeededRandom(4);
   for (let round = 0; round < 200; round++) {
-    const drawn = draw(random, {
-      disksOf: () => 1 + random.below(3),
-      weightOf: () => 1 + random.below(8),
-    });
+    const drawn = drawUneven(random);
     const { map, layout } = drawn;
     const targets = computeTargets(map, layout, drawn.pgs, none);
     const counts = slotsOf(targets, map);

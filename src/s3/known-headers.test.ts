@@ -1,22 +1,13 @@
 // What a write would leave out is refused by its name.
 
 import { equal, ok } from 'node:assert/strict';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { knownHeaders } from './known-headers.ts';
 import { routeNames } from './router.ts';
-import { bodyText, errorCode, sign, startTestGateway } from './testing/gateway-suite.ts';
-
-async function start(t: TestContext) {
-  const { handle, gateway } = await startTestGateway();
-  t.after(() => gateway.close());
-  const send = async (method: string, path: string, call = {}) =>
-    handle(sign({ method, path, ...call }));
-  equal((await send('PUT', '/bucket')).status, 200);
-  return { send };
-}
+import { bodyText, errorCode, startWithBucket } from './testing/gateway-suite.ts';
 
 test('a header that a write does not know is refused by its name, and changes nothing', async (t) => {
-  const { send } = await start(t);
+  const { send } = await startWithBucket(t);
   for (const name of [
     'x-amz-write-offset-bytes',
     'x-amz-object-lock-mood',
@@ -43,7 +34,7 @@ test('a header that a write does not know is refused by its name, and changes no
 });
 
 test('a subresource that nobody knows makes and removes no bucket', async (t) => {
-  const { send } = await start(t);
+  const { send } = await startWithBucket(t);
   const query = { annotations: '' };
   for (const method of ['PUT', 'DELETE']) {
     equal(await errorCode(await send(method, '/bucket', { query })), 'NotImplemented');
@@ -55,7 +46,7 @@ test('a subresource that nobody knows makes and removes no bucket', async (t) =>
 });
 
 test('an upload to a version or to a part of nothing is refused', async (t) => {
-  const { send } = await start(t);
+  const { send } = await startWithBucket(t);
   for (const query of [{ versionId: 'null' }, { versionId: '' }, { partNumber: '1' }])
     equal(
       await errorCode(await send('PUT', '/bucket/key', { query, body: 'x' })),
@@ -66,7 +57,7 @@ test('an upload to a version or to a part of nothing is refused', async (t) => {
 });
 
 test('a completed upload has a checksum of its own algorithm, and none of another', async (t) => {
-  const { send } = await start(t);
+  const { send } = await startWithBucket(t);
   const begin = async (headers: Record<string, string>) => {
     const answer = await bodyText(
       await send('POST', '/bucket/key', { query: { uploads: '' }, headers }),
@@ -88,7 +79,7 @@ test('a completed upload has a checksum of its own algorithm, and none of anothe
 });
 
 test('a part is encrypted as its upload is', async (t) => {
-  const { send } = await start(t);
+  const { send } = await startWithBucket(t);
   const sse = { 'x-amz-server-side-encryption': 'AES256' };
   const query = { uploads: '' };
   const answer = await bodyText(await send('POST', '/bucket/key', { query }));

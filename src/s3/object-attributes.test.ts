@@ -4,18 +4,14 @@ import { deepEqual, equal } from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
 import { crc32 } from '../base/crc32.ts';
-import { bodyText, errorCode, headerOf, sign, startTestGateway } from './testing/gateway-suite.ts';
+import { bodyText, errorCode, headerOf, startWithBucket } from './testing/gateway-suite.ts';
 
 type Fields = Readonly<Record<string, string>>;
 
 const all = 'ETag,Checksum,ObjectParts,StorageClass,ObjectSize';
 
 async function start(t: TestContext) {
-  const { handle, gateway } = await startTestGateway();
-  t.after(() => gateway.close());
-  const send = async (method: string, path: string, call = {}) =>
-    handle(sign({ method, path, ...call }));
-  equal((await send('PUT', '/bucket')).status, 200);
+  const { send } = await startWithBucket(t);
   const ask = async (key: string, attributes: string, headers: Fields = {}, query: Fields = {}) =>
     send('GET', `/bucket/${key}`, {
       query: { attributes: '', ...query },

@@ -12,14 +12,12 @@ import {
   headerOf,
   presign,
   sign,
-  startTestGateway,
+  startWithBucket,
 } from './testing/gateway-suite.ts';
 
 async function start(t: TestContext) {
-  const { handle, gateway } = await startTestGateway();
-  t.after(() => gateway.close());
-  equal((await handle(sign({ method: 'PUT', path: '/bucket' }))).status, 200);
-  const read = async (key: string) => handle(sign({ method: 'GET', path: `/bucket/${key}` }));
+  const { handle, send } = await startWithBucket(t);
+  const read = async (key: string) => send('GET', `/bucket/${key}`);
   return { handle, read };
 }
 

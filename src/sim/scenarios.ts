@@ -50,7 +50,6 @@ import { lostAndBegunAgain, lostAndBegunEmpty } from './stories/lost-and-begun-a
 import { lostObject } from './stories/lost-object.ts';
 import { moveUnheard } from './stories/move-unheard.ts';
 import { nameUsedAgain } from './stories/name-used-again.ts';
-import { pausedWithItsClocks } from './stories/paused-with-its-clocks.ts';
 import { plannedHandOver } from './stories/planned-hand-over.ts';
 import { promotedOnItsPromise } from './stories/promoted-on-its-promise.ts';
 import { pushOvertakenByADelete } from './stories/push-overtaken-by-a-delete.ts';
@@ -59,7 +58,7 @@ import { requestHeldBack } from './stories/request-held-back.ts';
 import { rottenPrimary } from './stories/rotten-primary.ts';
 import { sameSequence } from './stories/same-sequence.ts';
 import { slowPut } from './stories/slow-put.ts';
-import { suspendedMachine } from './stories/suspended-machine.ts';
+import { pausedWithItsClocks, suspendedMachine } from './stories/suspended-machine.ts';
 import { tenureForgotten } from './stories/tenure-forgotten.ts';
 import { tornSuperblock } from './stories/torn-superblock.ts';
 import { trashComesBack } from './stories/trash-comes-back.ts';

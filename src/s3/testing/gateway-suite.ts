@@ -4,6 +4,7 @@
 import { createHash, createHmac, randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { TestContext } from 'node:test';
 import type { Cluster, User } from '../../client/cluster.ts';
 import type { Clock, Instant } from '../../env/clock.ts';
 import type { Env } from '../../env/env.ts';
@@ -217,6 +218,17 @@ function withJobs(cluster: MemoryCluster, holdsJobs: () => boolean): Cluster {
       return typeof value === 'function' ? value.bind(target) : value;
     },
   });
+}
+
+/** A gateway until the test ends, with a bucket of Alice's named `bucket`; `send` signs as she does unless told otherwise. */
+export async function startWithBucket(t: TestContext) {
+  const gateway = await startTestGateway();
+  t.after(() => gateway.gateway.close());
+  const send = async (method: string, path: string, call: Partial<Unsigned> = {}) =>
+    gateway.handle(sign({ method, path, ...call }));
+  const made = await send('PUT', '/bucket');
+  if (made.status !== 200) throw new Error(`the bucket was answered ${made.status}`);
+  return { ...gateway, send };
 }
 
 export async function startTestGateway(options: TestOptions = {}): Promise<TestGateway> {
