@@ -135,10 +135,13 @@ function hasMeaning(header: string): boolean {
   return meaningful.has(header) || families.some((family) => header.startsWith(family));
 }
 
-/** `name`: e.g. `object PUT tagging`. Throws `NotImplemented` by name. */
-export function refuseUnknownHeaders(name: string, headers: HeaderMap): void {
-  const full = headers.has('x-amz-copy-source') ? `${name} of a source` : name;
-  const known = sets.get(full) ?? sets.get(name) ?? every;
+/** `name`: e.g. `object PUT tagging`; `copies`: whether a source that is named is copied. Throws `NotImplemented` by name. */
+export function refuseUnknownHeaders(
+  name: string,
+  headers: HeaderMap,
+  copies = headers.has('x-amz-copy-source'),
+): void {
+  const known = (copies ? sets.get(`${name} of a source`) : undefined) ?? sets.get(name) ?? every;
   for (const header of headers.keys())
     if (header.startsWith('x-amz-') && !known.has(header) && hasMeaning(header))
       throw new S3Error('NotImplemented', `${header.slice(0, 100)} is not implemented`);

@@ -133,6 +133,10 @@ test('what the policy does not speak of, or speaks against, is refused', async (
     'SignatureDoesNotMatch',
   );
   equal(await code({ key: 'k' }), 'AccessDenied', 'nobody in particular may not write');
+  // A form copies nothing: what names a source would be left out.
+  const source = [...anyKey, ['starts-with', '$x-amz-copy-source', '']];
+  const copy = { key: 'copy', 'x-amz-copy-source': '/bucket/k' };
+  equal(await code({ ...copy, ...signed(policyOf(source)) }), 'NotImplemented');
   equal(await code({ key: 'k', ...signed('not base64 of JSON') }), 'InvalidPolicyDocument');
   const range = (min: number, max: number) =>
     signed(policyOf([...anyKey, ['content-length-range', min, max]]));

@@ -255,7 +255,7 @@ export async function postObject(context: OperationContext): Promise<HttpRespons
     context.trace.user = user;
   }
   const headers = headersOf(context, fields);
-  refuseUnknownHeaders('object PUT', headers);
+  refuseUnknownHeaders('object PUT', headers, false);
   const file = await fileOf(form, payload.sizeBytes, headers);
   if (policy !== undefined) checkPostSize(policy, file.sizeBytes);
   const put = {
