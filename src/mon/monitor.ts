@@ -347,6 +347,7 @@ export class Monitor {
         usage: OsdUsage;
         stopped: readonly string[];
         failure: string;
+        epoch: Epoch;
         refusedMap: string;
         memory: OsdMemory | undefined;
         heard: boolean;

@@ -2,9 +2,9 @@
 // and taken back after a while as by a person who remembers what was there. No daemon may end by one, and all is well
 // when it is taken back.
 
-import type { PgId } from '../base/ids.ts';
+import type { PgId, Uuid } from '../base/ids.ts';
 import type { Random } from '../env/random.ts';
-import { type Layout, pgIdsOf } from '../map/cluster-map.ts';
+import { type Layout, type Pool, pgIdsOf } from '../map/cluster-map.ts';
 import { recordFault } from '../map/map-fault.ts';
 import { isWhole, type PgRecord, slotsIn } from '../map/pg-record.ts';
 import { layoutOf } from '../mon/planner.ts';
@@ -33,6 +33,12 @@ export class HandEdits {
     | { readonly undo: Undo; readonly refused: SimulatedFiles | undefined; readonly dueAt: number }
     | undefined;
 
+  /**
+   * Layouts that every disk has heard of. A disk that was away when a pool was made and comes back while its layout is
+   * edited takes the wrong one, knowing no other (decision 25): that is known, and not looked for here.
+   */
+  readonly #known = new Set<string>();
+
   constructor(random: Random, cluster: SimulatedCluster) {
     this.#random = random;
     this.#cluster = cluster;
@@ -40,6 +46,21 @@ export class HandEdits {
 
   get isEditing(): boolean {
     return this.#edit !== undefined;
+  }
+
+  /** Remembers what every disk has heard of, if it can be seen just now. */
+  look(): void {
+    const cluster = this.#cluster;
+    if (this.#edit !== undefined || !cluster.hasMonitor) return;
+    const { monitor } = cluster;
+    const { map } = monitor;
+    const hasHeard = (uuid: Uuid): boolean => {
+      const osd = map.osds.find((each) => each.uuid === uuid);
+      return osd !== undefined && monitor.sightOf(osd)?.epoch === map.epoch;
+    };
+    if (!cluster.osds.every(({ uuid }) => hasHeard(uuid))) return;
+    for (const pool of map.pools)
+      for (const layout of pool.layouts) this.#known.add(nameOf(pool, layout));
   }
 
   /** Somebody has seen what is wrong. */
@@ -106,6 +127,8 @@ export class HandEdits {
     const pool = this.#choose(this.#cluster.monitor.map.pools);
     const layout = pool === undefined ? undefined : this.#choose(pool.layouts);
     if (pool === undefined || layout === undefined) return undefined;
+    this.look();
+    if (!this.#known.has(nameOf(pool, layout))) return undefined;
     const { geometry, rule, pgCount, revision } = layout;
     const as = (fields: Partial<Layout>, state: MonState): MonState => ({
       ...state,
@@ -163,6 +186,10 @@ export class HandEdits {
       });
     return { ...state, records };
   }
+}
+
+function nameOf(pool: Pool, layout: Layout): string {
+  return `${pool.id}.${layout.id} revision ${layout.revision}`;
 }
 
 /** Records of groups that no pool has. */

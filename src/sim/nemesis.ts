@@ -162,6 +162,7 @@ export class Nemesis {
     const end = scheduler.now() + durationMs;
     while (scheduler.now() < end && !isOver()) {
       await scheduler.run(this.#random.below(this.#pauseMsMax));
+      this.#hand.look();
       for (const due of this.#undo.filter((each) => each.at <= scheduler.now())) due.undo();
       this.#undo = this.#undo.filter((each) => each.at > scheduler.now());
       if (this.#hand.isDue) await this.#hand.takeBack();
