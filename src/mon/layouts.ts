@@ -150,10 +150,13 @@ export type InterimStep =
 export function interimStep(state: MonState, pool: Pool): InterimStep | undefined {
   const active = activeLayout(pool);
   const own = pool.layouts.findLast((layout) => layout.purpose === 'own');
-  if (own === undefined || own.geometry.kind !== 'erasure') return undefined;
+  if (own === undefined) return undefined;
+  const isErasure = own.geometry.kind === 'erasure';
+  // Of copies, it has an interim one only when its own was another for a time, by somebody's hand.
+  if (active === own && !isErasure) return undefined;
   if (isWritable(state, pool, own))
     return active === own ? undefined : { kind: 'activate', layout: own };
-  if (isWritable(state, pool, active)) return undefined;
+  if (!isErasure || isWritable(state, pool, active)) return undefined;
   const fitting = pool.layouts.findLast(
     (layout) => layout.purpose === 'interim' && isWritable(state, pool, layout),
   );

@@ -410,6 +410,9 @@ export class Monitor {
         for (const { resolve } of decided) resolve();
       } catch (error) {
         for (const { reject } of decided) reject(error);
+        // Nothing can be kept any more: the daemon ends, and looks at the disk anew when it is started again.
+        if (!(error instanceof MonError || this.#closed))
+          this.#env.tasks.spawn('map store', () => Promise.reject(error));
       }
     }
   }

@@ -1,8 +1,9 @@
 // The PG engine under a simulated cluster: what is acknowledged stays, whoever dies.
 
-import { deepEqual, equal, ok } from 'node:assert/strict';
+import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { test } from 'node:test';
 import { decodeUtf8, encodeUtf8 } from '../base/bytes.ts';
+import type { OsdId } from '../base/ids.ts';
 import type { ClusterClient } from '../client/cluster-client.ts';
 import { ClientError } from '../client/errors.ts';
 import { copies, erasure } from '../map/geometry.ts';
@@ -276,4 +277,28 @@ test('when a group was scrubbed is known to whoever leads it next', async () => 
   await cluster.scheduler.run(3000);
   ok(pgs.some((pg, at) => monitor.records.get(pg)?.primary !== leadBefore[at]));
   deepEqual(scrubbedAt(), before);
+});
+
+test('a monitor ends with the first change that its full disk refuses, and takes it when there is room again', async () => {
+  const { cluster, client } = await started(40);
+  await row(client, 'a', 'k=v1');
+  const crashes: string[] = [];
+  cluster.onCrash = (daemon, what) => crashes.push(`${daemon.name}: ${what}`);
+  cluster.monitorFiles.fault = ({ kind }) => (kind === 'rows-commit' ? 'no-space' : undefined);
+  const refused = await cluster.settle(
+    cluster.monitor.markOut(0 as OsdId).then(
+      () => '',
+      (error: unknown) => String(error),
+    ),
+    'a command',
+  );
+  match(refused, /no-space/);
+  await cluster.scheduler.run(100);
+  equal(crashes.length, 1);
+  match(crashes[0] ?? '', /^mon: map store: .*no-space/);
+  equal(await cluster.settle(row(client, 'a', 'k=v2'), 'a write without a monitor'), 'v1');
+  cluster.killMonitor({ power: false });
+  await cluster.startMonitor();
+  await cluster.settle(cluster.monitor.markOut(0 as OsdId), 'the command again');
+  equal(cluster.monitor.map.osds[0]?.in, false);
 });

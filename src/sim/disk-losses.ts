@@ -5,12 +5,14 @@
 // - at any other time: one disk, where the records say that nothing is lost by it, judged by the function by which the
 //   monitor judges `osd destroy`
 //
-// Each is followed by an empty disk under the same id. All that was acknowledged must be there at the end of the run.
+// Each is followed by an empty disk under the same id, or, while everything is clean, by the disk as it was some time ago:
+// a snapshot of a virtual machine, a backup put back. All that was acknowledged must be there at the end of the run.
 
-import type { OsdId } from '../base/ids.ts';
+import type { OsdId, Uuid } from '../base/ids.ts';
 import type { Random } from '../env/random.ts';
 import { type ClusterMap, domainOf, findOsd, type Layout } from '../map/cluster-map.ts';
 import { fatesOf } from '../map/what-if.ts';
+import type { SimulatedFiles } from '../testing/simulated-files.ts';
 import type { SimulatedCluster, SimulatedOsd } from './simulated-cluster.ts';
 
 export interface DiskLossOptions {
@@ -25,6 +27,19 @@ export interface DiskLossOptions {
 
 /** In which the monitor calls disks down whose daemons were killed while all else was well. */
 const calledDownMs = 30_000;
+
+/** In which the monitor has heard how far every disk's transactions are durable. */
+const beaconsMs = 2500;
+
+/** In which the monitor knows that a disk is older than it was, if it is. */
+const knownMs = 3000;
+
+/** A disk as it was. */
+interface KeptDisk {
+  readonly uuid: Uuid;
+  readonly files: SimulatedFiles;
+  readonly hasNewerFormat: boolean;
+}
 
 /** Between two attempts at what the monitor refuses for the moment. */
 const attemptMs = 500;
@@ -52,6 +67,8 @@ function survives(map: ClusterMap, lost: readonly OsdId[]): boolean {
 
 export class DiskLosses {
   readonly #options: DiskLossOptions;
+  /** By the place of the disk; the newest. */
+  readonly #kept = new Map<OsdId, KeptDisk>();
 
   constructor(options: DiskLossOptions) {
     this.#options = options;
@@ -78,10 +95,40 @@ export class DiskLosses {
     return this.#loseWhileClean(() => this.#survivable(order), 2);
   }
 
+  /** Copies a disk as it is, for `putBack`. */
+  keep({ id, uuid, files, hasNewerFormat, process }: SimulatedOsd): boolean {
+    if (process === undefined) return false;
+    this.#kept.set(id, { uuid, files: files.copy(), hasNewerFormat });
+    return true;
+  }
+
+  /** The disk is again what it was when it was copied, and its daemon starts as if nothing were the matter. */
+  async putBack(osd: SimulatedOsd): Promise<boolean> {
+    const cluster = this.#cluster;
+    const kept = this.#kept.get(osd.id);
+    const mayGo = (): boolean => kept?.uuid === osd.uuid && this.#survivable([osd]).length === 1;
+    if (kept === undefined || !mayGo() || !(await this.#options.becomeWhole()) || !mayGo())
+      return false;
+    await cluster.scheduler.run(beaconsMs);
+    this.#kept.delete(osd.id);
+    cluster.killOsd(osd.id);
+    osd.files = kept.files;
+    osd.hasNewerFormat = kept.hasNewerFormat;
+    cluster.oldDisk = osd.uuid;
+    const known = (): number => cluster.logged.get('disk older than it was') ?? 0;
+    const before = known();
+    await cluster.startOsd(osd.id);
+    const deadline = cluster.scheduler.now() + knownMs;
+    while (known() === before && cluster.scheduler.now() < deadline)
+      await cluster.scheduler.run(100);
+    cluster.oldDisk = undefined;
+    return true;
+  }
+
   /** The first of these that may go, and of the others whatever may go with them. */
   #survivable(order: readonly SimulatedOsd[]): readonly SimulatedOsd[] {
     const cluster = this.#cluster;
-    if (!cluster.hasMonitor) return [];
+    if (!cluster.takesCommands) return [];
     const { map } = cluster.monitor;
     const chosen: SimulatedOsd[] = [];
     for (const osd of order)
@@ -127,7 +174,7 @@ export class DiskLosses {
   /** A disk of a cluster that is not clean, where the monitor would let its operator destroy it. */
   async loseWhileUnclean(osd: SimulatedOsd): Promise<boolean> {
     const cluster = this.#cluster;
-    if (!cluster.hasMonitor || this.#options.isEdited()) return false;
+    if (!cluster.takesCommands || this.#options.isEdited()) return false;
     const { monitor } = cluster;
     if (monitor.frozen !== undefined || monitor.waiting !== undefined) return false;
     if (findOsd(monitor.map, osd.id)?.destroyed !== false || cluster.isClean()) return false;

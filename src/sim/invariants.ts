@@ -157,7 +157,7 @@ export class Invariants {
 
   #checkHeads(pg: PgId, watched: Watched): void {
     for (const slot of watched.record.slots) {
-      if (slot.state !== 'in-sync') continue;
+      if (slot.state !== 'in-sync' || slot.uuid === this.#cluster.oldDisk) continue;
       const member = this.#cluster.osdOf(slot.uuid)?.osd?.memberOf(pg);
       if (member === undefined || member.disk.head.sequence >= watched.committed) continue;
       this.#problem(

@@ -17,12 +17,14 @@ import { MonError } from '../mon/errors.ts';
 import { poolOf } from '../mon/initial.ts';
 import { StoreError } from '../store/errors.ts';
 import { wireVersionMax } from '../wire/messages.ts';
+import { DiskFaults } from './disk-faults.ts';
 import { DiskLosses } from './disk-losses.ts';
 import { HandEdits } from './hand-edits.ts';
 import { type MemoryPressure, pressures } from './memory-pressure.ts';
 import { Operator } from './operator.ts';
 import type { SimulatedCluster, SimulatedGateway, SimulatedOsd } from './simulated-cluster.ts';
 import { Spoiling, type Spoilt } from './spoiling.ts';
+import { Widespread } from './widespread.ts';
 
 /**
  * `fault`: something breaks. `repair`: some of it ends. `change`: what an operator does to a cluster that is in use.
@@ -97,10 +99,6 @@ export class Nemesis {
   };
   /** What was seen to be wrong while something was broken. */
   readonly problems: string[] = [];
-  /** Some disk has failed a read without having lost anything. */
-  hasFailedReads = false;
-  /** Some disk was full. */
-  hasFilledDisks = false;
   readonly #random: Random;
   readonly #cluster: SimulatedCluster;
   readonly #faults: readonly { fault: Fault; weight: number }[];
@@ -111,6 +109,8 @@ export class Nemesis {
   readonly #operator: Operator;
   readonly #hand: HandEdits;
   readonly #losses: DiskLosses;
+  readonly #widespread: Widespread;
+  readonly #disks: DiskFaults;
   readonly #spoiling: Spoiling;
   /** The fault that is being done. */
   #striking = { name: '', osd: -1 };
@@ -133,6 +133,16 @@ export class Nemesis {
       becomeWhole: () => this.#becomeWhole(),
       problems: this.problems,
       isEdited: () => this.#hand.isEditing,
+    });
+    this.#widespread = new Widespread({
+      random: this.#random,
+      cluster: this.#cluster,
+      startMonitor: () => this.#hand.startMonitor(),
+    });
+    this.#disks = new DiskFaults({
+      random: this.#random,
+      cluster: this.#cluster,
+      later: (minMs, spreadMs, undo) => this.#later(minMs, spreadMs, undo),
     });
     this.#spoiling = new Spoiling({
       random: this.#random,
@@ -199,8 +209,9 @@ export class Nemesis {
     this.#undo = [];
     this.#operator.forget();
     cluster.network.heal();
-    for (const osd of cluster.osds) cluster.setWallOffset(`osd.${osd.id}`, 0);
+    for (const name of cluster.processNames()) cluster.setWallOffset(name, 0);
     await this.#hand.takeBack();
+    if (cluster.isMonitorSick) cluster.killMonitor({ power: false });
     if (!cluster.hasMonitor) await cluster.startMonitor();
     for (const osd of cluster.osds) {
       if (osd.mayFail) cluster.killOsd(osd.id);
@@ -318,23 +329,24 @@ export class Nemesis {
         },
       },
       { name: 'pause', weight: 6, apply: (osd) => this.#pause(osd) },
-      { name: 'slow disk', weight: 3, apply: (osd) => this.#slowDisk(osd) },
-      { name: 'hung disk', weight: 2, apply: (osd) => this.#hangDisk(osd) },
-      { name: 'read errors', weight: 2, apply: (osd) => this.#failReads(osd) },
-      { name: 'write errors', weight: 2, apply: (osd) => this.#failWrites(osd) },
+      { name: 'slow disk', weight: 3, apply: (osd) => this.#disks.slow(osd) },
+      { name: 'hung disk', weight: 2, apply: (osd) => this.#disks.hang(osd) },
+      { name: 'read errors', weight: 2, apply: (osd) => this.#disks.failReads(osd) },
+      { name: 'write errors', weight: 2, apply: (osd) => this.#disks.failWrites(osd) },
+      { name: 'slow disk of the monitor', weight: 2, apply: () => this.#disks.slowOfMonitor() },
+      { name: 'hung disk of the monitor', weight: 1, apply: () => this.#disks.hangOfMonitor() },
+      {
+        name: 'write errors of the monitor',
+        weight: 2,
+        apply: () => this.#disks.failWritesOfMonitor(),
+      },
       { name: 'monitor crash', weight: 4, apply: () => this.#crashMonitor() },
       { name: 'monitor restart', kind: 'repair', weight: 6, apply: () => this.#restartMonitor() },
-      {
-        name: 'wall clock jump',
-        weight: 2,
-        apply: (osd) => {
-          // Ahead by less than garbage is given to be collected at the end.
-          const offsetMs = this.#random.below(2) === 0 ? -3_600_000 : this.#random.below(10_000);
-          cluster.setWallOffset(`osd.${osd.id}`, offsetMs);
-          return true;
-        },
-      },
-      { name: 'power cut of all', weight: 1, apply: () => this.#cutAll() },
+      { name: 'wall clock jump', weight: 2, apply: (osd) => this.#jump(osd) },
+      { name: 'power cut of all', weight: 1, apply: () => this.#widespread.cutAll() },
+      { name: 'power cut of some', weight: 3, apply: () => this.#widespread.cutSome() },
+      { name: 'power cut of a host', weight: 3, apply: (osd) => this.#widespread.cutHost(osd) },
+      { name: 'network split in two', weight: 3, apply: () => this.#widespread.split() },
       { name: 'osd out', kind: 'change', weight: 2, apply: (osd) => this.#mark(osd, 'out') },
       { name: 'osd in', kind: 'repair', weight: 3, apply: (osd) => this.#mark(osd, 'in') },
       {
@@ -380,12 +392,19 @@ export class Nemesis {
         weight: 6,
         apply: (osd) => this.#losses.loseWhileUnclean(osd),
       },
+      {
+        name: 'copy of a disk kept',
+        kind: 'change',
+        weight: 6,
+        apply: (osd) => this.#losses.keep(osd),
+      },
+      { name: "yesterday's disk", weight: 8, apply: (osd) => this.#losses.putBack(osd) },
       { name: 'bit flips in data', weight: 3, apply: (osd) => this.#spoil(osd, 'data') },
       { name: 'bit flips in rows', weight: 3, apply: (osd) => this.#spoil(osd, 'rows') },
       { name: 'bit flips in groups', weight: 3, apply: (osd) => this.#spoil(osd, 'groups') },
       { name: 'lost writes', weight: 2, apply: (osd) => this.#spoil(osd, 'lost') },
       { name: 'misdirected writes', weight: 2, apply: (osd) => this.#spoil(osd, 'misdirected') },
-      { name: 'full disk', weight: 3, apply: (osd) => this.#fill(osd) },
+      { name: 'full disk', weight: 3, apply: (osd) => this.#disks.fill(osd) },
       { name: 'suspended machine', weight: 4, apply: (osd) => this.#suspend(osd) },
       {
         name: 'other version',
@@ -426,6 +445,17 @@ export class Nemesis {
     return this.#toleratesLoss && this.#spoiling.spoil(osd, what);
   }
 
+  /** Ahead by less than garbage is given to be collected at the end; signatures allow a quarter of an hour. */
+  #jump(osd: SimulatedOsd): boolean {
+    const ofOsd = this.#random.below(2) === 0;
+    const isBack = this.#random.below(2) === 0;
+    const name = ofOsd ? `osd.${osd.id}` : this.#someoneElse(osd);
+    const offsetMs = this.#random.below(10_000);
+    const backMs = name.startsWith('osd.') ? 3_600_000 : offsetMs;
+    this.#cluster.setWallOffset(name, isBack ? -backMs : offsetMs);
+    return true;
+  }
+
   async #bounce(osd: SimulatedOsd): Promise<boolean> {
     if (!this.#kill(osd, this.#random.below(2) === 0)) return false;
     return this.#restart(osd);
@@ -456,19 +486,6 @@ export class Nemesis {
     if (process === undefined || process.isPaused) return false;
     process.suspend();
     this.#later(500, [1500, 4000, 20_000][this.#random.below(3)] as number, () => process.resume());
-    return true;
-  }
-
-  /** Somebody else fills the file system that the disk is on. */
-  #fill(osd: SimulatedOsd): boolean {
-    const { files } = osd;
-    if (osd.process === undefined || files.freeBytes < 2 ** 30) return false;
-    const free = files.freeBytes;
-    this.hasFilledDisks = true;
-    files.freeBytes = this.#random.below(20_000_000);
-    this.#later(2000, 10_000, () => {
-      osd.files.freeBytes = free;
-    });
     return true;
   }
 
@@ -518,51 +535,6 @@ export class Nemesis {
     return true;
   }
 
-  #slowDisk(osd: SimulatedOsd): boolean {
-    const { files } = osd;
-    if (osd.process === undefined) return false;
-    files.slowness = [20, 200, 3000][this.#random.below(3)] as number;
-    this.#later(2000, 10_000, () => {
-      files.slowness = 1;
-    });
-    return true;
-  }
-
-  /** What hangs never ends: only another process gets an answer from the disk. */
-  #hangDisk(osd: SimulatedOsd): boolean {
-    const { process, files } = osd;
-    if (process === undefined) return false;
-    files.fault = () => 'hang';
-    this.#later(3000, 20_000, () => {
-      if (osd.process === process) this.#cluster.killOsd(osd.id);
-    });
-    return true;
-  }
-
-  #failReads(osd: SimulatedOsd): boolean {
-    const { files } = osd;
-    this.hasFailedReads = true;
-    files.fault = ({ kind }) =>
-      kind === 'block-read' && this.#random.below(3) === 0 ? 'io' : undefined;
-    this.#later(3000, 10_000, () => {
-      files.fault = () => undefined;
-    });
-    return true;
-  }
-
-  /** The daemon stops, as it must: nothing more can be promised after a write was lost. */
-  #failWrites(osd: SimulatedOsd): boolean {
-    const { files } = osd;
-    if (osd.process === undefined) return false;
-    osd.mayFail = true;
-    const code = this.#random.below(2) === 0 ? 'io' : 'no-space';
-    const only = (['block-write', 'block-sync', 'rows-commit', 'rows-sync'] as const)[
-      this.#random.below(4)
-    ];
-    files.fault = ({ kind }) => (kind === only ? code : undefined);
-    return true;
-  }
-
   #crashMonitor(): boolean {
     if (!this.#cluster.hasMonitor) return false;
     this.#cluster.killMonitor({ power: this.#random.below(2) === 0 });
@@ -573,20 +545,9 @@ export class Nemesis {
     return !this.#cluster.hasMonitor && this.#hand.startMonitor();
   }
 
-  async #cutAll(): Promise<boolean> {
-    const cluster = this.#cluster;
-    for (const each of cluster.osds) this.#kill(each, true);
-    if (cluster.hasMonitor) {
-      cluster.killMonitor({ power: true });
-      await this.#hand.startMonitor();
-    }
-    for (const each of cluster.osds) await this.#restart(each);
-    return true;
-  }
-
   async #mark(osd: SimulatedOsd, how: 'out' | 'in' | 'down'): Promise<boolean> {
     const cluster = this.#cluster;
-    if (!cluster.hasMonitor) return false;
+    if (!cluster.takesCommands) return false;
     const { monitor } = cluster;
     const work =
       how === 'out'
@@ -612,7 +573,7 @@ export class Nemesis {
   /** Another geometry, or another number of placement groups, for a pool of blobs that is in use. */
   async #changePool(): Promise<boolean> {
     const cluster = this.#cluster;
-    if (!cluster.hasMonitor) return false;
+    if (!cluster.takesCommands) return false;
     const pool = findPool(cluster.monitor.map, 'data');
     // What clients put beside the gateways is moved by nobody, so that its layouts stay: a few are enough.
     if (pool === undefined || pool.layouts.length >= layoutsMax) return false;
@@ -631,7 +592,7 @@ export class Nemesis {
   /** Other copies of the rows, or elsewhere: in place, or back where such a change has not ended. */
   async #changeIndex(): Promise<boolean> {
     const cluster = this.#cluster;
-    if (!cluster.hasMonitor) return false;
+    if (!cluster.takesCommands) return false;
     const { pools } = cluster.monitor;
     if (this.#random.below(4) === 0)
       return this.#command(pools.revertPool('.index'), 'turning the index back');
@@ -641,6 +602,16 @@ export class Nemesis {
     const failureDomain = this.#random.below(2) === 0 ? 'host' : 'osd';
     const wish = { geometry, rule: { failureDomain, deviceClass: undefined } } as const;
     return this.#command(pools.setPoolLayout('.index', wish), 'changing the index');
+  }
+
+  /** Some disk has failed a read without having lost anything. */
+  get hasFailedReads(): boolean {
+    return this.#disks.hasFailedReads;
+  }
+
+  /** Some disk was full. */
+  get hasFilledDisks(): boolean {
+    return this.#disks.hasFilledDisks;
   }
 
   /** Where clients may put blobs. */
@@ -654,7 +625,7 @@ export class Nemesis {
 
   async #makePool(): Promise<boolean> {
     const cluster = this.#cluster;
-    if (!cluster.hasMonitor || this.#extraPoolsEver === extraPoolsMaxEver) return false;
+    if (!cluster.takesCommands || this.#extraPoolsEver === extraPoolsMaxEver) return false;
     if (this.#extraPools.size + this.#trashedPools().length >= extraPoolsMax) return false;
     const failureDomain = this.#random.below(2) === 0 ? 'host' : 'osd';
     const domains = new Set(cluster.monitor.map.osds.map((osd) => domainOf(osd, failureDomain)));
@@ -686,7 +657,7 @@ export class Nemesis {
     const cluster = this.#cluster;
     const names = [...this.#extraPools.keys()];
     const name = names[this.#random.below(Math.max(1, names.length))];
-    if (!cluster.hasMonitor || name === undefined) return false;
+    if (!cluster.takesCommands || name === undefined) return false;
     const id = this.#extraPools.get(name) as PoolId;
     const calledAt = cluster.scheduler.now();
     let isNamed = false;
@@ -704,7 +675,7 @@ export class Nemesis {
   }
 
   #trashedPools(): readonly { readonly id: PoolId; readonly name: string }[] {
-    if (!this.#cluster.hasMonitor) return [];
+    if (!this.#cluster.takesCommands) return [];
     return this.#cluster.monitor.map.pools.filter((pool) => pool.removedWallMs > 0);
   }
 
@@ -736,7 +707,7 @@ export class Nemesis {
 
   async #addDisk(): Promise<boolean> {
     const cluster = this.#cluster;
-    if (!cluster.hasMonitor || cluster.osds.length >= osdsMax) return false;
+    if (!cluster.takesCommands || cluster.osds.length >= osdsMax) return false;
     const { osds } = cluster.monitor.map;
     const host =
       this.#random.below(2) === 0
@@ -752,7 +723,7 @@ export class Nemesis {
   }
 
   async #changeWeight(osd: SimulatedOsd): Promise<boolean> {
-    if (!this.#cluster.hasMonitor) return false;
+    if (!this.#cluster.takesCommands) return false;
     const weight = 1 + this.#random.below(4);
     return this.#command(this.#cluster.monitor.setWeight(osd.id, weight), 'changing a weight');
   }
@@ -797,7 +768,7 @@ export class Nemesis {
 
   async #turnPool(): Promise<boolean> {
     const cluster = this.#cluster;
-    if (!cluster.hasMonitor || findPool(cluster.monitor.map, 'data') === undefined) return false;
+    if (!cluster.takesCommands || findPool(cluster.monitor.map, 'data') === undefined) return false;
     const { monitor } = cluster;
     switch (this.#random.below(3)) {
       case 0:
@@ -818,7 +789,7 @@ export class Nemesis {
   /** Only what loses nothing; with its redundancy gone, and its disk untouched. */
   async #giveUp(osd: SimulatedOsd): Promise<boolean> {
     const cluster = this.#cluster;
-    if (!cluster.hasMonitor) return false;
+    if (!cluster.takesCommands) return false;
     const accept = (losses: readonly string[]): void => {
       if (losses.length > 0) throw new MonError('refused', losses.join('\n'));
     };
@@ -828,14 +799,14 @@ export class Nemesis {
 
   async #takeBack(osd: SimulatedOsd): Promise<boolean> {
     const cluster = this.#cluster;
-    if (!cluster.hasMonitor) return false;
+    if (!cluster.takesCommands) return false;
     const work = cluster.monitor.losses.undestroyOsds(new Set([osd.id]));
     return this.#command(work, `taking osd.${osd.id} back`);
   }
 
   #scrub(deep: boolean): boolean {
     const cluster = this.#cluster;
-    if (!cluster.hasMonitor) return false;
+    if (!cluster.takesCommands) return false;
     return cluster.monitor.scrub([...cluster.monitor.records.keys()], deep).length > 0;
   }
 
@@ -843,7 +814,7 @@ export class Nemesis {
   #isWhole(): boolean {
     const cluster = this.#cluster;
     return (
-      cluster.hasMonitor &&
+      cluster.takesCommands &&
       cluster.osds.every((each) => each.osd !== undefined) &&
       cluster.isServing() &&
       cluster.isClean()

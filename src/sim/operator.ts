@@ -38,7 +38,7 @@ export class Operator {
   /** Refused, as by the command, where the others could not place all of a pool. */
   async drain(osd: SimulatedOsd): Promise<boolean> {
     const cluster = this.#cluster;
-    if (!cluster.hasMonitor || this.#draining.has(osd)) return false;
+    if (!cluster.takesCommands || this.#draining.has(osd)) return false;
     const { monitor } = cluster;
     if (findOsd(monitor.map, osd.id)?.destroyed !== false) return false;
     if (poolsWithoutRoom(monitor.map, new Set([osd.id])).length > 0) return false;
@@ -54,7 +54,7 @@ export class Operator {
    */
   async endDrain(): Promise<boolean> {
     const cluster = this.#cluster;
-    if (!cluster.hasMonitor) return false;
+    if (!cluster.takesCommands) return false;
     for (const [osd, end] of this.#draining) {
       if (end === 'keep') return this.#keep(osd);
       if (!this.#isNeeded(osd)) return this.#destroy(osd);
@@ -90,8 +90,9 @@ export class Operator {
   /** Of any group, however it is: no disk was given up that counts, so that it is refused, or a loss has to be named. */
   async markLost(): Promise<boolean> {
     const cluster = this.#cluster;
-    if (!cluster.hasMonitor) return false;
-    const pgs = [...cluster.monitor.records.keys()];
+    if (!cluster.takesCommands) return false;
+    // A record that somebody has in hand may say that nobody has anything, and whoever believes it can give all up.
+    const pgs = [...cluster.monitor.records.keys()].filter((pg) => pg !== cluster.recordInHand);
     const pg = pgs[this.#options.random.below(Math.max(1, pgs.length))] as PgId | undefined;
     if (pg === undefined) return false;
     let named: readonly string[] | undefined;

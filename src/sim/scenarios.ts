@@ -34,6 +34,7 @@ import { deposedUnheard } from './stories/deposed-unheard.ts';
 import { droppedYesterday } from './stories/dropped-yesterday.ts';
 import {
   givenUpByAnEditedMap,
+  interimOfAnEditedMap,
   nobodyThereToRefuseTheMap,
   shownAnEditedMap,
 } from './stories/edited-map.ts';
@@ -678,6 +679,7 @@ export const scenarios: ReadonlyMap<string, () => Promise<void>> = new Map([
   ['given-up-by-an-edited-map', givenUpByAnEditedMap],
   ['shown-an-edited-map', shownAnEditedMap],
   ['nobody-there-to-refuse-the-map', nobodyThereToRefuseTheMap],
+  ['interim-of-an-edited-map', interimOfAnEditedMap],
   ['boot-of-an-earlier-life', bootOfAnEarlierLife],
   ['change-in-place', changeInPlace],
   ['answered-below-the-floor', answeredBelowTheFloor],

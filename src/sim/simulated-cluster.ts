@@ -6,6 +6,7 @@ import { formatHex } from '../base/bytes.ts';
 import type { OsdId, PgId, Uuid } from '../base/ids.ts';
 import type { Methods } from '../base/method.ts';
 import { ClusterClient } from '../client/cluster-client.ts';
+import { EnvError } from '../env/errors.ts';
 import type { Network } from '../env/network.ts';
 import { findOsd } from '../map/cluster-map.ts';
 import { plainUser } from '../map/directory.ts';
@@ -101,6 +102,10 @@ export class SimulatedCluster {
   recordInHand: PgId | undefined;
   /** What the monitor's map says of layouts is what a person made of it. */
   hasEditedLayout = false;
+  /** Was put back as it was some time ago: until the monitor knows, it does not hold what the record says. */
+  oldDisk: Uuid | undefined;
+  /** The monitor's disk hangs or fails writes: the daemon is expected to stop, and keeps no change. */
+  isMonitorSick = false;
   /** How often each thing was written to a log, by its fixed phrase. */
   readonly logged = new Map<string, number>();
   /** Told each log line, for a person who watches one seed. */
@@ -141,6 +146,11 @@ export class SimulatedCluster {
 
   get hasMonitor(): boolean {
     return this.#monitor !== undefined;
+  }
+
+  /** What a command of the monitor changes is kept, or refused with a reason. */
+  get takesCommands(): boolean {
+    return this.hasMonitor && !this.isMonitorSick;
   }
 
   get monitor(): Monitor {
@@ -209,6 +219,10 @@ export class SimulatedCluster {
         const osd = this.osds.find((each) => each.process === daemon);
         if (osd?.mayFail === true && error instanceof StoreError && error.code === 'failed') {
           this.killOsd(osd.id);
+          return;
+        }
+        if (daemon === this.#monProcess && this.isMonitorSick && error instanceof EnvError) {
+          this.killMonitor({ power: false });
           return;
         }
         daemon.kill();
@@ -290,6 +304,11 @@ export class SimulatedCluster {
     });
   }
 
+  /** The monitor's disk, until its daemon ends. */
+  get monitorFiles(): SimulatedFiles {
+    return this.#monFiles;
+  }
+
   /** Writes and syncs of the map store so far, on this disk of the monitor. */
   get mapStoreChanges(): number {
     return this.#monFiles.changeCount;
@@ -310,6 +329,7 @@ export class SimulatedCluster {
   killMonitor(options: { readonly power: boolean }): void {
     this.#monProcess?.kill();
     this.#monFiles = options.power ? this.#monFiles.crash() : this.#monFiles.reopen();
+    this.isMonitorSick = false;
     this.#monProcess = undefined;
     this.#monitor = undefined;
   }

@@ -1,7 +1,7 @@
 // A map that somebody edited by hand, while it is in force at the monitor: the OSDs know better and refuse it. Nothing is
 // given up by what it says, and nobody who knows no other map is shown it.
 
-import { findPool } from '../../map/cluster-map.ts';
+import { findPool, type Layout } from '../../map/cluster-map.ts';
 import { copies, erasure, type Geometry } from '../../map/geometry.ts';
 import { slotsIn } from '../../map/pg-record.ts';
 import { MonError } from '../../mon/errors.ts';
@@ -123,5 +123,23 @@ export async function nobodyThereToRefuseTheMap(): Promise<void> {
   stage.expect((await stage.set(late.client, 'k')) === '1', 'it reads what was written');
   await stage.run(5000);
   stage.expect(refused === '', 'and takes the map that is right');
+  stage.end();
+}
+
+/** An interim layout that the monitor makes while the pool's own is edited to one that can't take writes. */
+export async function interimOfAnEditedMap(): Promise<void> {
+  const stage = new Stage(4, copies(3, 2), false, copies(3, 2), 1);
+  const { cluster } = stage;
+  const client = await stage.start();
+  await stage.set(client, 'k=1');
+  const layouts = (): readonly Layout[] => findPool(cluster.monitor.map, 'data')?.layouts ?? [];
+  await editData(stage, erasure(4, 4));
+  await cluster.until('an interim layout', () => layouts().length > 1, 60_000);
+  tell(cluster, 'an interim layout is there');
+  await editData(stage, copies(3, 2));
+  await cluster.until('the only layout', () => layouts().length === 1, 60_000);
+  await cluster.untilClean();
+  stage.expect(layouts()[0]?.purpose === 'own', 'the pool is what it was');
+  stage.expect((await stage.set(client, 'k')) === '1', 'and serves');
   stage.end();
 }
