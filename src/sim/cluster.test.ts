@@ -281,7 +281,7 @@ test('when a group was scrubbed is known to whoever leads it next', async () => 
 
 test('a monitor ends with the first change that its full disk refuses, and takes it when there is room again', async () => {
   const { cluster, client } = await started(40);
-  await row(client, 'a', 'k=v1');
+  await cluster.settle(row(client, 'a', 'k=v1'), 'a write');
   const crashes: string[] = [];
   cluster.onCrash = (daemon, what) => crashes.push(`${daemon.name}: ${what}`);
   cluster.monitorFiles.fault = ({ kind }) => (kind === 'rows-commit' ? 'no-space' : undefined);
