@@ -284,7 +284,7 @@ test('a monitor ends with the first change that its full disk refuses, and takes
   await cluster.settle(row(client, 'a', 'k=v1'), 'a write');
   const crashes: string[] = [];
   cluster.onCrash = (daemon, what) => crashes.push(`${daemon.name}: ${what}`);
-  cluster.monitorFiles.fault = ({ kind }) => (kind === 'rows-commit' ? 'no-space' : undefined);
+  cluster.monitorFiles.fault = ({ kind }) => (kind === 'rows-sync' ? 'no-space' : undefined);
   const refused = await cluster.settle(
     cluster.monitor.markOut(0 as OsdId).then(
       () => '',

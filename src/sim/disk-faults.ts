@@ -100,8 +100,7 @@ export class DiskFaults {
     if (!cluster.hasMonitor) return false;
     cluster.isMonitorSick = true;
     const code = this.#random.below(2) === 0 ? 'io' : 'no-space';
-    const only = this.#random.below(2) === 0 ? 'rows-commit' : 'rows-sync';
-    cluster.monitorFiles.fault = ({ kind }) => (kind === only ? code : undefined);
+    cluster.monitorFiles.fault = ({ kind }) => (kind === 'rows-sync' ? code : undefined);
     return true;
   }
 
