@@ -102,6 +102,18 @@ export async function leftInMemory(cluster: SimulatedCluster): Promise<string[]>
   return held;
 }
 
+/** What a gateway still holds, or reads, for requests that have all been answered. Its jobs read, too, and end. */
+export async function leftAtGateways(cluster: SimulatedCluster): Promise<string[]> {
+  const held: string[] = [];
+  for (const { name, process, load } of cluster.gateways) {
+    if (!process.isAlive || load === undefined) continue;
+    const busy = () => load().bufferedBytes > 0 || load().readsUnderWay > 0;
+    for (let looks = 0; looks < 50 && busy(); looks++) await cluster.scheduler.run(100);
+    if (busy()) held.push(`${name} is idle and holds ${JSON.stringify(load())}`);
+  }
+  return held;
+}
+
 /** Pings, promises and beacons under way. */
 const idleBytesMax = 64 * 1024;
 

@@ -19,8 +19,8 @@
 //
 // The checker sees all daemons at once, which no daemon does.
 
-import type { PgId } from '../base/ids.ts';
-import { memoryBudgetBytesDefault } from '../base/memory-budget.ts';
+import { type PgId, parsePgId } from '../base/ids.ts';
+import { memoryBudgetBytesDefault, memoryShares } from '../base/memory-budget.ts';
 import { type ClusterMap, findLayout, findOsd, type Layout, pgIdsOf } from '../map/cluster-map.ts';
 import { formatGeometry, slotCount } from '../map/geometry.ts';
 import {
@@ -72,10 +72,12 @@ export class Invariants {
   heldBytesMost = 0;
 
   readonly #heldBytesMax: number;
+  readonly #bodiesBytesMax: number;
 
   constructor(cluster: SimulatedCluster, memoryBudgetBytes: number = memoryBudgetBytesDefault) {
     this.#cluster = cluster;
     this.#heldBytesMax = memoryBudgetBytes - engineBytes;
+    this.#bodiesBytesMax = memoryShares(memoryBudgetBytes).bodiesBytes;
   }
 
   /** Call after each event. */
@@ -110,6 +112,11 @@ export class Invariants {
       this.heldBytesMost = Math.max(this.heldBytesMost, held);
       if (held > this.#heldBytesMax)
         this.#problem(`osd.${id} holds ${held} bytes: ${JSON.stringify(osd.heldBytes)}`);
+    }
+    for (const { name, process, load } of this.#cluster.gateways) {
+      const held = process.isAlive ? (load?.().bufferedBytes ?? 0) : 0;
+      this.heldBytesMost = Math.max(this.heldBytesMost, held);
+      if (held > this.#bodiesBytesMax) this.#problem(`${name} holds ${held} bytes of bodies`);
     }
   }
 
@@ -171,6 +178,8 @@ export class Invariants {
       const watched = this.#watched.get(pg);
       if (watched === undefined) {
         const layout = layoutOf(this.#cluster.monitor.map, pg);
+        // Of a group that there is not: somebody's hand made it.
+        if (layout !== undefined && parsePgId(pg).index >= layout.pgCount) continue;
         this.#watched.set(pg, { record, layout, committed: 0, ledAtStep: 0, hasChanged: false });
         continue;
       }

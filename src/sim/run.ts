@@ -2,6 +2,7 @@
 // promised is checked. The same seed gives the same run.
 
 import { emptyBytes } from '../base/bytes.ts';
+import { memoryShares } from '../base/memory-budget.ts';
 import type { ClusterClient } from '../client/cluster-client.ts';
 import { type Clock, sleep } from '../env/clock.ts';
 import { copies, erasure } from '../map/geometry.ts';
@@ -18,7 +19,7 @@ import type { LogLine } from '../testing/simulated-process.ts';
 import { DefaultEncryptionWorkload } from './default-encryption-workload.ts';
 import { EncryptionWorkload, kmsKey } from './encryption-workload.ts';
 import { healthLeft } from './end-health.ts';
-import { compareMembers, leftInMemory, leftOnDisks } from './end-state.ts';
+import { compareMembers, leftAtGateways, leftInMemory, leftOnDisks } from './end-state.ts';
 import { Invariants } from './invariants.ts';
 import { isLinearizable } from './linearizability.ts';
 import { drawMemoryBudget, MemoryPressure } from './memory-pressure.ts';
@@ -170,13 +171,17 @@ class Run {
 
   constructor(options: RunOptions) {
     this.#options = options;
-    this.#gatewayOptions = { ...gatewayOptions, ...drawSplits(options.seed) };
     this.#random = new SeededRandom(options.seed);
     const osdCount = drawOsdCount(this.#random);
     const hosts = drawHosts(osdCount, this.#random);
     const pools = drawPools(hosts, this.#random);
     // Of its own, so that what else a seed draws stays what it was.
     const memoryBudgetBytes = drawMemoryBudget(new SeededRandom(options.seed ^ 0x6d656d));
+    this.#gatewayOptions = {
+      ...gatewayOptions,
+      ...drawSplits(options.seed),
+      budgetBytes: memoryShares(memoryBudgetBytes).bodiesBytes,
+    };
     this.#cluster = new SimulatedCluster({
       memoryBudgetBytes,
       seed: options.seed,
@@ -377,6 +382,7 @@ class Run {
       load.asker.excuses = undefined;
       await cluster.settle(load.readAll(gateway), 'the last reads of the others', answersMs);
     }
+    problems.push(...(await leftAtGateways(cluster)));
     for (const each of this.#gateways) each.process.kill();
     cluster.killMonitor({ power: false });
     await cluster.startMonitor({ writerGraceMs });

@@ -18,7 +18,7 @@ import { layoutOf } from '../mon/planner.ts';
 import { putsFor } from '../mon/state.ts';
 import { daemonKey } from '../net/keys.ts';
 import { type Osd, startOsd } from '../osd/osd.ts';
-import { type GatewayOptions, startS3 } from '../s3/gateway.ts';
+import { type GatewayLoad, type GatewayOptions, startS3 } from '../s3/gateway.ts';
 import { StoreError } from '../store/errors.ts';
 import { ObjectStore } from '../store/object-store.ts';
 import { Scheduler } from '../testing/scheduler.ts';
@@ -61,6 +61,8 @@ export interface SimulatedGateway {
   readonly process: SimulatedProcess;
   /** Under which it names its blobs. */
   readonly incarnation: number;
+  /** Of one that serves S3: what its requests hold at the moment. */
+  readonly load?: () => GatewayLoad;
 }
 
 export interface SimulatedOsd {
@@ -117,6 +119,7 @@ export class SimulatedCluster {
   readonly #rates = new Map<string, number>();
   readonly #wallOffsets = new Map<string, number>();
   readonly #shape: ClusterShape;
+  #gateways: readonly SimulatedGateway[] = [];
   readonly #fsid: Uuid;
   readonly #masterKey: Uint8Array;
   readonly #monUuid: Uuid;
@@ -457,8 +460,14 @@ export class SimulatedCluster {
 
   /** The same, for who runs the time meanwhile: it is ready when the cluster lets it. */
   async gatewayOnceReady(options: Partial<GatewayOptions> = {}): Promise<SimulatedGateway> {
-    const gateway = await this.#newClient();
-    await startS3(gateway.process.env, { address: 's3:80', cluster: gateway.client, ...options });
+    const client = await this.#newClient();
+    const s3 = await startS3(client.process.env, {
+      address: 's3:80',
+      cluster: client.client,
+      ...options,
+    });
+    const gateway = { ...client, load: () => s3.load() };
+    this.#gateways = [...this.#gateways.filter(({ process }) => process.isAlive), gateway];
     return gateway;
   }
 
@@ -474,6 +483,11 @@ export class SimulatedCluster {
     await client.ready();
     const { incarnation } = await client.allocateBlobs(1);
     return { name, client, process: daemon, incarnation };
+  }
+
+  /** Those that serve S3, and some that have died. */
+  get gateways(): readonly SimulatedGateway[] {
+    return this.#gateways;
   }
 
   // ——— waiting ———
