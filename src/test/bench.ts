@@ -14,6 +14,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { benchErasure } from '../erasure/erasure.bench.ts';
+import type { Answer } from './answer-reader.ts';
 import { ClusterProcess, cpuSecondsOf, type Daemon, memoryOf } from './cluster-process.ts';
 import { LoadConnection } from './s3-load.ts';
 
@@ -41,10 +42,7 @@ interface Phase {
   readonly name: string;
   readonly connections: number;
   readonly bytes: number;
-  readonly run: (
-    connection: LoadConnection,
-    index: number,
-  ) => Promise<{ status: number; bytes: number }>;
+  readonly run: (connection: LoadConnection, index: number) => Promise<Answer>;
 }
 
 function diskSyncMs(): number {

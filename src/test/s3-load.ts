@@ -3,6 +3,7 @@
 
 import { createHash, createHmac } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
+import { type Answer, AnswerReader } from './answer-reader.ts';
 
 interface Credentials {
   readonly accessKey: string;
@@ -17,12 +18,8 @@ export class LoadConnection {
   readonly #credentials: Credentials;
   #signingKey: Buffer = Buffer.alloc(0);
   #signingDay = '';
-  #head: Buffer[] = [];
-  #headBytes = 0;
-  #bodyLeft = -1;
-  #status = 0;
-  #received = 0;
-  #resolve: ((answer: { status: number; bytes: number }) => void) | undefined;
+  readonly #answers = new AnswerReader();
+  #resolve: ((answer: Answer) => void) | undefined;
   #reject: ((error: Error) => void) | undefined;
 
   private constructor(socket: Socket, host: string, credentials: Credentials) {
@@ -51,12 +48,7 @@ export class LoadConnection {
   }
 
   /** One request; the body of the answer is counted and thrown away. */
-  request(
-    method: string,
-    path: string,
-    body?: Buffer,
-    query = '',
-  ): Promise<{ status: number; bytes: number }> {
+  request(method: string, path: string, body?: Buffer, query = ''): Promise<Answer> {
     const now = new Date().toISOString();
     const stamp = `${now.slice(0, 4)}${now.slice(5, 7)}${now.slice(8, 13)}${now.slice(14, 16)}${now.slice(17, 19)}Z`;
     const day = stamp.slice(0, 8);
@@ -71,6 +63,7 @@ export class LoadConnection {
     return new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
+      if (this.#socket.destroyed) reject(new Error('connection closed'));
       this.#socket.cork();
       this.#socket.write(head, 'latin1');
       if (body !== undefined) this.#socket.write(body);
@@ -90,40 +83,12 @@ export class LoadConnection {
   }
 
   #take(bytes: Buffer): void {
-    if (this.#bodyLeft < 0) {
-      this.#head.push(bytes);
-      this.#headBytes += bytes.length;
-      const joined = this.#head.length === 1 ? bytes : Buffer.concat(this.#head, this.#headBytes);
-      this.#head = [joined];
-      const end = joined.indexOf('\r\n\r\n');
-      if (end < 0) return;
-      const text = joined.toString('latin1', 0, end);
-      this.#status = Number(text.slice(9, 12));
-      this.#bodyLeft =
-        this.#status === 204 || this.#status === 304
-          ? 0
-          : Number(/\r\ncontent-length: *(\d+)/i.exec(text)?.[1] ?? Number.NaN);
-      if (Number.isNaN(this.#bodyLeft)) {
-        this.#reject?.(new Error(`no length in the answer: ${text}`));
-        return;
-      }
-      const rest = joined.subarray(end + 4);
-      this.#head = [];
-      this.#headBytes = 0;
-      this.#received = 0;
-      this.#count(rest);
-      return;
+    try {
+      const answer = this.#answers.take(bytes);
+      if (answer !== undefined) this.#resolve?.(answer);
+    } catch (error) {
+      // Where the next answer begins is not known either.
+      this.#socket.destroy(error as Error);
     }
-    this.#count(bytes);
-  }
-
-  #count(bytes: Buffer): void {
-    this.#received += bytes.length;
-    this.#bodyLeft -= bytes.length;
-    if (this.#bodyLeft > 0) return;
-    this.#bodyLeft = -1;
-    const resolve = this.#resolve;
-    this.#resolve = undefined;
-    resolve?.({ status: this.#status, bytes: this.#received });
   }
 }
