@@ -254,7 +254,8 @@ class Run {
     users.monitor = () => {
       if (!this.#cluster.hasMonitor) return undefined;
       const { monitor } = this.#cluster;
-      return { identity: monitor, revision: monitor.directory.revision };
+      const lastApart = (name: string): number => this.#cluster.network.lastApart(name, 'mon');
+      return { identity: monitor, revision: monitor.directory.revision, lastApart };
     };
     const monitor = () => (this.#cluster.hasMonitor ? this.#cluster.monitor : undefined);
     const defaults = new DefaultEncryptionWorkload(newRandom(), now);

@@ -103,6 +103,15 @@ const fixedKey = 'fixed';
 const directoryMsMax = 2000;
 const connectMsMax = 8000;
 
+/** As the monitor that runs knows it. */
+interface MonitorInSight {
+  readonly identity: object;
+  /** Of its directory. */
+  readonly revision: number;
+  /** When a gateway and it were last cut off from each other, in virtual milliseconds. */
+  lastApart(gateway: string): number;
+}
+
 /** A bucket whose configuration is unknown is left for a new one, so often. */
 const bucketsMax = 4;
 const keysPerUserMax = 5;
@@ -112,8 +121,7 @@ export class UsersWorkload implements S3Load {
   operations = 0;
   gateways: () => readonly SimulatedGateway[] = () => [];
   /** The monitor that runs now, and its directory's revision; undefined: none does. */
-  monitor: () => { readonly identity: object; readonly revision: number } | undefined = () =>
-    undefined;
+  monitor: () => MonitorInSight | undefined = () => undefined;
   readonly #random: Random;
   readonly #now: () => number;
   readonly #values: S3Values;
@@ -623,7 +631,8 @@ export class UsersWorkload implements S3Load {
       return;
     }
     const change = this.#newestChange;
-    if (change === undefined || now < before.since + connectMsMax) return;
+    const since = Math.max(before.since, monitor.lastApart(gateway.name));
+    if (change === undefined || now < since + connectMsMax) return;
     const { revision } = gateway.client.directory();
     if (now < change.at + directoryMsMax || revision >= change.revision) return;
     this.problems.push(

@@ -22,8 +22,8 @@ interface OpenListener {
   readonly accept: (connection: Connection) => void;
 }
 
-/** A peer that vanished is noticed by the system after this. */
-const silenceMs = 20_000;
+/** A connection that nobody answers is given up after this, as by the real network (host/host-network.ts). */
+const connectTimeoutMs = 5000;
 
 export class SimulatedNetwork {
   readonly #scheduler: Scheduler;
@@ -31,6 +31,8 @@ export class SimulatedNetwork {
   readonly #listeners = new Map<Address, OpenListener>();
   readonly #ends = new Set<End>();
   readonly #cuts = new Set<string>();
+  /** When each cut that was mended was, in virtual milliseconds. */
+  readonly #mendedAt = new Map<string, number>();
   #nextPort = 10_000;
   readonly #slow = new Map<string, number>();
   /** Told what is done to links, for people who read it. */
@@ -59,7 +61,10 @@ export class SimulatedNetwork {
 
   /** Undoes one cut; what it held back arrives now. */
   mend(from: string, to: string): void {
-    if (this.#cuts.delete(`${from}→${to}`)) this.onDeed(`mend ${from} → ${to}`);
+    if (this.#cuts.delete(`${from}→${to}`)) {
+      this.onDeed(`mend ${from} → ${to}`);
+      this.#mendedAt.set(`${from}→${to}`, this.#scheduler.now());
+    }
     for (const end of this.#ends)
       if (end.owner.name === from && end.peer?.owner.name === to) end.flushHeld();
   }
@@ -88,12 +93,20 @@ export class SimulatedNetwork {
   heal(): void {
     this.onDeed('heal the network');
     this.#slow.clear();
+    for (const cut of this.#cuts) this.#mendedAt.set(cut, this.#scheduler.now());
     this.#cuts.clear();
     for (const end of this.#ends) end.flushHeld();
   }
 
   isCut(from: string, to: string): boolean {
     return this.#cuts.size > 0 && this.#cuts.has(`${from}→${to}`);
+  }
+
+  /** The last instant at which the two could not reach each other in both directions; -Infinity: they always could. */
+  lastApart(a: string, b: string): number {
+    if (this.isCut(a, b) || this.isCut(b, a)) return this.#scheduler.now();
+    const mendedAt = [`${a}→${b}`, `${b}→${a}`].map((cut) => this.#mendedAt.get(cut));
+    return Math.max(...mendedAt.map((at) => at ?? Number.NEGATIVE_INFINITY));
   }
 
   /** Ends what a process had open; its peers notice shortly after. */
@@ -140,7 +153,7 @@ export class SimulatedNetwork {
           this.isCut(owner.name, listener.owner.name) ||
           this.isCut(listener.owner.name, owner.name)
         ) {
-          this.#scheduler.after(silenceMs, 'connect unanswered', () =>
+          this.#scheduler.after(connectTimeoutMs, 'connect unanswered', () =>
             owner.run(() => reject(new EnvError('unreachable', address))),
           );
           return;
