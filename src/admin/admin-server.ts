@@ -510,6 +510,9 @@ class AdminApi {
           migrationBytesPerSecond: wholeField(fields, 'bytesPerSecond'),
         });
         return {};
+      case 'inline':
+        await monitor.pools.setInline(name, wholeField(fields, 'bytesMax'));
+        return {};
       default:
         throw new AdminError('not-found', `no /v1/pools/${rest.join('/')}`);
     }

@@ -142,6 +142,7 @@ export interface PoolControl {
     name: string,
     edit: Partial<Pick<Pool, 'migration' | 'migrationBytesPerSecond'>>,
   ): Promise<void>;
+  setInline(name: string, bytesMax: number): Promise<void>;
   removePool(name: string, accept: (losses: readonly string[]) => void): Promise<void>;
   restorePool(name: string): Promise<void>;
 }

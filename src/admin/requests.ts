@@ -9,6 +9,7 @@ import {
   type DomainLevel,
   deviceClasses,
   domainLevels,
+  inlineBytesLimit,
   newLayout,
   newPool,
   type Pool,
@@ -92,7 +93,6 @@ export interface LayoutFields {
 
 /** 32 PGs suit a handful of disks: six a disk and pool, and a rebuild has many sources. */
 const pgCountDefault = 32;
-const inlineBytesMaxDefault = 16 * 1024;
 
 function geometryField(words: string): Geometry {
   const geometry = parseGeometry(words);
@@ -165,7 +165,7 @@ export function poolField(fields: Fields): Omit<Pool, 'id'> {
   return {
     name: textField(fields, 'name'),
     layouts: [{ id: 1, geometry, rule, pgCount, ...newLayout }],
-    inlineBytesMax: inlineBytesMaxDefault,
+    inlineBytesMax: inlineBytesLimit,
     ...newPool,
   };
 }

@@ -17,7 +17,8 @@ import {
 import { CliError } from './errors.ts';
 import { Progress } from './progress.ts';
 import { describeMigration, showPools } from './show.ts';
-import { parseByteRate, parseCopies, parseErasure, parseWhole } from './values.ts';
+import { formatBytes } from './text.ts';
+import { parseByteRate, parseByteSize, parseCopies, parseErasure, parseWhole } from './values.ts';
 
 interface PoolFlags extends CommonFlags {
   readonly erasure?: string;
@@ -67,6 +68,7 @@ export function addPoolCommands(pool: Command, common: Decorate, waiting: Decora
       }),
     );
   addLayoutCommands(pool, common, waiting);
+  addInlineCommand(pool, common);
   common(
     pool
       .command('rm')
@@ -196,6 +198,26 @@ function addLayoutCommands(pool: Command, common: Decorate, waiting: DecorateWai
     withAdmin(flags, async (admin) => {
       await admin.post<object>(pathOf(name, 'rate'), { bytesPerSecond });
       await showPool(admin, name, flags);
+    }),
+  );
+}
+
+function addInlineCommand(pool: Command, common: Decorate): void {
+  common(
+    pool
+      .command('inline')
+      .description("up to which size new objects are kept in their bucket's index, not as blobs")
+      .argument('<name>')
+      .argument('<size>', 'bytes, for example 4KiB; 0 to 16KiB', parseByteSize),
+  ).action((name: string, bytesMax: number, flags: CommonFlags) =>
+    withAdmin(flags, async (admin) => {
+      await admin.post<object>(pathOf(name, 'inline'), { bytesMax });
+      print(
+        flags,
+        await poolOf(admin, name),
+        ({ inlineBytesMax }) =>
+          `pool ${name}: objects up to ${formatBytes(inlineBytesMax)} are kept in the index\n`,
+      );
     }),
   );
 }

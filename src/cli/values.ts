@@ -35,13 +35,26 @@ export function parseCopies(text: string): string {
   return text;
 }
 
-/** Bytes a second: `20MiB`, `500KiB`, or a plain number. */
-export function parseByteRate(text: string): number {
+/** `20MiB`, `500KiB`, or a plain number; undefined: none of these. */
+function bytesIn(text: string): number | undefined {
   const match = /^(\d{1,9})(KiB|MiB|GiB)?$/.exec(text);
+  if (match === null) return undefined;
   const unit = { KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 };
-  if (match === null)
-    throw new InvalidArgumentError('bytes a second are needed, for example 20MiB, or 0.');
   return Number(match[1]) * (match[2] === undefined ? 1 : unit[match[2] as keyof typeof unit]);
+}
+
+export function parseByteRate(text: string): number {
+  const bytes = bytesIn(text);
+  if (bytes === undefined)
+    throw new InvalidArgumentError('bytes a second are needed, for example 20MiB, or 0.');
+  return bytes;
+}
+
+export function parseByteSize(text: string): number {
+  const bytes = bytesIn(text);
+  if (bytes === undefined)
+    throw new InvalidArgumentError('bytes are needed, for example 4KiB, or 0.');
+  return bytes;
 }
 
 export function parseOsdName(text: string, before: readonly number[] | undefined): number[] {

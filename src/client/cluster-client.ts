@@ -265,6 +265,12 @@ export class ClusterClient implements Cluster {
     return { pool: found.id, layout: activeLayout(found).id };
   }
 
+  inlineBytesMax(pool: string): number {
+    const found = this.#mon.map === undefined ? undefined : findPool(this.#mon.map, pool);
+    if (found === undefined) throw new ClientError('no-such-pool', `no pool ${pool}`);
+    return found.inlineBytesMax;
+  }
+
   migration(pool: string): Migration | undefined {
     const found = this.#mon.map === undefined ? undefined : findPool(this.#mon.map, pool);
     if (found === undefined || found.layouts.length < 2 || found.migration === 'paused')

@@ -112,6 +112,9 @@ export interface Cluster {
   /** The layout that new blobs of the pool go to. */
   activeLayout(pool: string): LayoutRef;
 
+  /** Objects up to this many bytes live in the index entry instead of a blob of the pool. */
+  inlineBytesMax(pool: string): number;
+
   /** What is to be moved out of the pool's other layouts; undefined: nothing, or not now. */
   migration(pool: string): Migration | undefined;
 

@@ -42,9 +42,22 @@ export interface HttpResponse {
  */
 export type HttpHandler = (request: HttpRequest) => Promise<HttpResponse>;
 
+/** What a client sent in place of a request. */
+export type NoRequest = 'headers-too-large' | 'headers-too-slow' | 'malformed';
+
+/** A whole answer to it; the connection is closed after that. */
+export type NoRequestAnswer = Omit<HttpResponse, 'body'> & { readonly body: Uint8Array };
+
 export interface HttpServers {
-  /** Throws `EnvError` `address-in-use`, `denied`. */
-  serve(address: Address, handler: HttpHandler): Promise<Listener>;
+  /**
+   * `refuse` says what is answered to what never becomes a request; without it an empty answer with 431, 408 or 400.
+   * Throws `EnvError` `address-in-use`, `denied`.
+   */
+  serve(
+    address: Address,
+    handler: HttpHandler,
+    refuse?: (what: NoRequest) => NoRequestAnswer,
+  ): Promise<Listener>;
 }
 
 /** A request to a server of somebody else's. */

@@ -52,9 +52,9 @@ export function createHostEnv(options: HostEnvOptions): HostEnv {
     network: new HostNetwork(),
     http: {
       // Loaded where it is used: an OSD has no need for it, and it takes 20 ms of its start.
-      serve: async (address, handler) => {
+      serve: async (address, handler, refuse) => {
         const { HostHttpServers } = await import('./host-http.ts');
-        return new HostHttpServers({ log }).serve(address, handler);
+        return new HostHttpServers({ log }).serve(address, handler, refuse);
       },
     },
     httpClient: {

@@ -285,6 +285,27 @@ test('nonsense gets 400, headers without end 431, and the server goes on', async
   );
 });
 
+test('what never becomes a request is answered as the one who serves says', async () => {
+  const listener = await new HostHttpServers({ log: silent }).serve(
+    '127.0.0.1:0',
+    async () => ({ status: 200, headers: [] }),
+    (what) => ({ status: 400, headers: [['x-what', what]], body: Buffer.from(`<${what}>`) }),
+  );
+  try {
+    const endless = `GET / HTTP/1.1\r\nx: ${'y'.repeat(40_000)}\r\n\r\n`;
+    for (const [said, what] of [
+      ['nonsense\r\n\r\n', 'malformed'],
+      [endless, 'headers-too-large'],
+    ] as const)
+      equal(
+        await raw(listener.address, said),
+        `HTTP/1.1 400 Bad Request\r\nx-what: ${what}\r\nconnection: close\r\ncontent-length: ${what.length + 2}\r\n\r\n<${what}>`,
+      );
+  } finally {
+    await listener.close();
+  }
+});
+
 test('a handler that throws gets 500, HEAD gets the length and no body', async () => {
   await withServer(
     async ({ method }) => {

@@ -2,15 +2,24 @@
 // decided here: bodies are pulled with a bound on what waits in memory, a peer that moves no byte for
 // half a minute is given up, and whatever a stranger sends costs at most its own connection.
 
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+  STATUS_CODES,
+} from 'node:http';
 import type { Socket } from 'node:net';
 import { buffers } from '../base/buffer-pool.ts';
+import { emptyBytes } from '../base/bytes.ts';
 import {
   BodyError,
   type BodySource,
   type HttpHandler,
   type HttpResponse,
   type HttpServers,
+  type NoRequest,
+  type NoRequestAnswer,
 } from '../env/http.ts';
 import type { Log } from '../env/log.ts';
 import type { Address, Listener } from '../env/network.ts';
@@ -60,7 +69,11 @@ export class HostHttpServers implements HttpServers {
     this.#stallMs = stallMs;
   }
 
-  async serve(address: Address, handler: HttpHandler): Promise<Listener> {
+  async serve(
+    address: Address,
+    handler: HttpHandler,
+    refuse: (what: NoRequest) => NoRequestAnswer = emptyAnswer,
+  ): Promise<Listener> {
     const stalls = new StallWatch(this.#stallMs);
     const server = createServer({
       // An upload of 5 GiB takes as long as it takes: what counts is that bytes come.
@@ -90,7 +103,9 @@ export class HostHttpServers implements HttpServers {
     server.on('checkContinue', (request, response) => serve(request, response, true));
     // Expectations that nobody knows are passed over, as S3 does, instead of answered 417.
     server.on('checkExpectation', (request, response) => serve(request, response, false));
-    server.on('clientError', answerMalformed);
+    server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) =>
+      answerNoRequest(error, socket, refuse),
+    );
     const listener = await listenOn(server, address);
     stalls.start();
     return { address: listener.address, close: () => closeHttp(server, listener, stalls) };
@@ -104,22 +119,41 @@ async function closeHttp(server: Server, listener: Listener, stalls: StallWatch)
   server.once('close', () => stalls.stop());
 }
 
+const emptyStatus: Readonly<Record<NoRequest, number>> = {
+  'headers-too-large': 431,
+  'headers-too-slow': 408,
+  malformed: 400,
+};
+
+function emptyAnswer(what: NoRequest): NoRequestAnswer {
+  return { status: emptyStatus[what], headers: [], body: emptyBytes };
+}
+
 /** What the parser refused never becomes a request. */
-function answerMalformed(
+function answerNoRequest(
   error: NodeJS.ErrnoException,
-  socket: NodeJS.WritableStream & Socket,
+  socket: Socket,
+  refuse: (what: NoRequest) => NoRequestAnswer,
 ): void {
   if (error.code === 'ECONNRESET' || !socket.writable || socket.bytesWritten > 0) {
     socket.destroy();
     return;
   }
-  const status =
+  const { status, headers, body } = refuse(
     error.code === 'HPE_HEADER_OVERFLOW'
-      ? '431 Request Header Fields Too Large'
+      ? 'headers-too-large'
       : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-        ? '408 Request Timeout'
-        : '400 Bad Request';
-  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+        ? 'headers-too-slow'
+        : 'malformed',
+  );
+  const lines = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`,
+    ...headers.map(([name, value]) => `${name}: ${value}`),
+    `connection: close`,
+    `content-length: ${body.length}`,
+  ];
+  socket.write(`${lines.join('\r\n')}\r\n\r\n`);
+  socket.end(body);
   socket.destroySoon();
 }
 

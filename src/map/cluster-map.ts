@@ -100,6 +100,9 @@ export interface Layout extends Placement {
   readonly drainingSince: Epoch | undefined;
 }
 
+/** What a pool has at first, and the most that it may have: one replicated write instead of a blob and one. */
+export const inlineBytesLimit = 16 * 1024;
+
 export const migrationStates = ['running', 'paused'] as const;
 export type MigrationState = (typeof migrationStates)[number];
 
@@ -113,7 +116,7 @@ export interface Pool {
   readonly migration: MigrationState;
   /** Bytes a second that moving may take of clients; 0: no limit. */
   readonly migrationBytesPerSecond: number;
-  /** Objects up to this many bytes live in the index entry. */
+  /** Objects up to this many bytes live in the index entry: 0 to `inlineBytesLimit`. */
   readonly inlineBytesMax: number;
   /** When it was removed, by the monitor's wall clock; 0: it was not. Its data stay for a while. */
   readonly removedWallMs: number;

@@ -5,6 +5,7 @@ import {
   type ClusterMap,
   type DeviceClass,
   type DomainLevel,
+  inlineBytesLimit,
   newLayout,
   newPool,
   type OsdEntry,
@@ -30,9 +31,6 @@ export interface InitialPool {
   readonly failureDomain: DomainLevel;
   readonly pgCount: number;
 }
-
-/** Objects up to this many bytes live in the index: one replicated write instead of six. */
-const inlineBytesMax = 16 * 1024;
 
 /** DESIGN section 16: what a number of hosts allows. */
 export function defaultPools(hostCount: number): readonly InitialPool[] {
@@ -73,7 +71,7 @@ export function poolOf(wanted: InitialPool): Omit<Pool, 'id'> {
     pgCount: wanted.pgCount,
     ...newLayout,
   };
-  return { name: wanted.name, layouts: [layout], inlineBytesMax, ...newPool };
+  return { name: wanted.name, layouts: [layout], inlineBytesMax: inlineBytesLimit, ...newPool };
 }
 
 /** Throws `RangeError` when a pool needs more failure domains than there are. */

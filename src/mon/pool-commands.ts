@@ -7,6 +7,7 @@ import {
   type ClusterMap,
   findOsd,
   findPool,
+  inlineBytesLimit,
   type Layout,
   type Pool,
   pgIdsOf,
@@ -285,6 +286,15 @@ export class PoolCommands {
     edit: Partial<Pick<Pool, 'migration' | 'migrationBytesPerSecond'>>,
   ): Promise<void> {
     await this.#world.command((state) => editPool(state, requirePool(state, name), edit));
+  }
+
+  /** New objects up to this many bytes live in the index from now on; those that there are stay as they are. */
+  async setInline(name: string, bytesMax: number): Promise<void> {
+    if (bytesMax < 0 || bytesMax > inlineBytesLimit)
+      throw new MonError('invalid', `${bytesMax} bytes in the index: 0 to ${inlineBytesLimit}`);
+    await this.#world.command((state) =>
+      editPool(state, requirePool(state, name), { inlineBytesMax: bytesMax }),
+    );
   }
 
   /**

@@ -25,10 +25,14 @@ export function errorElements(error: S3Error, place: ErrorPlace): string {
   ].join('');
 }
 
+export function errorDocument(error: S3Error, place: ErrorPlace): Uint8Array {
+  return encodeUtf8(`${xmlDeclaration}<Error>${errorElements(error, place)}</Error>`);
+}
+
 /** Without a body for HEAD and 304. */
 export function errorResponse(error: S3Error, place: ErrorPlace): HttpResponse {
   if (error.status === 304) return { status: 304, headers: error.headers };
-  const body = encodeUtf8(`${xmlDeclaration}<Error>${errorElements(error, place)}</Error>`);
+  const body = errorDocument(error, place);
   const headers = [
     ['content-type', 'application/xml'] as const,
     ...(error.status === 503 ? [['retry-after', '1'] as const] : []),

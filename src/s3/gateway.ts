@@ -7,12 +7,12 @@
 import { formatHex } from '../base/bytes.ts';
 import { blobBytesMax, type Cluster } from '../client/cluster.ts';
 import type { Env } from '../env/env.ts';
-import type { HttpRequest, HttpResponse } from '../env/http.ts';
+import type { HttpRequest, HttpResponse, NoRequest, NoRequestAnswer } from '../env/http.ts';
 import type { Address } from '../env/network.ts';
 import { AccessLog } from './access-log.ts';
 import { ByteBudget } from './byte-budget.ts';
 import { ActiveReads, type GatewayParts } from './context.ts';
-import { errorResponse } from './error-response.ts';
+import { errorDocument, errorResponse } from './error-response.ts';
 import { GarbageCollector } from './garbage-collector.ts';
 import { Identities } from './iam/identities.ts';
 import { answerQuery, isQueryRequest } from './iam/query-api.ts';
@@ -27,7 +27,7 @@ import { corsHeaders, preflight } from './operations/bucket-cors.ts';
 import { OrphanCollector } from './orphan-collector.ts';
 import { authenticate, sessionTokenOf } from './protocol/authenticate.ts';
 import { formatHttpDate } from './protocol/dates.ts';
-import { s3ErrorOf } from './protocol/errors.ts';
+import { S3Error, s3ErrorOf } from './protocol/errors.ts';
 import { withPresignedHeaders } from './protocol/presigned-headers.ts';
 import { parseRequest, type S3Request } from './protocol/request.ts';
 import { SigningKeyCache } from './protocol/sigv4.ts';
@@ -145,6 +145,12 @@ class RequestIds {
   }
 }
 
+const codeOfNoRequest = {
+  'headers-too-large': 'RequestHeaderSectionTooLarge',
+  'headers-too-slow': 'RequestTimeout',
+  malformed: 'BadRequest',
+} as const;
+
 class S3Gateway {
   readonly #parts: GatewayParts;
   readonly #keys = new SigningKeyCache();
@@ -192,6 +198,23 @@ class S3Gateway {
     };
     if (request?.bucket === undefined) return answer;
     return logRequest(this.#parts, { http, request, requestId, trace, answer, isWebsite });
+  }
+
+  /** What never became a request, in S3's words. */
+  refuse(what: NoRequest): NoRequestAnswer {
+    const error = new S3Error(codeOfNoRequest[what]);
+    const requestId = this.#ids.next();
+    const { hostId } = this.#parts;
+    const place = { method: '', resource: '', requestId, hostId };
+    return {
+      status: error.status,
+      headers: [
+        ['content-type', 'application/xml'],
+        ['x-amz-request-id', requestId],
+        ['x-amz-id-2', hostId],
+      ],
+      body: errorDocument(error, place),
+    };
   }
 
   /** Without them a browser hides the answer from its page, which is right when the bucket can't be seen. */
@@ -274,7 +297,11 @@ export async function startS3(env: Env, options: GatewayOptions): Promise<Gatewa
     hostId,
   };
   const gateway = new S3Gateway(parts, options.hostNames ?? [], options.websiteNames ?? []);
-  const listener = await env.http.serve(options.address, (request) => gateway.handle(request));
+  const listener = await env.http.serve(
+    options.address,
+    (request) => gateway.handle(request),
+    (what) => gateway.refuse(what),
+  );
   const collector = new GarbageCollector(parts, {
     graceMs: settings.garbageGraceMs,
     intervalMs: settings.garbageIntervalMs,

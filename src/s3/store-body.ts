@@ -7,14 +7,13 @@
 import { encodeUtf8 } from '../base/bytes.ts';
 import { ClientError } from '../client/errors.ts';
 import type { BodySource } from '../env/http.ts';
-import { BlobWriter } from './blob-writer.ts';
+import { BlobWriter, dataPool } from './blob-writer.ts';
 import type { GatewayParts } from './context.ts';
 import type { BlobRun } from './index/format.ts';
 import type { BucketAccess } from './index/index-client.ts';
 import { addGarbage } from './index/messages.ts';
 import { cipherBytes, encryptBody, type ObjectCipher, soleNonce } from './object-cipher.ts';
 import { S3Error } from './protocol/errors.ts';
-import { inlineBytesMax } from './protocol/limits.ts';
 
 export interface StoreOrder<T> {
   readonly access: BucketAccess;
@@ -39,7 +38,8 @@ export async function storeBody<T>(
   order: StoreOrder<T>,
 ): Promise<StoredBody<T>> {
   const { source, sizeBytes } = order;
-  if (sizeBytes === 0 || (sizeBytes <= inlineBytesMax && order.small === 'inline')) {
+  const isInline = order.small === 'inline' && sizeBytes <= parts.cluster.inlineBytesMax(dataPool);
+  if (sizeBytes === 0 || isInline) {
     const bytes = await readInline(parts, source, sizeBytes);
     const proof = await order.prove();
     return sizeBytes === 0 && order.small === 'in-blobs'

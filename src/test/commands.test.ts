@@ -3,6 +3,7 @@
 
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { bytesOf } from './s3-session.ts';
 import { openBucket, startCluster } from './test-cluster.ts';
 
@@ -112,6 +113,28 @@ test('what is asked of a running cluster is shown to people and to programs', as
       left.pools.map(({ name }) => name),
       ['.index', 'data'],
     );
+  });
+
+  await t.test('which objects are kept in the index', async () => {
+    const dataObjects = async (): Promise<number> => {
+      const { pools } = await json<{ pools: { name: string; objects: number }[] }>('pool', 'ls');
+      return pools.find(({ name }) => name === 'data')?.objects ?? 0;
+    };
+    await session.put('kept in the index', bytesOf('small', 10_000));
+    equal(
+      await cluster.command('pool', 'inline', 'data', '4KiB'),
+      'pool data: objects up to 4.0 KiB are kept in the index\n',
+    );
+    const before = await dataObjects();
+    // The gateway hears of it with the next map.
+    for (let at = 0; at < 50 && (await dataObjects()) === before; at++) {
+      await session.put(`a blob ${at}`, bytesOf('small', 10_000));
+      await delay(200);
+    }
+    ok((await dataObjects()) > before, 'an object of 10 kB is a blob now');
+    const tooMuch = await cluster.run('pool', 'inline', 'data', '17KiB');
+    equal(tooMuch.code, 2);
+    match(tooMuch.stderr, /17408 bytes in the index: 0 to 16384/);
   });
 
   await t.test('users come and go', async () => {

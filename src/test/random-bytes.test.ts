@@ -1,6 +1,6 @@
 // Random bytes, and requests that break off, on every port of every daemon: all of them go on serving.
 
-import { deepEqual, equal, ok } from 'node:assert/strict';
+import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
@@ -43,6 +43,14 @@ test('random bytes on every port stop no daemon', async (t) => {
   equal(sha256(await session.get('before')), sha256(bytesOf('before', 100_000)));
   for (let index = 0; index < 10; index++)
     await session.put(`after-${index}`, bytesOf('x', 50_000));
+  const s3Port = Number(new URL(cluster.ready.s3).port);
+  const long = await say(
+    s3Port,
+    `GET /test HTTP/1.1\r\nhost: h\r\nx: ${'y'.repeat(40_000)}\r\n\r\n`,
+  );
+  match(long, /^HTTP\/1\.1 400 Bad Request\r\n.*\r\nx-amz-request-id: [0-9A-F]+\r\n/s);
+  match(long, /<Error><Code>RequestHeaderSectionTooLarge<\/Code>.*<\/Error>$/);
+  match(await say(s3Port, 'nonsense\r\n\r\n'), /^HTTP\/1\.1 400 .*<Code>BadRequest<\/Code>/s);
   const { health, osds, ready } = await cluster.status();
   deepEqual(health.checks, []);
   equal(osds.up, 5);
@@ -54,6 +62,22 @@ function portsOf({ ready }: ClusterProcess): number[] {
   const named = Object.values(kept.ports as Record<string, number>);
   const urls = [ready.s3, ready.admin].map((url) => Number(new URL(url).port));
   return [...new Set([...named, ...urls])];
+}
+
+/** What is answered until the other side hangs up. */
+function say(port: number, text: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let answer = '';
+    connect(port, '127.0.0.1')
+      .setEncoding('utf8')
+      .setTimeout(10_000, () => reject(new Error(`the connection stays open after: ${answer}`)))
+      .on('data', (piece: string) => {
+        answer += piece;
+      })
+      .on('error', reject)
+      .on('close', () => resolve(answer))
+      .write(text);
+  });
 }
 
 /** Sends it all; then ends politely, or breaks off. Resolves when the other side is done with it. */

@@ -35,9 +35,6 @@ export const partBytesMin = 5 * 1024 * 1024;
 
 export const partNumberMax = 10_000;
 
-/** Objects up to this size live inside their index entry: one replicated write instead of a blob and one. */
-export const inlineBytesMax = 16 * 1024;
-
 /** Keys in a DeleteObjects request and items on a listing page: S3's own limit. */
 export const keysPerRequestMax = 1000;
 

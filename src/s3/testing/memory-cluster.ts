@@ -18,6 +18,7 @@ import {
   type WriterRange,
 } from '../../client/cluster.ts';
 import { ClientError } from '../../client/errors.ts';
+import { inlineBytesLimit } from '../../map/cluster-map.ts';
 import {
   type Directory,
   decodeDirectory,
@@ -169,6 +170,11 @@ export class MemoryCluster implements Cluster {
   activeLayout(pool: string): LayoutRef {
     if (pool !== 'data') throw new ClientError('no-such-pool', pool);
     return this.layout;
+  }
+
+  inlineBytesMax(pool: string): number {
+    if (pool !== 'data') throw new ClientError('no-such-pool', pool);
+    return inlineBytesLimit;
   }
 
   migration(pool: string): Migration | undefined {
