@@ -701,7 +701,9 @@ export class Nemesis {
     for (let looks = 0; isSet && looks < 20 && this.#trashedPools().length > 0; looks++)
       await cluster.scheduler.run(200);
     for (const { id } of this.#trashedPools()) this.#gonePools.delete(id);
-    await this.#insist('setting back how long removed pools are kept', () => set(undefined));
+    // Refused: the monitor has heard too few OSDs since it started, and does nothing else either.
+    if (isSet)
+      await this.#insist('setting back how long removed pools are kept', () => set(undefined));
     return isSet;
   }
 
