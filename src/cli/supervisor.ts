@@ -19,6 +19,7 @@ import { daemonKey } from '../net/keys.ts';
 import type { SiblingNews } from '../s3/siblings.ts';
 import { ObjectStore } from '../store/object-store.ts';
 import { AdminClient } from './admin-client.ts';
+import { Backoff } from './backoff.ts';
 import type { DaemonHandle, Launch } from './daemon-handle.ts';
 import type { DaemonOptions, SupervisorAnswer, SupervisorQuestion } from './daemon-options.ts';
 import {
@@ -54,13 +55,6 @@ export interface RunningOsd {
   readonly dir: string;
 }
 
-/** Restarts wait 0.2 s, doubling to 10 s, so that a daemon that can't live costs little. */
-const backoffMsMin = 200;
-const backoffMsMax = 10_000;
-
-/** Alive for this long, a daemon is forgiven its past. */
-const forgivenAfterMs = 30_000;
-
 /** How often readiness is asked for while starting. */
 const pollMs = 25;
 
@@ -79,7 +73,7 @@ interface Daemon {
   state: DaemonState['state'];
   reason: string;
   restarts: number;
-  backoffMs: number;
+  readonly backoff: Backoff;
   handle: DaemonHandle | undefined;
   timer: NodeJS.Timeout | undefined;
   /** When somebody last asked to start it though it ran, in milliseconds. */
@@ -303,7 +297,7 @@ export class Supervisor {
       daemon.startAskedAt = Date.now();
       return;
     }
-    daemon.backoffMs = backoffMsMin;
+    daemon.backoff.forgive();
     this.#launch(daemon);
   }
 
@@ -316,7 +310,7 @@ export class Supervisor {
       state: 'starting',
       reason: '',
       restarts: 0,
-      backoffMs: backoffMsMin,
+      backoff: new Backoff(),
       handle: undefined,
       timer: undefined,
       startAskedAt: 0,
@@ -399,13 +393,11 @@ export class Supervisor {
     if (end.neverRan) this.#tellFailed(daemon);
     else this.#tellGone(daemon);
     if (!again) return;
-    if (end.livedMs >= forgivenAfterMs) daemon.backoffMs = backoffMsMin;
     daemon.timer = setTimeout(() => {
       if (this.#stopping) return;
       daemon.restarts++;
       this.#launch(daemon);
-    }, daemon.backoffMs);
-    daemon.backoffMs = Math.min(backoffMsMax, daemon.backoffMs * 2);
+    }, daemon.backoff.after(end.livedMs));
   }
 
   #end(daemon: Daemon, state: 'stopped' | 'failed', reason: string): void {
