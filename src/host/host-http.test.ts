@@ -357,18 +357,56 @@ test('requests that come in one piece are answered in their order, one with a bo
   );
 });
 
-test('behind a request that is nonsense nothing is answered', async () => {
+test('behind a request that is nonsense nothing is answered, and before it everything', async () => {
   const seen: string[] = [];
   await withServer(
-    async ({ target }) => {
-      seen.push(target);
+    async ({ target, body }) => {
+      const got = (await readAll(body)).toString();
+      seen.push(`${target} ${got}`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
       return { status: 204, headers: [] };
     },
     async (address) => {
       const good = (target: string) => `GET ${target} HTTP/1.1\r\nHost: h\r\n\r\n`;
-      const answer = await raw(address, `${good('/a')}nonsense\r\n\r\n${good('/b')}`);
-      deepEqual(seen, ['/a']);
-      deepEqual(answer.match(/HTTP\/1\.1 \d+/g)?.at(-1), 'HTTP/1.1 400');
+      const answer = await raw(address, `${good('/a')}${good('/b')}nonsense\r\n\r\n${good('/c')}`);
+      deepEqual(seen, ['/a ', '/b ']);
+      deepEqual(answer.match(/HTTP\/1\.1 \d+/g), ['HTTP/1.1 204', 'HTTP/1.1 204', 'HTTP/1.1 400']);
+    },
+  );
+});
+
+test('a body longer than announced is answered as what was announced', async () => {
+  const seen: string[] = [];
+  await withServer(
+    async ({ target, body }) => {
+      seen.push(`${target} ${await readAll(body)}`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      return { status: 204, headers: [] };
+    },
+    async (address) => {
+      for (const expect of ['', 'Expect: 100-continue\r\n']) {
+        const put = `PUT /a HTTP/1.1\r\nHost: h\r\n${expect}Content-Length: 2\r\n\r\n`;
+        const answer = await raw(address, `${put}bar`);
+        deepEqual(
+          answer.match(/HTTP\/1\.1 \d+/g)?.filter((line) => !line.endsWith('100')),
+          ['HTTP/1.1 204', 'HTTP/1.1 400'],
+        );
+      }
+      deepEqual(seen, ['/a ba', '/a ba']);
+    },
+  );
+});
+
+test('a body in chunks that are none is answered 400', async () => {
+  await withServer(
+    async ({ body }) => {
+      await readAll(body);
+      return { status: 204, headers: [] };
+    },
+    async (address) => {
+      const head = 'PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n';
+      const answer = await raw(address, `${head}nonsense\r\n`);
+      deepEqual(answer.match(/HTTP\/1\.1 \d+/g), ['HTTP/1.1 400']);
     },
   );
 });

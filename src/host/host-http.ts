@@ -88,24 +88,26 @@ export class HostHttpServers implements HttpServers {
       requireHostHeader: false,
     });
     server.maxConnections = connectionsMax;
+    const underWay = new UnderWay();
     const serve = (
       request: IncomingMessage,
       response: ServerResponse,
       expectsContinue: boolean,
     ) => {
       const exchange = new Exchange({ request, response, expectsContinue, stalls, log: this.#log });
-      exchange.run(handler).catch((error: unknown) => {
+      const done = exchange.run(handler).catch((error: unknown) => {
         this.#log.write('error', 'http exchange failed', { error: String(error) });
         request.socket.destroy();
       });
+      underWay.add(request, done);
     };
     server.on('request', (request, response) => serve(request, response, false));
     server.on('checkContinue', (request, response) => serve(request, response, true));
     // Expectations that nobody knows are passed over, as S3 does, instead of answered 417.
     server.on('checkExpectation', (request, response) => serve(request, response, false));
-    server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) =>
-      answerNoRequest(error, socket, refuse),
-    );
+    server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+      void answerNoRequest(error, socket, { refuse, underWay });
+    });
     const listener = await listenOn(server, address);
     stalls.start();
     return { address: listener.address, close: () => closeHttp(server, listener, stalls) };
@@ -129,13 +131,57 @@ function emptyAnswer(what: NoRequest): NoRequestAnswer {
   return { status: emptyStatus[what], headers: [], body: emptyBytes };
 }
 
-/** What the parser refused never becomes a request. */
-function answerNoRequest(
+/** The requests of each connection that wait for their answers. */
+class UnderWay {
+  readonly #requests = new WeakMap<Socket, Map<IncomingMessage, Promise<void>>>();
+
+  /** `done` resolves, and never fails, when the answer is out or can't be. */
+  add(request: IncomingMessage, done: Promise<void>): void {
+    const { socket } = request;
+    const requests = this.#requests.get(socket) ?? new Map<IncomingMessage, Promise<void>>();
+    this.#requests.set(socket, requests);
+    requests.set(request, done);
+    void done.then(() => requests.delete(request));
+  }
+
+  /** Resolves when every request that is there whole has its answer. */
+  async answered(socket: Socket): Promise<void> {
+    const whole = [...this.#of(socket)].filter(([request]) => request.complete);
+    await Promise.all(whole.map(([, done]) => done));
+  }
+
+  has(socket: Socket): boolean {
+    return this.#of(socket).size > 0;
+  }
+
+  #of(socket: Socket): ReadonlyMap<IncomingMessage, Promise<void>> {
+    return this.#requests.get(socket) ?? new Map();
+  }
+}
+
+interface NoRequestParts {
+  readonly refuse: (what: NoRequest) => NoRequestAnswer;
+  readonly underWay: UnderWay;
+}
+
+/** Connections whose parser refused something: whatever else they bring is refused again, and passed over. */
+const refused = new WeakSet<Socket>();
+
+/**
+ * What the parser refused never becomes a request. Those that came whole before it (a body that is longer than
+ * its client announced is one) are answered first: what they did must not be told as refused.
+ */
+async function answerNoRequest(
   error: NodeJS.ErrnoException,
   socket: Socket,
-  refuse: (what: NoRequest) => NoRequestAnswer,
-): void {
-  if (error.code === 'ECONNRESET' || !socket.writable || socket.bytesWritten > 0) {
+  { refuse, underWay }: NoRequestParts,
+): Promise<void> {
+  if (refused.has(socket)) return;
+  refused.add(socket);
+  if (error.code !== 'ECONNRESET') await underWay.answered(socket);
+  // A request whose body is what the parser refused may have its answer already, or a part of one.
+  const isBegun = underWay.has(socket) && socket.bytesWritten > 0;
+  if (error.code === 'ECONNRESET' || !socket.writable || isBegun) {
     socket.destroy();
     return;
   }
