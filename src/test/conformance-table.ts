@@ -1,4 +1,5 @@
-// Results of ceph/s3-tests as lines `OUTCOME<tab>TEST<tab>REASON`, and the page made of them.
+// Results of ceph/s3-tests as lines `OUTCOME<tab>TEST<tab>REASON`, below a line `# RUN` that says of what and when,
+// and the page made of them.
 
 export interface Outcome {
   /** `PASSED`, `FAILED`, `SKIPPED`. */
@@ -6,15 +7,19 @@ export interface Outcome {
   /** As pytest names it. */
   readonly test: string;
   readonly reason: string;
+  /** What was run on what, and when. */
+  readonly run: string;
 }
 
 export function parseOutcomes(text: string): readonly Outcome[] {
   const outcomes: Outcome[] = [];
+  let run = '';
   for (const line of text.split('\n')) {
+    if (line.startsWith('# ')) run = line.slice(2);
     if (line === '' || line.startsWith('#')) continue;
     const [word, test, ...reason] = line.split('\t');
     if (word === undefined || test === undefined) throw new Error(`not a result: ${line}`);
-    outcomes.push({ word, test, reason: reason.join(' ') });
+    outcomes.push({ word, test, reason: reason.join(' '), run });
   }
   return outcomes;
 }
@@ -23,11 +28,22 @@ function fileOf(test: string): string {
   return test.slice(test.lastIndexOf('/', test.indexOf('::')) + 1, test.indexOf('::'));
 }
 
-/** The parametrised family that copies between kinds of encryption counts apart: 744 of it. */
+/** The parametrised families that copy and move what is encrypted count apart: 744 tests. */
 function areaOf(test: string): string {
   const file = fileOf(test);
-  if (/::test_copy_(part_)?enc\[/.test(test)) return `${file}, encrypted copies`;
+  if (/::test_(copy_enc|copy_part_enc|lifecycle_transition_encrypted)\[/.test(test))
+    return `${file}, encrypted copies`;
   return file;
+}
+
+/** A line for each run; where there are several, with what it has outcomes of. */
+function runLines(outcomes: readonly Outcome[]): readonly string[] {
+  const runs = [...new Set(outcomes.map(({ run }) => run))].sort();
+  if (runs.length === 1) return runs.map((run) => `${run}.`);
+  return runs.map((run) => {
+    const its = outcomes.filter((each) => each.run === run).map(({ test }) => areaOf(test));
+    return `- ${its.length} tests (${[...new Set(its)].sort().join('; ')}): ${run}`;
+  });
 }
 
 function count(outcomes: readonly Outcome[], word: string): number {
@@ -60,6 +76,8 @@ export function formatTable(
     '# ceph/s3-tests',
     '',
     'Written by `npm run conformance:s3 -- --suite DIR`; reasons for what fails stand in [s3-compatibility.md](s3-compatibility.md).',
+    '',
+    ...runLines(outcomes),
     '',
     '| area | passed | failed | skipped |',
     '|---|---|---|---|',

@@ -1,7 +1,7 @@
 // `npm run conformance:s3 -- --suite DIR`: a fetched copy of ceph/s3-tests against a cluster of its own, started
 // in a temporary folder. Prints what does not pass, and writes docs/reference/s3-tests.md after a whole run. By hand only.
 
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import {
   appendFileSync,
   existsSync,
@@ -117,7 +117,31 @@ async function configuration(cluster: ClusterProcess): Promise<string> {
   return `${lines.join('\n')}\n`;
 }
 
-/** What the tests came to, a line each. */
+/** What an environment of one's own must not change. */
+const cleanEnvironment = { PATH: '/usr/bin:/bin', LANG: 'C.UTF-8' };
+
+function output(program: string, ...args: readonly string[]): string {
+  const options = { env: cleanEnvironment, encoding: 'utf8', stdio: 'pipe' } as const;
+  return execFileSync(program, args, options).trim();
+}
+
+/** A copy need not be a clone. */
+function commitOf(folder: string): string {
+  try {
+    return output('/usr/bin/git', '-C', folder, 'log', '-1', '--abbrev=12', '--format=%h (%cs)');
+  } catch {
+    return 'of an unknown commit';
+  }
+}
+
+/** What is run on what, and when. */
+function heading(suiteDir: string): string {
+  const boto3 = output(resolve(values.python), '-c', 'import boto3; print(boto3.__version__)');
+  const day = new Date().toISOString().slice(0, 10);
+  return `ceph/s3-tests ${commitOf(suiteDir)}, boto3 ${boto3}, Holdfast ${commitOf(root)}, run on ${day}`;
+}
+
+/** What the tests came to, a line each, below a heading. */
 async function runSuite(suiteDir: string): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-conformance-'));
   process.once('exit', () => rmSync(folder, { recursive: true, force: true, maxRetries: 3 }));
@@ -130,7 +154,7 @@ async function runSuite(suiteDir: string): Promise<string> {
   const home = join(folder, 'home');
   try {
     mkdirSync(home);
-    writeFileSync(results, '');
+    writeFileSync(results, `# ${heading(suiteDir)}\n`);
     writeFileSync(join(folder, 's3tests.conf'), await configuration(cluster));
     const args = [
       ...['-m', 'pytest', '-q', '--no-header', '--tb=no', '-p', 's3_tests_results'],
@@ -141,9 +165,8 @@ async function runSuite(suiteDir: string): Promise<string> {
     const child = spawn(resolve(values.python), args, {
       cwd: suiteDir,
       env: {
-        PATH: '/usr/bin:/bin',
+        ...cleanEnvironment,
         HOME: home,
-        LANG: 'C.UTF-8',
         PYTHONPATH: join(root, 'src', 'test'),
         PYTHONDONTWRITEBYTECODE: '1',
         S3TEST_CONF: join(folder, 's3tests.conf'),
