@@ -14,7 +14,9 @@ export interface Answer {
 function headerFault(response: HttpResponse): string | undefined {
   const seen = new Set<string>();
   for (const [name, value] of response.headers) {
-    if (!/^[a-z0-9-]+$/.test(name)) return `the header's name ${JSON.stringify(name)}`;
+    // A token of RFC 9110, section 5.6.2: metadata is named as whoever put it likes.
+    if (!/^[a-z0-9!#$%&'*+.^_`|~-]+$/.test(name))
+      return `the header's name ${JSON.stringify(name)}`;
     // What node:http refuses to send, which would break the connection.
     if (!/^[\t\u0020-\u007e\u0080-\u00ff]*$/.test(value))
       return `the header ${name}: ${JSON.stringify(value)}`;
