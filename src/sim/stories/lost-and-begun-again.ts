@@ -70,6 +70,8 @@ interface Lost {
   readonly pg: PgId;
   readonly gone: readonly [SimulatedOsd, SimulatedOsd];
   readonly left: SimulatedOsd;
+  /** Was taken out before they were lost, and has older shards in its trash. */
+  readonly former: SimulatedOsd;
 }
 
 /** Blobs 0 to 5 are older than a change of disks, 6 to 11 came after it; then two disks are given up. */
@@ -100,7 +102,7 @@ async function loseTwo(): Promise<Lost> {
   }
   await cluster.settle(cluster.monitor.markIn(leaving.id), 'taking it in again');
   await stage.run(5000);
-  return { stage, blobs, pg, gone, left };
+  return { stage, blobs, pg, gone, left, former: leaving };
 }
 
 async function refusalOf(work: Promise<unknown>): Promise<string> {
@@ -111,7 +113,7 @@ async function refusalOf(work: Promise<unknown>): Promise<string> {
 }
 
 export async function lostAndBegunAgain(): Promise<void> {
-  const { stage, blobs, pg, gone, left } = await loseTwo();
+  const { stage, blobs, pg, gone, left, former } = await loseTwo();
   const { cluster } = stage;
   const { monitor } = cluster;
   const how = { kind: 'mark-lost', acceptedBy: 'the operator' } as const;
@@ -133,8 +135,13 @@ export async function lostAndBegunAgain(): Promise<void> {
   const begin = monitor.losses.beginAgain([pg], how, ({ lines }) => named.push(...lines));
   await cluster.settle(begin, 'beginning again');
   stage.expect(named.length === 1 && /LOST/.test(named[0] ?? ''), named.join());
-  // Whoever begins may die on the way, and begins again.
+  // Whoever begins may die on the way, and begins again; who does not answer has not said that it has nothing.
+  stage.part(`osd.${former.id}`, [`osd.${left.id}`]);
   await stage.restart(left);
+  await stage.run(15_000);
+  const { waiting = '', isServing = false } = left.osd?.primaryOf(pg) ?? {};
+  stage.expect(!isServing, `it waits for the one that does not answer: ${waiting}`);
+  cluster.network.heal();
   await cluster.until('it to serve', () => left.osd?.primaryOf(pg)?.isServing === true, 60_000);
   await blobs.expect('whole', 0, 6);
   await blobs.expect('lost', 6, 12);
