@@ -139,8 +139,11 @@ export async function lostAndBegunAgain(): Promise<void> {
   stage.part(`osd.${former.id}`, [`osd.${left.id}`]);
   await stage.restart(left);
   await stage.run(15_000);
-  const { waiting = '', isServing = false } = left.osd?.primaryOf(pg) ?? {};
-  stage.expect(!isServing, `it waits for the one that does not answer: ${waiting}`);
+  const primary = left.osd?.primaryOf(pg);
+  stage.expect(
+    primary?.isServing === false,
+    `it waits for the one that does not answer: ${primary?.describe()}`,
+  );
   cluster.network.heal();
   await cluster.until('it to serve', () => left.osd?.primaryOf(pg)?.isServing === true, 60_000);
   await blobs.expect('whole', 0, 6);
