@@ -42,7 +42,10 @@ export async function removeLeftOver(
     }
     if (wallMs - decode(markCodec, stored).sinceWallMs < leftoverMs) return false;
   }
-  await member.alone(() => PgDisk.discard(store, pg));
+  await member.alone(() => {
+    disk.leave();
+    return PgDisk.discard(store, pg);
+  });
   const transaction = new Transaction();
   transaction.delete(collection, key);
   await store.commit(transaction);

@@ -591,7 +591,10 @@ export class Osd {
   /** Everything of the PG on this disk, also where it can't be understood. */
   async #erase(pg: PgId): Promise<void> {
     const member = this.#members.get(pg);
-    const work = (): Promise<void> => PgDisk.discard(this.#store, pg);
+    const work = (): Promise<void> => {
+      member?.disk.leave();
+      return PgDisk.discard(this.#store, pg);
+    };
     await (member === undefined ? work() : member.alone(work));
     this.#members.delete(pg);
     this.#stopped.delete(pg);

@@ -42,6 +42,31 @@ test('a placement group is removed whole though one of its rows is rotten', asyn
   await store.close();
 });
 
+test('a group that has left is not written of again', async () => {
+  const files = new SimulatedFiles({ random: new SeededRandom(3) });
+  await ObjectStore.format(files, superblockForTests);
+  const store = await ObjectStore.open(files, options);
+  const record: PgRecord = {
+    pg: '1.1.1' as PgId,
+    tenure: 1,
+    version: 1,
+    primary: undefined,
+    nonce: '',
+    slots: [],
+    target: [0 as OsdId],
+  };
+  const disk = PgDisk.create(store, record, true);
+  await disk.accept(1, record);
+  deepEqual(await store.collections(), [PgDisk.collectionOf(record.pg)]);
+  disk.leave();
+  await PgDisk.discard(store, record.pg);
+  await rejects(disk.noteScrubs({ light: 1, deep: 1 }), /1\.1\.1 has left this disk/);
+  await rejects(disk.keepCommitted(), /has left/);
+  await rejects(disk.accept(2, record), /has left/);
+  deepEqual(await store.collections(), []);
+  await store.close();
+});
+
 test('what a full or closed disk refuses is not taken for done', async () => {
   const files = new SimulatedFiles({ random: new SeededRandom(2) });
   await ObjectStore.format(files, superblockForTests);

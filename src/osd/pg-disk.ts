@@ -46,6 +46,7 @@ import {
   zeroVersion,
 } from '../wire/entry.ts';
 import type { BlobListing } from '../wire/messages.ts';
+import { OsdError } from './errors.ts';
 
 const logPrefix = 0x01;
 const metaKey = new Uint8Array([0x02]);
@@ -275,6 +276,7 @@ export class PgDisk {
   #first: number;
   #counts: PgCounts = { blobs: 0, bytes: 0 };
   #lastAppend: Promise<void> = Promise.resolve();
+  #hasLeft = false;
 
   private constructor(store: ObjectStore, meta: Meta) {
     this.pg = meta.record.pg;
@@ -331,7 +333,7 @@ export class PgDisk {
     if (isWhole) return;
     const transaction = new Transaction();
     this.forgetCompleteness(transaction);
-    await this.#store.commit(transaction);
+    await this.#submit(transaction);
   }
 
   async #loadMarks(): Promise<void> {
@@ -453,6 +455,17 @@ export class PgDisk {
     };
   }
 
+  /** From here on nothing is written of it: what is removed would be there again, and look like a group with nothing. */
+  leave(): void {
+    this.#hasLeft = true;
+  }
+
+  /** Throws `OsdError` `stale` for what has left, `StoreError` before anything is visible. */
+  #submit(transaction: Transaction, start: 'now' | 'gathered' = 'now'): Promise<void> {
+    if (this.#hasLeft) throw new OsdError('stale', `${this.pg} has left this disk`);
+    return this.#store.submit(transaction, start);
+  }
+
   /**
    * Commits what memory was changed to already; resolves when durable. Where the store refuses it, before anything
    * is visible, memory becomes what it was: a disk that was full or busy for a moment would else be taken for one
@@ -460,7 +473,7 @@ export class PgDisk {
    */
   #commit(transaction: Transaction, before: Memory): Promise<void> {
     try {
-      return this.#store.submit(transaction);
+      return this.#submit(transaction);
     } catch (error) {
       this.#meta = before.meta;
       this.#head = before.head;
@@ -526,10 +539,10 @@ export class PgDisk {
   }
 
   /** Makes the commit point durable by itself. */
-  keepCommitted(): Promise<void> {
+  async keepCommitted(): Promise<void> {
     const transaction = new Transaction();
     this.#putMeta(transaction, {});
-    return this.#store.commit(transaction);
+    return this.#submit(transaction);
   }
 
   /** Durable when it resolves. */
@@ -574,7 +587,7 @@ export class PgDisk {
     this.#head = entry.version;
     let done: Promise<void>;
     try {
-      done = this.#store.submit(transaction, start);
+      done = this.#submit(transaction, start);
     } catch (error) {
       this.#head = undo.head;
       this.#first = undo.first;
@@ -1057,7 +1070,7 @@ export class PgDisk {
     this.#damaged.set(nameOf(blobKey(0, blob)), blob);
     const transaction = new Transaction();
     transaction.put(this.#collection, blobKey(damagedPrefix, blob), new Uint8Array([1]));
-    await this.#store.commit(transaction);
+    await this.#submit(transaction);
   }
 
   damaged(limit: number): BlobId[] {
@@ -1076,7 +1089,7 @@ export class PgDisk {
     );
     this.#forgetMarks(transaction, listing.facts.blob, after);
     // Refused, it is thrown here: the blob goes on being missing, or bad.
-    const done = this.#store.submit(transaction);
+    const done = this.#submit(transaction);
     for (const each of after) each();
     await done;
   }
@@ -1090,7 +1103,7 @@ export class PgDisk {
     const header = encode(shardHeaderCodec, listing);
     transaction.putObject(this.#collection, blobName(blob), header, []);
     transaction.put(this.#collection, blobKey(damagedPrefix, blob), new Uint8Array([1]));
-    const done = this.#store.submit(transaction);
+    const done = this.#submit(transaction);
     for (const each of after) each();
     this.#damaged.set(nameOf(blobKey(0, blob)), blob);
     await done;
@@ -1101,7 +1114,7 @@ export class PgDisk {
     const transaction = new Transaction();
     if (value === undefined) transaction.delete(this.#collection, key);
     else transaction.put(this.#collection, key, value);
-    await this.#store.commit(transaction);
+    await this.#submit(transaction);
   }
 
   /** Rows of [begin, end) made what the primary has. */
@@ -1120,7 +1133,7 @@ export class PgDisk {
     }
     for (const [key] of mine) if (!keep.has(nameOf(key))) transaction.delete(this.#collection, key);
     for (const row of rows) transaction.put(this.#collection, row.key, row.value);
-    await this.#store.commit(transaction);
+    await this.#submit(transaction);
   }
 
   /** Removes everything of the PG, a bounded step at a time; meta goes last. */

@@ -45,7 +45,8 @@ export async function scrubPg(primary: Primary, deep: boolean): Promise<ScrubRes
       begin = step.end;
       await turn.rest();
     }
-    if (begin !== undefined) return undefined;
+    // Its tenure may have ended, or the group left this disk, while it rested.
+    if (begin !== undefined || !primary.isServing) return undefined;
     for (const link of primary.links.values()) link.damaged = damaged.get(link) ?? 0;
     await primary.noteScrubbed(deep);
     const level = result.errors > 0 ? 'warn' : 'info';

@@ -2,6 +2,7 @@
 
 import { equal, match } from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { ClientError } from '../client/errors.ts';
 import {
   bodyOf,
   bodyText,
@@ -79,6 +80,20 @@ test('instead of an error its document is shown, under the error’s status', as
   const plain = await browse('/absent');
   equal(plain.status, 404);
   match(await bodyText(plain), /<h1>404 NoSuchKey<\/h1>/);
+});
+
+test('an error document that can’t be read just now is not taken for absent', async (t) => {
+  const { gateway, browse } = await start(t, withError);
+  let calls = 0;
+  gateway.cluster.fault = (operation, name) => {
+    // The page, its directory's index, then the document.
+    if (operation === 'call' && name === 's3.get-version' && ++calls > 2)
+      throw new ClientError('unavailable', 'nobody is there');
+  };
+  equal((await browse('/absent')).status, 503);
+  equal(calls, 3);
+  gateway.cluster.fault = () => {};
+  equal(await bodyText(await browse('/absent')), 'this is error.html');
 });
 
 test('rules send on by prefix and by error, and a site as a whole', async (t) => {

@@ -100,7 +100,8 @@ async function showError(
     const shown = await show(instead, website.errorKey);
     return shown.status === 200 ? { ...shown, status: error.status } : shown;
   } catch (second) {
-    if (s3ErrorOf(second).code === 'InternalError') throw second;
+    // Nobody can say just now what its error document is; that it has none would be told as certain.
+    if (s3ErrorOf(second).status >= 500) throw second;
     return page(request, error.status, words);
   }
 }

@@ -818,6 +818,8 @@ export class Nemesis {
     return (
       cluster.takesCommands &&
       cluster.osds.every((each) => each.osd !== undefined) &&
+      // One that was called down a moment ago holds all it should, and does not count before it is called up.
+      cluster.monitor.map.osds.every(({ up, destroyed }) => up || destroyed) &&
       cluster.isServing() &&
       cluster.isClean()
     );
