@@ -302,3 +302,21 @@ test('a monitor ends with the first change that its full disk refuses, and takes
   await cluster.settle(cluster.monitor.markOut(0 as OsdId), 'the command again');
   equal(cluster.monitor.map.osds[0]?.in, false);
 });
+
+test('what wall clocks of disks showed between two instants counts each that was wrong then', () => {
+  const cluster = new SimulatedCluster({ seed: 1, osdCount: 2, pools: [], methods: new Map() });
+  const begunMs = cluster.wallMs;
+  const shown = (from: number, until: number): readonly [number, number] => {
+    const { leastMs, mostMs } = cluster.osdWalls(from, until);
+    return [leastMs - begunMs, mostMs - begunMs];
+  };
+  // They show whole milliseconds.
+  deepEqual(shown(5, 9), [4, 9]);
+  cluster.setWallOffset('osd.1', 1000);
+  cluster.setWallOffset('mon', 5000);
+  deepEqual(shown(5, 9), [4, 1009]);
+  cluster.setWallOffset('osd.0', -1000);
+  deepEqual(shown(5, 9), [-996, 1009]);
+  cluster.passTime(10_000);
+  deepEqual(shown(5, 9), [9004, 11_009]);
+});

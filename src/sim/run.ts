@@ -25,6 +25,7 @@ import { isLinearizable } from './linearizability.ts';
 import { drawMemoryBudget, MemoryPressure } from './memory-pressure.ts';
 import { Nemesis } from './nemesis.ts';
 import { QuotasWorkload } from './quotas-workload.ts';
+import { RetentionWorkload, storageClasses } from './retention-workload.ts';
 import { RolesWorkload } from './roles-workload.ts';
 import type { S3Load } from './s3-bucket.ts';
 import { S3Workload } from './s3-workload.ts';
@@ -123,6 +124,7 @@ const gatewayOptions = {
   garbageBlobsPerSecond: 10_000,
   kmsKeys: [kmsKey],
   websiteNames: [websiteName],
+  storageClasses,
   ...lifecycleOptions,
 } as const;
 
@@ -242,7 +244,7 @@ class Run {
     this.#lookAtMemory();
   }
 
-  /** Three of eight in each run: each has a bucket, which costs something. */
+  /** Three of nine in each run: each has a bucket, which costs something. */
   #drawLoads(random: SeededRandom): readonly S3Load[] {
     const now = (): number => this.#cluster.scheduler.now();
     const newRandom = (): SeededRandom => new SeededRandom(random.below(2 ** 32));
@@ -268,7 +270,13 @@ class Run {
     roles.monitor = monitor;
     const trash = new TrashWorkload(newRandom(), now);
     const website = new WebsiteWorkload(newRandom(), now);
-    const all: S3Load[] = [tags, encryption, users, defaults, quotas, roles, trash, website];
+    const retention = new RetentionWorkload(newRandom(), now, () => this.#cluster.wallMs);
+    retention.gateways = () => this.#gateways;
+    retention.osdWalls = (from, until) => this.#cluster.osdWalls(from, until);
+    retention.passTime = (ms) => this.#cluster.passTime(ms);
+    const others: S3Load[] = [tags, encryption, users, defaults, quotas, roles, trash, website];
+    // Days go by when the last one is removed: nobody else is to live through them.
+    const all = [...others, retention];
     while (all.length > loadsPerRun) all.splice(random.below(all.length), 1);
     return all;
   }

@@ -7,6 +7,12 @@ import { type EncryptionCall, encryptionModel } from './encryption-workload.ts';
 import { isLinearizable, type Model } from './linearizability.ts';
 import { faultOfAnswer, type PostForm } from './post-form.ts';
 import { leastCounted, type MeasuredPut, mostCounted } from './quotas-workload.ts';
+import {
+  type Retention,
+  type RetentionCall,
+  retentionModel,
+  type Seen,
+} from './retention-workload.ts';
 import { keyModel } from './s3-workload.ts';
 import { faultOfUse } from './session-times.ts';
 import { type TagsCall, tagsModel } from './tags-workload.ts';
@@ -340,3 +346,91 @@ for (const [calledMs, answeredMs, verdict, expected] of uses)
       faultOfUse({ expiresMs: 100, calledMs, answeredMs, verdict }) === undefined,
       expected === 'right',
     ));
+
+const sealedUntil = (mode: Retention['mode'], untilMs: number): Retention => ({ mode, untilMs });
+/** While every clock shows the same. */
+const at = (ms: number): Seen => ({ leastMs: ms, mostMs: ms, mostEverMs: ms });
+const keptBy = (retention: Retention): RetentionCall => ({
+  kind: 'made',
+  retention,
+  seen: at(1),
+});
+const removed = (
+  outcome: 'done' | 'locked' | undefined,
+  seen: Seen | undefined,
+  passesOver = false,
+): RetentionCall => ({ kind: 'remove', passesOver, outcome, seen });
+const kept = (
+  retention: Retention,
+  outcome: 'done' | 'locked' | undefined,
+  seen: Seen | undefined,
+  passesOver = false,
+): RetentionCall => ({ kind: 'keep', retention, passesOver, outcome, seen });
+const seenAs = (retention: Retention, seen: Seen, storageClass?: string): RetentionCall => ({
+  kind: 'read',
+  retention,
+  storageClass,
+  seen,
+});
+const governed = sealedUntil('GOVERNANCE', 100);
+const compliant = sealedUntil('COMPLIANCE', 100);
+const shorter = sealedUntil('COMPLIANCE', 50);
+const free = sealedUntil('none', 0);
+
+const retentionHistories: readonly (readonly [string, readonly RetentionCall[], 'yes' | 'no'])[] = [
+  ['its time is over', [keptBy(compliant), removed('done', at(100))], 'yes'],
+  ['its time is not over', [keptBy(compliant), removed('done', at(99))], 'no'],
+  [
+    'a clock may have been ahead',
+    [keptBy(compliant), removed('done', { leastMs: 90, mostMs: 101, mostEverMs: 101 })],
+    'yes',
+  ],
+  ['refused for no reason', [keptBy(compliant), removed('locked', at(100))], 'no'],
+  ['refused in time', [keptBy(compliant), removed('locked', at(99))], 'yes'],
+  ['governance is passed over', [keptBy(governed), removed('done', at(9), true)], 'yes'],
+  ['compliance is not', [keptBy(compliant), removed('done', at(9), true)], 'no'],
+  ['compliance is made longer', [keptBy(shorter), kept(compliant, 'done', at(9))], 'yes'],
+  ['compliance is made shorter', [keptBy(compliant), kept(shorter, 'done', at(9), true)], 'no'],
+  ['compliance is lifted', [keptBy(compliant), kept(free, 'done', at(9), true)], 'no'],
+  ['governance is lifted without the right', [keptBy(governed), kept(free, 'done', at(9))], 'no'],
+  ['a refusal to make longer', [keptBy(shorter), kept(compliant, 'locked', at(9))], 'no'],
+  [
+    'gone too early, by a delete without an answer',
+    [keptBy(compliant), removed(undefined, undefined), { kind: 'read-absent', seen: at(99) }],
+    'no',
+  ],
+  [
+    'gone in time, by a delete without an answer',
+    [keptBy(compliant), removed(undefined, undefined), { kind: 'read-absent', seen: at(100) }],
+    'yes',
+  ],
+  [
+    'shorter, by a change without an answer',
+    [keptBy(compliant), kept(shorter, undefined, undefined, true), seenAs(shorter, at(60))],
+    'no',
+  ],
+  ['gone by nobody', [keptBy(free), { kind: 'read-absent', seen: at(9) }], 'no'],
+  ['moved by a rule', [keptBy(governed), { kind: 'move' }, seenAs(governed, at(9), 'COLD')], 'yes'],
+  [
+    'moved back',
+    [
+      keptBy(governed),
+      { kind: 'move' },
+      seenAs(governed, at(8), 'COLD'),
+      seenAs(governed, at(9), 'STANDARD'),
+    ],
+    'no',
+  ],
+];
+
+/** Without an answer where it has none to tell. */
+function inOrderAsAnswered(calls: readonly RetentionCall[]): string {
+  const history = calls.map((call, index) => {
+    const isOpen = call.kind === 'move' || ('outcome' in call && call.outcome === undefined);
+    return { call, calledAt: 2 * index, answeredAt: isOpen ? undefined : 2 * index + 1 };
+  });
+  return isLinearizable(history, '', retentionModel);
+}
+
+for (const [name, calls, verdict] of retentionHistories)
+  test(`kept for a time: ${name}: ${verdict}`, () => equal(inOrderAsAnswered(calls), verdict));

@@ -26,7 +26,7 @@ import { SeededRandom } from '../testing/seeded-random.ts';
 import { SimulatedFiles } from '../testing/simulated-files.ts';
 import { SimulatedNetwork } from '../testing/simulated-network.ts';
 import type { Medium } from '../testing/simulated-operations.ts';
-import { type LogLine, SimulatedProcess } from '../testing/simulated-process.ts';
+import { firstWallMs, type LogLine, SimulatedProcess } from '../testing/simulated-process.ts';
 import { SimulatedWeb } from '../testing/simulated-web.ts';
 import { wireVersionMax } from '../wire/messages.ts';
 import { migrateDisk, newerBuildsFiles } from './newer-build.ts';
@@ -118,6 +118,10 @@ export class SimulatedCluster {
   onCrash: ((process: SimulatedProcess, reason: string) => void) | undefined;
   readonly #rates = new Map<string, number>();
   readonly #wallOffsets = new Map<string, number>();
+  /** Each wall clock that was set, and when. */
+  readonly #wallJumps: { readonly name: string; readonly at: number; readonly offsetMs: number }[] =
+    [];
+  #passedMs = 0;
   readonly #shape: ClusterShape;
   #gateways: readonly SimulatedGateway[] = [];
   readonly #fsid: Uuid;
@@ -199,6 +203,34 @@ export class SimulatedCluster {
   /** Sets a daemon's wall clock wrong by so much. */
   setWallOffset(name: string, offsetMs: number): void {
     this.#wallOffsets.set(name, offsetMs);
+    this.#wallJumps.push({ name, at: this.scheduler.now(), offsetMs });
+  }
+
+  /** So much time goes by on everybody's wall clock, in which nothing happens. */
+  passTime(ms: number): void {
+    this.#passedMs += ms;
+  }
+
+  /** What a wall clock that is right shows. */
+  get wallMs(): number {
+    return firstWallMs + this.scheduler.now() + this.#passedMs;
+  }
+
+  /** What the wall clocks of OSDs showed between two instants, between which and now no time has gone by. */
+  osdWalls(from: number, until: number): { readonly leastMs: number; readonly mostMs: number } {
+    let least = from;
+    let most = until;
+    for (const [index, { name, at, offsetMs }] of this.#wallJumps.entries()) {
+      if (!name.startsWith('osd.') || at > until) continue;
+      const next = this.#wallJumps.find((each, place) => place > index && each.name === name);
+      const end = next?.at ?? Number.POSITIVE_INFINITY;
+      if (end < from) continue;
+      least = Math.min(least, Math.max(from, at) + offsetMs);
+      most = Math.max(most, Math.min(until, end) + offsetMs);
+    }
+    const base = firstWallMs + this.#passedMs;
+    // They show whole milliseconds.
+    return { leastMs: base + least - 1, mostMs: base + most };
   }
 
   #newProcess(name: string, files: SimulatedFiles): SimulatedProcess {
@@ -209,7 +241,7 @@ export class SimulatedCluster {
       files,
       random: this.random,
       rate: this.#rateOf(name),
-      wallOffsetMs: () => this.#wallOffsets.get(name) ?? 0,
+      wallOffsetMs: () => this.#passedMs + (this.#wallOffsets.get(name) ?? 0),
       log: (line) => {
         this.log.push(line);
         this.onLog?.(line);

@@ -26,6 +26,9 @@ export interface LogLine {
  */
 const tickMs = 0.001;
 
+/** What wall clocks show when a run begins. */
+export const firstWallMs = 1_700_000_000_000;
+
 export interface ProcessParts {
   readonly scheduler: Scheduler;
   readonly network: SimulatedNetwork;
@@ -77,8 +80,7 @@ export class SimulatedProcess {
     this.env = {
       clock,
       wall: {
-        nowMs: () =>
-          Math.floor(1_700_000_000_000 + scheduler.now() + (parts.wallOffsetMs?.() ?? 0)),
+        nowMs: () => Math.floor(firstWallMs + scheduler.now() + (parts.wallOffsetMs?.() ?? 0)),
       },
       random: mine,
       secrets: { bytes: (count) => Uint8Array.from({ length: count }, () => secrets.below(256)) },

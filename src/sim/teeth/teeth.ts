@@ -1429,4 +1429,71 @@ export const teeth: readonly Tooth[] = [
       },
     ],
   },
+  {
+    name: 'compliance is shortened by who may pass over governance',
+    breaks: 'S3 object lock',
+    patches: [
+      {
+        file: 'src/s3/index/key-methods.ts',
+        find: "const mayWeaken = old.mode === 'GOVERNANCE' && change.bypassGovernance;",
+        replace: 'const mayWeaken = change.bypassGovernance;',
+      },
+    ],
+  },
+  {
+    name: 'who asks to pass over governance needs no right to',
+    breaks: 'S3 object lock',
+    patches: [
+      {
+        file: 'src/s3/operations/object-lock.ts',
+        find: "return isAllowed(context, access, { action: 's3:BypassGovernanceRetention', ...version });",
+        replace: 'return true;',
+      },
+    ],
+  },
+  {
+    name: 'retention ends two seconds early',
+    breaks: 'S3 object lock',
+    patches: [
+      {
+        file: 'src/s3/index/key-methods.ts',
+        find: 'if (entry.retention === undefined || entry.retention.untilMs <= context.wallMs)',
+        replace:
+          'if (entry.retention === undefined || entry.retention.untilMs <= context.wallMs + 2000)',
+      },
+    ],
+  },
+  {
+    name: 'an upload of parts is not kept by the default of its bucket',
+    breaks: 'S3 object lock',
+    patches: [
+      {
+        file: 'src/s3/operations/complete-multipart-upload.ts',
+        find: 'retention: upload.retention ?? defaultRetention(access.configuration, wholeNowMs(gateway)),',
+        replace: 'retention: upload.retention,',
+      },
+    ],
+  },
+  {
+    name: 'what a rule moves to another storage class is kept no longer',
+    breaks: 'S3 object lock, and that a transition changes nothing else',
+    patches: [
+      {
+        file: 'src/s3/index/key-methods.ts',
+        find: 'changed = { ...entry, storageClass: change.storageClass };',
+        replace: 'changed = { ...entry, storageClass: change.storageClass, retention: undefined };',
+      },
+    ],
+  },
+  {
+    name: 'lifecycle rules pass over governance',
+    breaks: 'S3 object lock',
+    patches: [
+      {
+        file: 'src/s3/lifecycle-job.ts',
+        find: 'bypassGovernance: false,',
+        replace: 'bypassGovernance: true,',
+      },
+    ],
+  },
 ];
