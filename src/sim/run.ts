@@ -22,6 +22,7 @@ import { healthLeft } from './end-health.ts';
 import { compareMembers, leftAtGateways, leftInMemory, leftOnDisks } from './end-state.ts';
 import { Invariants } from './invariants.ts';
 import { isLinearizable } from './linearizability.ts';
+import { LoggingWorkload, loggingOptions } from './logging-workload.ts';
 import { drawMemoryBudget, MemoryPressure } from './memory-pressure.ts';
 import { Nemesis } from './nemesis.ts';
 import { QuotasWorkload } from './quotas-workload.ts';
@@ -126,6 +127,7 @@ const gatewayOptions = {
   websiteNames: [websiteName],
   storageClasses,
   ...lifecycleOptions,
+  ...loggingOptions,
 } as const;
 
 /** Splits in ordinary runs: a dozen keys are several shards then. */
@@ -244,7 +246,7 @@ class Run {
     this.#lookAtMemory();
   }
 
-  /** Three of nine in each run: each has a bucket, which costs something. */
+  /** Three of ten in each run: each has a bucket, which costs something. */
   #drawLoads(random: SeededRandom): readonly S3Load[] {
     const now = (): number => this.#cluster.scheduler.now();
     const newRandom = (): SeededRandom => new SeededRandom(random.below(2 ** 32));
@@ -274,9 +276,13 @@ class Run {
     retention.gateways = () => this.#gateways;
     retention.osdWalls = (from, until) => this.#cluster.osdWalls(from, until);
     retention.passTime = (ms) => this.#cluster.passTime(ms);
+    const logging = new LoggingWorkload(newRandom(), now);
+    logging.gateways = () => this.#gateways;
+    logging.pause = (ms) => sleep(this.#clock, ms, 'records of requests are waited for');
+    logging.hasLost = () => this.#cluster.logged.has('records of access logs are lost');
     const others: S3Load[] = [tags, encryption, users, defaults, quotas, roles, trash, website];
     // Days go by when the last one is removed: nobody else is to live through them.
-    const all = [...others, retention];
+    const all = [...others, logging, retention];
     while (all.length > loadsPerRun) all.splice(random.below(all.length), 1);
     return all;
   }

@@ -1,10 +1,12 @@
 // What the S3 workloads hold answers against: each model takes what may be and refuses what may not.
 
-import { deepEqual, equal } from 'node:assert/strict';
+import { deepEqual, equal, ok } from 'node:assert/strict';
 import { test } from 'node:test';
 import { encodeUtf8 } from '../base/bytes.ts';
+import { formatAccessRecord } from '../s3/protocol/access-record.ts';
 import { type EncryptionCall, encryptionModel } from './encryption-workload.ts';
 import { isLinearizable, type Model } from './linearizability.ts';
+import { faultOfRecord, parseRecord } from './logging-workload.ts';
 import { faultOfAnswer, type PostForm } from './post-form.ts';
 import { leastCounted, type MeasuredPut, mostCounted } from './quotas-workload.ts';
 import {
@@ -434,3 +436,59 @@ function inOrderAsAnswered(calls: readonly RetentionCall[]): string {
 
 for (const [name, calls, verdict] of retentionHistories)
   test(`kept for a time: ${name}: ${verdict}`, () => equal(inOrderAsAnswered(calls), verdict));
+
+const recordLine = formatAccessRecord({
+  bucketOwner: 'admin',
+  bucket: 'recorded',
+  wallMs: 0,
+  remoteIp: '10.0.0.1',
+  requester: 'admin',
+  requestId: 'F00D',
+  operation: 'REST.GET.OBJECT',
+  key: 'a key',
+  method: 'GET',
+  target: '/recorded/a%20key?x=1',
+  status: 404,
+  errorCode: 'NoSuchKey',
+  bytesSent: 0,
+  objectBytes: undefined,
+  totalMs: 1.5,
+  turnAroundMs: 1,
+  referer: undefined,
+  userAgent: 'request-7',
+  versionId: undefined,
+  hostId: 'h',
+  signatureVersion: 'SigV4',
+  authentication: 'AuthHeader',
+  hostHeader: 'localhost',
+  aclRequired: false,
+}).slice(0, -1);
+
+test('a record of a request is read as it was written, and one with a field less is none', () => {
+  deepEqual(parseRecord(recordLine), {
+    bucket: 'recorded',
+    requestId: 'F00D',
+    operation: 'REST.GET.OBJECT',
+    key: 'a%20key',
+    status: '404',
+    userAgent: 'request-7',
+  });
+  equal(parseRecord(recordLine.slice(0, recordLine.lastIndexOf(' '))), undefined);
+});
+
+test('a record that tells another outcome, key or operation than the request had is wrong', () => {
+  const record = parseRecord(recordLine);
+  ok(record !== undefined);
+  const answered = { at: 1, status: 404, id: 'F00D' };
+  const request = { bucket: 'recorded', method: 'GET', key: 'a%20key', answered };
+  equal(faultOfRecord(record, request), undefined);
+  equal(faultOfRecord(record, { ...request, answered: undefined }), undefined);
+  for (const wrong of [
+    { bucket: 'other' },
+    { method: 'HEAD' },
+    { key: '-' },
+    { answered: { ...answered, status: 200 } },
+    { answered: { ...answered, id: 'BEEF' } },
+  ])
+    ok(faultOfRecord(record, { ...request, ...wrong })?.startsWith('tells '));
+});

@@ -1496,4 +1496,43 @@ export const teeth: readonly Tooth[] = [
       },
     ],
   },
+  {
+    name: 'records of requests are added to a log object that was sent already',
+    breaks: 'a live gateway loses no record without a word',
+    patches: [
+      {
+        file: 'src/s3/access-log.ts',
+        find: 'group.timer.cancel();\n    this.#groups.delete(name);',
+        replace: 'group.timer.cancel();',
+      },
+    ],
+  },
+  {
+    name: 'a log object that fails once is given up without a word',
+    breaks: 'a live gateway loses no record without a word',
+    patches: [
+      {
+        file: 'src/s3/access-log.ts',
+        find: 'if (attempt >= attemptsMax || !isPassing(error)) {',
+        replace: 'if (attempt >= 1) {',
+      },
+      {
+        file: 'src/s3/access-log.ts',
+        find: 'this.#lose(group.count, error, group.target.bucket);',
+        replace: '',
+      },
+    ],
+  },
+  {
+    name: 'a request that is answered with an error has no record',
+    breaks: 'a request has one record',
+    patches: [
+      {
+        file: 'src/s3/logged-request.ts',
+        find: 'if (bucket === undefined || logging === undefined) return answer;',
+        replace:
+          'if (bucket === undefined || logging === undefined || answer.status > 400) return answer;',
+      },
+    ],
+  },
 ];
