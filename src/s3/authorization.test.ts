@@ -11,6 +11,7 @@ import {
   sign,
   startTestGateway,
 } from './testing/gateway-suite.ts';
+import { MemoryCluster } from './testing/memory-cluster.ts';
 
 type Fields = Readonly<Record<string, string>>;
 
@@ -38,7 +39,7 @@ async function start(t: TestContext) {
   const owner = as(alice);
   equal((await owner('PUT', '/bucket')).status, 200);
   equal((await owner('PUT', '/bucket/key', { body: 'text' })).status, 200);
-  return { owner, other: as(bob), nobody };
+  return { owner, other: as(bob), nobody, cluster: gateway.cluster };
 }
 
 const everyone = (statement: object) =>
@@ -46,6 +47,15 @@ const everyone = (statement: object) =>
     Version: '2012-10-17',
     Statement: [{ Effect: 'Allow', Principal: '*', ...statement }],
   });
+
+/** What somebody else does after a version was read and before it is changed. */
+function beforeUpdates(cluster: MemoryCluster, act: () => Promise<void>): void {
+  const call = MemoryCluster.prototype.call.bind(cluster);
+  cluster.call = async (pool, object, method, argument) => {
+    if (method.startsWith('s3.update-')) await act();
+    return call(pool, object, method, argument);
+  };
+}
 
 test('an object that is public is read by anybody, and nothing else is', async (t) => {
   const { owner, other, nobody } = await start(t);
@@ -92,6 +102,47 @@ test('what another user put is that user’s, until the bucket says otherwise', 
     headers: { 'x-amz-acl': 'public-read' },
   });
   equal(await errorCode(refused), 'AccessControlListNotSupported');
+});
+
+test('what an object’s owner may change is not changed at what takes its place meanwhile', async (t) => {
+  const { owner, other, cluster } = await start(t);
+  const acl = { query: { acl: '' }, headers: { 'x-amz-acl': 'private' } };
+  const tagging = {
+    query: { tagging: '' },
+    body: '<Tagging><TagSet><Tag><Key>a</Key><Value>1</Value></Tag></TagSet></Tagging>',
+  };
+  const opened = { query: { acl: '' }, headers: { 'x-amz-acl': 'public-read-write' } };
+  equal((await owner('PUT', '/bucket', opened)).status, 200);
+  for (const call of [acl, tagging]) {
+    equal((await other('PUT', '/bucket/shared', { body: 'of bob' })).status, 200);
+    let replaced = 0;
+    beforeUpdates(cluster, async () => {
+      if (replaced++ > 0) return;
+      equal((await owner('PUT', '/bucket/shared', { body: 'of alice' })).status, 200);
+    });
+    equal(await errorCode(await other('PUT', '/bucket/shared', call)), 'AccessDenied');
+    ok(replaced > 0);
+    equal((await other('GET', '/bucket/shared')).status, 403);
+    const list = await bodyText(await owner('GET', '/bucket/shared', { query: { acl: '' } }));
+    ok(!list.includes('bob'), list);
+    const tags = await owner('GET', '/bucket/shared', { query: { tagging: '' } });
+    ok(!(await bodyText(tags)).includes('<Tag>'));
+  }
+});
+
+test('a list is put for an object that is written again and again, or the client may try again', async (t) => {
+  const { owner, cluster } = await start(t);
+  const acl = { query: { acl: '' }, headers: { 'x-amz-acl': 'public-read' } };
+  let left = 3;
+  beforeUpdates(cluster, async () => {
+    if (left === 0) return;
+    left--;
+    await owner('PUT', '/bucket/key', { body: `text ${left}` });
+  });
+  equal((await owner('PUT', '/bucket/key', acl)).status, 200);
+  equal(left, 0);
+  left = 1000;
+  equal(await errorCode(await owner('PUT', '/bucket/key', acl)), 'OperationAborted');
 });
 
 test('a policy lets in, and a denial decides over it', async (t) => {

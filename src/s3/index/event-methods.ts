@@ -20,7 +20,13 @@ import {
 } from './event-format.ts';
 import { type BlobRun, decodeEntry, decodeEntrySummary } from './format.ts';
 import { GarbageList } from './garbage-list.ts';
-import { deleteEntriesMethod, ownRuns, putEntryMethod, updateEntryMethod } from './key-methods.ts';
+import {
+  deleteEntriesMethod,
+  ownRuns,
+  putEntryMethod,
+  updateEntryMethod,
+  updateSeenEntryMethod,
+} from './key-methods.ts';
 import * as messages from './messages.ts';
 import { define, later, put, remove } from './method.ts';
 import { eventRow, eventRowsFrom, queueRow, rowsOf, stateRow } from './rows.ts';
@@ -186,13 +192,28 @@ export const deleteNotifyingMethod = telling(messages.deleteEntries, deleteEntri
         }),
 });
 
-export const updateNotifyingMethod = telling(messages.updateEntry, updateEntryMethod, {
+const toldOfUpdates: Told<
+  Pick<Carried<typeof messages.updateEntry.argument>, 'key'>,
+  Carried<typeof messages.updateEntry.result>
+> = {
   happened: ({ key }, result, effects) => {
     const [changed] = effects;
     if (result.kind !== 'done' || changed?.kind !== 'put') return [];
     return madeOf(key, changed.value, result);
   },
-});
+};
+
+export const updateNotifyingMethod = telling(
+  messages.updateEntry,
+  updateEntryMethod,
+  toldOfUpdates,
+);
+
+export const updateSeenNotifyingMethod = telling(
+  messages.updateSeenEntry,
+  updateSeenEntryMethod,
+  toldOfUpdates,
+);
 
 export const listEventsMethod = define(messages.listEvents, async (view, argument) => {
   const limit = Math.max(1, Math.min(argument.limit, 1000));

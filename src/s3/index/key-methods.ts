@@ -2,7 +2,7 @@
 
 import { emptyBytes, formatHex } from '../../base/bytes.ts';
 import type { Carried } from '../../base/codec.ts';
-import type { MethodContext, MethodView, RowEffect } from '../../base/method.ts';
+import type { MethodContext, MethodView, RowEffect, Version } from '../../base/method.ts';
 import { matchesEtag, type WriteConditions } from '../protocol/conditions.ts';
 import {
   type BlobRun,
@@ -26,7 +26,7 @@ import {
 } from './key-versions.ts';
 import type { Refusal } from './messages.ts';
 import * as messages from './messages.ts';
-import { define } from './method.ts';
+import { type Answer, define } from './method.ts';
 import { countsRow, entryRow, stateRow } from './rows.ts';
 import {
   cancelledWriter,
@@ -287,7 +287,22 @@ export function changeRetention(
   return strengthens || mayWeaken ? { retention } : undefined;
 }
 
-export const updateEntryMethod = define(messages.updateEntry, async (view, argument, call) => {
+export const updateEntryMethod = define(messages.updateEntry, (view, argument, call) =>
+  changeEntry(view, { ...argument, ifGeneration: undefined }, call),
+);
+
+export const updateSeenEntryMethod = define(messages.updateSeenEntry, changeEntry);
+
+type EntryChange = Carried<typeof messages.updateEntry.argument> & {
+  /** Undefined: whatever there is is changed. */
+  readonly ifGeneration: Version | undefined;
+};
+
+async function changeEntry(
+  view: MethodView,
+  argument: EntryChange,
+  call: MethodContext,
+): Promise<Answer<Carried<typeof messages.updateEntry.result>>> {
   const shard = await readShard(view);
   const notHere = shard.refusesWrite(argument.key);
   if (notHere !== undefined) return { result: refused(notHere) };
@@ -303,7 +318,9 @@ export const updateEntryMethod = define(messages.updateEntry, async (view, argum
   if (found === undefined) return { result: refused(id === undefined ? 'no-key' : 'no-version') };
   const entry = decodeEntry(found.value);
   if (entry.kind === 'delete-marker') return { result: refused('delete-marker') };
-  const { change } = argument;
+  const { change, ifGeneration } = argument;
+  if (ifGeneration !== undefined && !sameVersion(entry.generation, ifGeneration))
+    return { result: refused('changed') };
   let changed: EntryBody = entry;
   switch (change.kind) {
     case 'tags':
@@ -329,4 +346,4 @@ export const updateEntryMethod = define(messages.updateEntry, async (view, argum
   const { version, isNull } = entry;
   key.replace(found, stampEntry(encodeEntryDraft(changed), version, context.version));
   return { effects: key.effects(), result: { kind: 'done' as const, version, isNull } };
-});
+}

@@ -165,25 +165,32 @@ export const deleteEntries = call(
   closedUnion({ done: [1, struct({ outcomes: list(deleteOutcome) })], refused: [2, refused] }),
 );
 
+const entryChange = closedUnion({
+  tags: [1, struct({ tags: namedValues })],
+  acl: [2, struct({ acl: grants })],
+  retention: [3, struct({ retention: option(retention), bypassGovernance: bool })],
+  legalHold: [4, struct({ on: bool })],
+  /** As a transition by age does. */
+  storageClass: [5, struct({ storageClass: text, ifVersion: version })],
+});
+
+const entryChanged = closedUnion({
+  done: [1, struct({ version, isNull: bool })],
+  refused: [2, refused],
+});
+
 /** What can be changed about a version that is there. */
 export const updateEntry = call(
   's3.update-version',
-  struct({
-    key: bytes,
-    versionId,
-    change: closedUnion({
-      tags: [1, struct({ tags: namedValues })],
-      acl: [2, struct({ acl: grants })],
-      retention: [3, struct({ retention: option(retention), bypassGovernance: bool })],
-      legalHold: [4, struct({ on: bool })],
-      /** As a transition by age does. */
-      storageClass: [5, struct({ storageClass: text, ifVersion: version })],
-    }),
-  }),
-  closedUnion({
-    done: [1, struct({ version, isNull: bool })],
-    refused: [2, refused],
-  }),
+  struct({ key: bytes, versionId, change: entryChange }),
+  entryChanged,
+);
+
+/** The same of a version that nothing has changed or replaced since it was read: else `changed`. */
+export const updateSeenEntry = call(
+  's3.update-seen-version',
+  struct({ key: bytes, versionId, change: entryChange, ifGeneration: version }),
+  entryChanged,
 );
 
 /** A page in order of keys; whatever shares `prefix` up to `delimiter` is one `prefix` item. */

@@ -12,6 +12,7 @@ import {
   versionHeader,
   xmlResponse,
 } from '../context.ts';
+import type { Entry } from '../index/format.ts';
 import type { BucketAccess } from '../index/index-client.ts';
 import {
   type Acl,
@@ -32,18 +33,25 @@ function ownAcl(owner: string, acl: Acl | undefined): Acl {
   return acl === undefined || acl.length === 0 ? [userGrant(owner, 'FULL_CONTROL')] : acl;
 }
 
+/** Throws `AccessControlListNotSupported`. */
+function checkListsCount(access: BucketAccess): void {
+  if (ownershipOf(access.configuration) === 'BucketOwnerEnforced')
+    throw new S3Error('AccessControlListNotSupported');
+}
+
+async function bodyOf(context: OperationContext): Promise<Uint8Array> {
+  return context.request.headers.has('content-length') ? readBody(context) : new Uint8Array(0);
+}
+
 /** What headers or body ask for. */
-async function readAcl(
+function askedAcl(
   context: OperationContext,
   access: BucketAccess,
   owners: Owners,
-): Promise<Acl> {
-  if (ownershipOf(access.configuration) === 'BucketOwnerEnforced')
-    throw new S3Error('AccessControlListNotSupported');
+  body: Uint8Array,
+): Acl {
   const { identities } = context.parts;
-  const { headers } = context.request;
-  const ofHeaders = aclOfHeaders(headers, owners, identities);
-  const body = headers.has('content-length') ? await readBody(context) : new Uint8Array(0);
+  const ofHeaders = aclOfHeaders(context.request.headers, owners, identities);
   if (ofHeaders !== undefined && body.length > 0)
     throw new S3Error('UnexpectedContent', 'This request does not support content');
   if (ofHeaders === undefined && body.length === 0)
@@ -78,7 +86,8 @@ function ownAclOrNone(
 export async function putBucketAcl(context: OperationContext): Promise<HttpResponse> {
   const access = await accessBucket(context, 's3:PutBucketAcl', 'looked-up');
   const { owner } = access.record;
-  const acl = await readAcl(context, access, { owner, bucketOwner: owner });
+  checkListsCount(access);
+  const acl = askedAcl(context, access, { owner, bucketOwner: owner }, await bodyOf(context));
   await context.parts.index.putDocument(access, 'acl', formatAcl(owner, acl), [
     'ownership-controls',
     'public-access-block',
@@ -97,11 +106,16 @@ export async function getObjectAcl(context: OperationContext): Promise<HttpRespo
 
 export async function putObjectAcl(context: OperationContext): Promise<HttpResponse> {
   const access = await accessVersion(context, 's3:PutObjectAcl');
-  const entry = await readEntry(context, access, wantedOf(context, keyOf(context)));
   const bucketOwner = access.record.owner;
-  const owner = entry.owner === '' ? bucketOwner : entry.owner;
-  const acl = await readAcl(context, access, { owner, bucketOwner });
-  const changed = await updateObject(context, access, { kind: 'acl', acl }, 'ObjectAcl:Put');
+  let body: Uint8Array | undefined;
+  // Of whose the object is that it will be the list of: what has taken its place may be somebody else's.
+  const listFor = async (entry: Entry) => {
+    const owner = entry.owner === '' ? bucketOwner : entry.owner;
+    checkListsCount(access);
+    body ??= await bodyOf(context);
+    return { kind: 'acl', acl: askedAcl(context, access, { owner, bucketOwner }, body) } as const;
+  };
+  const changed = await updateObject(context, access, listFor, 'ObjectAcl:Put');
   return emptyResponse(200, versionHeader(access, changed));
 }
 
