@@ -21,7 +21,14 @@
 
 import { type PgId, parsePgId } from '../base/ids.ts';
 import { memoryBudgetBytesDefault, memoryShares } from '../base/memory-budget.ts';
-import { type ClusterMap, findLayout, findOsd, type Layout, pgIdsOf } from '../map/cluster-map.ts';
+import {
+  type ClusterMap,
+  findLayout,
+  findOsd,
+  isRetired,
+  type Layout,
+  pgIdsOf,
+} from '../map/cluster-map.ts';
 import { formatGeometry, slotCount } from '../map/geometry.ts';
 import {
   beginnerOf,
@@ -167,6 +174,8 @@ export class Invariants {
       if (slot.state !== 'in-sync' || slot.uuid === this.#cluster.oldDisk) continue;
       const member = this.#cluster.osdOf(slot.uuid)?.osd?.memberOf(pg);
       if (member === undefined || member.disk.head.sequence >= watched.committed) continue;
+      // Of a layout that is over: a disk that was away has its groups until it hears so.
+      if (this.#map !== undefined && isRetired(pg, this.#map)) continue;
       this.#problem(
         `${pg}: osd.${slot.osd} is in-sync with head ${member.disk.head.sequence}, committed is ${watched.committed}`,
       );
