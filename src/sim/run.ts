@@ -16,6 +16,7 @@ import { listShards } from '../s3/index/messages.ts';
 import { s3Methods } from '../s3/index/methods.ts';
 import { SeededRandom } from '../testing/seeded-random.ts';
 import type { LogLine } from '../testing/simulated-process.ts';
+import { AccessSettingsWorkload } from './access-settings-workload.ts';
 import { DefaultEncryptionWorkload } from './default-encryption-workload.ts';
 import { EncryptionWorkload, kmsKey } from './encryption-workload.ts';
 import { healthLeft } from './end-health.ts';
@@ -246,7 +247,7 @@ class Run {
     this.#lookAtMemory();
   }
 
-  /** Three of ten in each run: each has a bucket, which costs something. */
+  /** Three of eleven in each run: each has a bucket, which costs something. */
   #drawLoads(random: SeededRandom): readonly S3Load[] {
     const now = (): number => this.#cluster.scheduler.now();
     const newRandom = (): SeededRandom => new SeededRandom(random.below(2 ** 32));
@@ -284,6 +285,13 @@ class Run {
     // Days go by when the last one is removed: nobody else is to live through them.
     const all = [...others, logging, retention];
     while (all.length > loadsPerRun) all.splice(random.below(all.length), 1);
+    // In place of one of them, by chance of its own, so that the runs without it draw what they always drew.
+    const ofAccess = new SeededRandom(this.#options.seed ^ 0x616363);
+    if (ofAccess.below(11) < loadsPerRun) {
+      const access = new AccessSettingsWorkload(new SeededRandom(ofAccess.below(2 ** 32)), now);
+      access.gateways = () => this.#gateways;
+      all[ofAccess.below(all.length)] = access;
+    }
     return all;
   }
 

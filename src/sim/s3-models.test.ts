@@ -4,6 +4,17 @@ import { deepEqual, equal, ok } from 'node:assert/strict';
 import { test } from 'node:test';
 import { encodeUtf8 } from '../base/bytes.ts';
 import { formatAccessRecord } from '../s3/protocol/access-record.ts';
+import {
+  accessModel,
+  corsAnswer,
+  mayList,
+  type NewObject,
+  type ObjectCall,
+  putOutcome,
+  type ReadCall,
+  type Settings,
+  viewsOf,
+} from './access-settings.ts';
 import { type EncryptionCall, encryptionModel } from './encryption-workload.ts';
 import { isLinearizable, type Model } from './linearizability.ts';
 import { faultOfRecord, parseRecord } from './logging-workload.ts';
@@ -331,6 +342,105 @@ test('websites: a page is what was put', () => {
   equal(inOrder(pageModel, [page, { kind: 'read', etag: 'e' }, { kind: 'is-there' }]), 'yes');
   equal(inOrder(pageModel, [page, { kind: 'read', etag: '' }]), 'no');
   equal(inOrder(pageModel, [{ kind: 'is-there' }]), 'no');
+});
+
+const open: Settings = { block: 'none', policy: 'none', acl: 'private', ownership: 'none' };
+const enforced: Settings = { ...open, ownership: 'BucketOwnerEnforced' };
+const preferred: Settings = { ...open, ownership: 'BucketOwnerPreferred' };
+const writable: Settings = { ...open, acl: 'public-read-write' };
+const ofEve: NewObject = { etag: 'e', who: 'eve', acl: undefined };
+const given: NewObject = { ...ofEve, acl: 'bucket-owner-full-control' };
+const shown: NewObject = { ...ofEve, acl: 'public-read' };
+
+const putsOfOthers: readonly (readonly [string, Settings, NewObject, string])[] = [
+  ['whom nothing lets write', open, ofEve, 'denied'],
+  ['whom the list of the bucket lets write', writable, ofEve, 'e/eve/private'],
+  ['whom a list that is ignored lets write', { ...writable, block: 'block:I' }, ofEve, 'denied'],
+  ['whom the policy lets write', { ...open, policy: 'user' }, ofEve, 'e/eve/private'],
+  ['whom a public policy lets write', { ...open, policy: 'mixed' }, ofEve, 'e/eve/private'],
+  ['in spite of a block', { ...open, policy: 'mixed', block: 'block:R' }, ofEve, 'denied'],
+  ['where lists are off', { ...enforced, policy: 'user' }, ofEve, 'e/admin/private'],
+  ['with a list where those are off', { ...enforced, policy: 'user' }, shown, 'unsupported'],
+  ['with a list that changes nothing', { ...enforced, policy: 'user' }, given, 'e/admin/private'],
+  ['given away', { ...preferred, policy: 'user' }, given, 'e/admin/private'],
+  ['given half', { ...open, policy: 'user' }, given, 'e/eve/bucket-owner-full-control'],
+  ['shown to anybody', { ...open, policy: 'user' }, shown, 'e/eve/public-read'],
+  ['shown without the right to', { ...open, policy: 'mixed' }, shown, 'denied'],
+  ['shown in spite of a block', { ...writable, block: 'block:A' }, shown, 'denied'],
+  ['of nobody', writable, { ...ofEve, who: '' }, 'e/admin/private'],
+];
+
+for (const [name, settings, object, outcome] of putsOfOthers)
+  test(`settings: a put of another user ${name}: ${outcome}`, () =>
+    equal(putOutcome(settings, object), outcome));
+
+function readOf(
+  who: ReadCall['who'],
+  possible: readonly Settings[],
+  answer: ReadCall['answer'],
+): ReadCall {
+  const views = viewsOf(possible, who, 's3:GetObject');
+  return { kind: 'read', who, action: 's3:GetObject', views, answer };
+}
+
+const publicObject: ObjectCall = { kind: 'put', results: ['e/eve/public-read'] };
+const ofEither: ObjectCall = { kind: 'put', results: ['e/eve/private', 'e/admin/private'] };
+const bytes = { kind: 'read', etag: 'e' } as const;
+const refused = { kind: 'denied' } as const;
+const ignored: Settings = { ...open, block: 'block:I' };
+
+const readsOfOthers: readonly (readonly [string, readonly ObjectCall[], 'yes' | 'no'])[] = [
+  ['anybody reads what is public', [publicObject, readOf('', [open], bytes)], 'yes'],
+  ['and is refused by a block', [publicObject, readOf('', [ignored], refused)], 'yes'],
+  ['let in by what is ignored', [publicObject, readOf('', [ignored], bytes)], 'no'],
+  ['either way', [publicObject, readOf('', [open, ignored], refused)], 'yes'],
+  ['refused without a block', [publicObject, readOf('', [open], refused)], 'no'],
+  ['its writer where lists are off', [publicObject, readOf('eve', [enforced], bytes)], 'no'],
+  ['the owner of the bucket', [publicObject, readOf('admin', [enforced], bytes)], 'yes'],
+  ['the owner of another object', [ofEither, readOf('admin', [open], bytes)], 'yes'],
+  [
+    'two owners at once',
+    [ofEither, readOf('admin', [open], bytes), readOf('eve', [open], bytes)],
+    'no',
+  ],
+  [
+    'a list by who does not own it',
+    [
+      ofEither,
+      readOf('admin', [open], bytes),
+      {
+        kind: 'put-list',
+        who: 'eve',
+        acl: 'public-read',
+        views: viewsOf([open], 'eve', 's3:PutObjectAcl'),
+        answer: undefined,
+      },
+    ],
+    'no',
+  ],
+  ['what is not there', [readOf('admin', [open], { kind: 'absent' })], 'yes'],
+  ['what not everybody may hear of', [readOf('', [open], { kind: 'absent' })], 'no'],
+];
+
+for (const [name, calls, verdict] of readsOfOthers)
+  test(`settings: ${name}: ${verdict}`, () => equal(inOrder(accessModel, calls), verdict));
+
+test('settings: who may list is told by the list of the bucket, unless it is off or ignored', () => {
+  const listed: Settings = { ...open, acl: 'authenticated-read' };
+  deepEqual(
+    [listed, { ...listed, block: 'block:I' }, enforced].map((each) => mayList(each, 'eve')),
+    [true, false, false],
+  );
+  equal(mayList(listed, ''), false);
+});
+
+test('settings: a page is told of the first rule that fits', () => {
+  const question = { origin: 'http://b.test', method: 'GET', isPreflight: false };
+  equal(corsAnswer(0, question), 'none');
+  equal(corsAnswer(1, question), 'none');
+  equal(corsAnswer(2, question), '* GET x-amz-meta-2');
+  equal(corsAnswer(3, question), 'http://b.test GET, DELETE x-amz-meta-3');
+  equal(corsAnswer(2, { ...question, isPreflight: true }), 'http://b.test GET x-amz-meta-2');
 });
 
 const uses: readonly (readonly [number, number, 'let in' | 'expired', 'right' | 'wrong'])[] = [

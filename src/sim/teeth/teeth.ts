@@ -1395,6 +1395,51 @@ export const teeth: readonly Tooth[] = [
     ],
   },
   {
+    name: 'a block of public access does not reach the lists of objects',
+    breaks: 'who may read an object follows from the settings of its bucket',
+    patches: [
+      {
+        file: 'src/s3/authorization.ts',
+        find: "  const groups = publicAccessBlockOf(access.configuration).ignorePublicAcls ? 'ignored' : 'all';\n  if (!aclGrants(entry.acl",
+        replace: "  const groups = 'all';\n  if (!aclGrants(entry.acl",
+      },
+    ],
+  },
+  {
+    name: 'a list is put for an object where its bucket has none',
+    breaks: 'BucketOwnerEnforced turns access lists off',
+    patches: [
+      {
+        file: 'src/s3/operations/bucket-acl.ts',
+        find: '    checkListsCount(access);\n    body ??=',
+        replace: '    body ??=',
+      },
+    ],
+  },
+  {
+    name: 'a policy opens a bucket to anybody though that is blocked',
+    breaks: 'BlockPublicPolicy refuses a public policy',
+    patches: [
+      {
+        file: 'src/s3/operations/bucket-policy.ts',
+        find: 'if (publicAccessBlockOf(access.configuration).blockPublicPolicy && isPublicPolicy(policy))',
+        replace:
+          'if (publicAccessBlockOf(access.configuration).blockPublicAcls && isPublicPolicy(policy))',
+      },
+    ],
+  },
+  {
+    name: 'a page is let in by a rule for other methods',
+    breaks: 'a preflight is answered by the CORS rules of its bucket',
+    patches: [
+      {
+        file: 'src/s3/protocol/cors.ts',
+        find: 'if (origin === undefined || !rule.methods.includes(question.method)) continue;',
+        replace: 'if (origin === undefined) continue;',
+      },
+    ],
+  },
+  {
     name: 'parity is rebuilt as if the data lost with it were zeros',
     breaks: 'P1',
     patches: [
