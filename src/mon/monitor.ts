@@ -299,13 +299,18 @@ export class Monitor {
   }
 
   /**
-   * Why nothing is judged by this map, as a sentence; undefined when the OSDs that are connected act on it. What was
-   * edited by hand is shown by those that know better: what a layout is decides what is lost.
+   * Why nothing is judged by this map, as a sentence; undefined when the OSDs that are connected act on it, and none
+   * that was has refused it. What was edited by hand is shown by those that know better: what a layout is decides what
+   * is lost.
    */
   get untakenMap(): string | undefined {
-    for (const { id, uuid } of this.#state.map.osds) {
+    for (const { id, uuid, destroyed } of this.#state.map.osds) {
       const sight = this.#sights.get(uuid);
-      if (sight?.session?.isOpen !== true) continue;
+      const isOpen = sight?.session?.isOpen === true;
+      // It has gone, and what it knew has not become wrong by that.
+      if (sight !== undefined && !isOpen && !destroyed && sight.refusedMap !== '')
+        return `osd.${id} refused the cluster map before it was lost from sight, so that nobody can say what would be lost: ${sight.refusedMap}. Put the map right first; if osd.${id} was wrong and is gone for good, start the monitor anew`;
+      if (sight === undefined || !isOpen) continue;
       if (sight.refusedMap !== '')
         return `osd.${id} refuses the cluster map, so that nobody can say what would be lost: ${sight.refusedMap}. Put the map right first, or restart osd.${id} if it is the one that is wrong`;
       if (sight.epoch < this.#startedEpoch)
