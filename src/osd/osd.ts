@@ -373,6 +373,9 @@ export class Osd {
   #removeLeftOver(): void {
     const { map } = this.#world.mon;
     if (map === undefined || this.#isRemovingLeftOver) return;
+    // Nobody knows whether they are empty.
+    for (const pg of this.#unreadable())
+      if (isRetired(pg, map)) this.#putInTrash(pg, 0, Promise.resolve());
     const left = [...this.#members.values()].filter(({ pg }) => isRetired(pg, map));
     if (left.length === 0) return;
     for (const { pg } of left) {
@@ -487,7 +490,7 @@ export class Osd {
 
   /** What a record no longer names stays until its primary says that it is not needed (rule 16). */
   #tellLeftOvers(): void {
-    for (const { pg } of this.#members.values()) {
+    for (const pg of [...this.#members.keys(), ...this.#unreadable()]) {
       const record = this.#world.mon.records.get(pg);
       if (record?.primary === undefined || slotOf(record, this.#world.self.uuid) !== undefined)
         continue;
@@ -720,22 +723,31 @@ export class Osd {
   #discard(session: Session, message: MessageOf<'discard'>): void {
     const record = this.#world.mon.records.get(message.pg);
     const member = this.#members.get(message.pg);
-    if (record === undefined || member === undefined || record.version < message.version) return;
+    const isHere = member !== undefined || this.#unreadable().includes(message.pg);
+    if (record === undefined || !isHere || record.version < message.version) return;
     if (record.primary !== session.peer.uuid || slotOf(record, this.#world.self.uuid) !== undefined)
       return;
-    this.#members.delete(message.pg);
-    this.#env.log.write('debug', 'placement group in the trash', { pg: message.pg });
-    // Marked at once, so that a record that brings it back finds it; on disk behind what it still writes.
-    const settled = member.alone(() => member.disk.flushed());
-    const put = this.#trash.put(message.pg, message.version, settled);
-    spawnFor(this.#world, message.pg, 'discard', () =>
+    // On disk behind what it still writes.
+    const settled = member?.alone(() => member.disk.flushed()) ?? Promise.resolve();
+    this.#putInTrash(message.pg, message.version, settled);
+  }
+
+  /** Marked at once, so that a record that brings it back finds it. */
+  #putInTrash(pg: PgId, recordVersion: number, settled: Promise<void>): void {
+    this.#members.delete(pg);
+    this.#stopped.delete(pg);
+    this.#env.log.write('debug', 'placement group in the trash', { pg });
+    const put = this.#trash.put(pg, recordVersion, settled);
+    spawnFor(this.#world, pg, 'discard', () =>
       put.catch((error: unknown) =>
-        this.#env.log.write('warn', 'discard failed', {
-          pg: message.pg,
-          error: describeError(error),
-        }),
+        this.#env.log.write('warn', 'discard failed', { pg, error: describeError(error) }),
       ),
     );
+  }
+
+  /** Groups whose rows this disk can't read. */
+  #unreadable(): readonly PgId[] {
+    return [...this.#stopped].filter(([, { kind }]) => kind === 'unreadable').map(([pg]) => pg);
   }
 
   /** The PG is on this disk again: what is in the trash of it is used. */

@@ -64,7 +64,7 @@ import { tenureForgotten } from './stories/tenure-forgotten.ts';
 import { tornSuperblock } from './stories/torn-superblock.ts';
 import { trashComesBack } from './stories/trash-comes-back.ts';
 import { twoDisksAtOnce } from './stories/two-disks-at-once.ts';
-import { leftOutGroup, unreadableGroup } from './stories/unreadable-group.ts';
+import { leftOutGroup, unreadableGroup, unreadableLeftOver } from './stories/unreadable-group.ts';
 
 /** Rule 1: only what is durable is acknowledged, also when a connection breaks and comes back. */
 async function headInMemory(): Promise<void> {
@@ -662,6 +662,7 @@ export const scenarios: ReadonlyMap<string, () => Promise<void>> = new Map([
   ['rotten-primary', rottenPrimary],
   ['lost-object', lostObject],
   ['unreadable-group', unreadableGroup],
+  ['unreadable-left-over', unreadableLeftOver],
   ['left-out-group', leftOutGroup],
   ['log-too-old-to-lead', logTooOldToLead],
   ['planned-hand-over', plannedHandOver],

@@ -50,6 +50,38 @@ export async function unreadableGroup(): Promise<void> {
   stage.end();
 }
 
+/** A disk was away while its group was filled elsewhere, and can't read what it had: nobody needs that. */
+export async function unreadableLeftOver(): Promise<void> {
+  const stage = new Stage(4, copies(3, 2), false, erasure(2, 1));
+  const { cluster } = stage;
+  await stage.set(await stage.start(), 'k=1');
+  const pg = stage.dataPg;
+  const victim = stage.leadOf(pg);
+  cluster.killOsd(victim.id);
+  await cluster.settle(cluster.monitor.markOut(victim.id), 'taking it out');
+  await cluster.until(
+    'another in its place',
+    () => cluster.monitor.records.get(pg)?.slots.every(({ uuid }) => uuid !== victim.uuid) === true,
+    60_000,
+  );
+  let flipped = 0;
+  for (const [key, value] of victim.files.rows('meta')) {
+    const parsed = parseStoreKey(key);
+    if (parsed?.collection !== `pg/${pg}` || parsed.kind !== 'row') continue;
+    if (!rowsOfGroups.some(({ first }) => parsed.key[0] === first)) continue;
+    victim.files.flipRowBit('meta', key, value.length - 1, 3);
+    flipped++;
+  }
+  stage.expect(flipped > 0, 'there are rows to flip');
+  await cluster.startOsd(victim.id);
+  const stopped = (): readonly string[] =>
+    cluster.monitor.map.osds.flatMap((osd) => cluster.monitor.sightOf(osd)?.stopped ?? []);
+  await cluster.until('it to say so', () => stopped().length > 0, 20_000);
+  await cluster.until('it to let go of the group', () => stopped().length === 0, 60_000);
+  stage.expect(cluster.logged.has('placement group in the trash'), 'what it had is in its trash');
+  stage.end();
+}
+
 /** The daemon that leads a group crashed by it: started without it, it serves all others, and another leads this one. */
 export async function leftOutGroup(): Promise<void> {
   const stage = new Stage(4, copies(3, 2), false, undefined, 4);
