@@ -775,6 +775,8 @@ export class Monitor {
             upSince: epoch,
           },
     );
+    // What came since it said that it had booted was of the life that the map told of until now.
+    this.#reports.clear(osd.id);
     this.#env.log.write('info', 'osd up', { osd: osd.id, address: sight.address });
   }
 

@@ -40,7 +40,7 @@ export const wrongRecords: Readonly<Record<string, (record: PgRecord) => PgRecor
   }),
   'a shard of no such index': (record) => ({
     ...record,
-    slots: record.slots.map((slot, at) => (at === 0 ? { ...slot, index: 9 } : slot)),
+    slots: record.slots.map((slot, at) => (at === 0 ? { ...slot, index: 99 } : slot)),
   }),
   'a target too many': (record) => ({ ...record, target: [...record.target, 0 as OsdId] }),
   'a target that is no OSD': (record) => ({ ...record, target: [77, 78, 79] as OsdId[] }),

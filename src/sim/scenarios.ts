@@ -17,6 +17,7 @@ import { layoutNotHeardOf } from './regressions/layout-not-heard-of.ts';
 import { leadOfWhoCannot } from './regressions/lead-of-who-cannot.ts';
 import { putLostAtATakeover } from './regressions/put-lost-at-a-takeover.ts';
 import { readBesideAPut } from './regressions/read-beside-a-put.ts';
+import { reportsOfAnEarlierLife } from './regressions/reports-of-an-earlier-life.ts';
 import { shardsOfAnOldPlace } from './regressions/shards-of-an-old-place.ts';
 import { takeoverWaitsForEver } from './regressions/takeover-waits-for-ever.ts';
 import type { SimulatedOsd } from './simulated-cluster.ts';
@@ -682,6 +683,7 @@ export const scenarios: ReadonlyMap<string, () => Promise<void>> = new Map([
   ['nobody-there-to-refuse-the-map', nobodyThereToRefuseTheMap],
   ['interim-of-an-edited-map', interimOfAnEditedMap],
   ['boot-of-an-earlier-life', bootOfAnEarlierLife],
+  ['reports-of-an-earlier-life', reportsOfAnEarlierLife],
   ['change-in-place', changeInPlace],
   ['answered-below-the-floor', answeredBelowTheFloor],
   ['blob-of-the-uncommitted', blobOfTheUncommitted],

@@ -22,6 +22,8 @@ interface OpenListener {
   readonly accept: (connection: Connection) => void;
 }
 
+/** When a system sends the first word of a connection again that nobody answered, in milliseconds. */
+const connectAgainMs = [1000, 3000] as const;
 /** A connection that nobody answers is given up after this, as by the real network (host/host-network.ts). */
 const connectTimeoutMs = 5000;
 
@@ -142,7 +144,8 @@ export class SimulatedNetwork {
 
   #connect(owner: NetworkProcess, address: Address): Promise<Connection> {
     return new Promise((resolve, reject) => {
-      this.#scheduler.after(this.#delay(owner.name), 'connect', () => {
+      const begunAt = this.#scheduler.now();
+      const attempt = (again: readonly number[]): void => {
         const listener = this.#listeners.get(address);
         if (!owner.isAlive) return;
         if (listener === undefined || !listener.owner.isAlive) {
@@ -153,9 +156,14 @@ export class SimulatedNetwork {
           this.isCut(owner.name, listener.owner.name) ||
           this.isCut(listener.owner.name, owner.name)
         ) {
-          this.#scheduler.after(connectTimeoutMs, 'connect unanswered', () =>
-            owner.run(() => reject(new EnvError('unreachable', address))),
-          );
+          const [nextMs, ...later] = again;
+          const leftMs = begunAt + (nextMs ?? connectTimeoutMs) - this.#scheduler.now();
+          if (nextMs !== undefined)
+            this.#scheduler.after(leftMs, 'connect again', () => attempt(later));
+          else
+            this.#scheduler.after(leftMs, 'connect unanswered', () =>
+              owner.run(() => reject(new EnvError('unreachable', address))),
+            );
           return;
         }
         const near = new End(this, owner, address);
@@ -166,7 +174,8 @@ export class SimulatedNetwork {
         this.#ends.add(far);
         listener.owner.run(() => listener.accept(far));
         owner.run(() => resolve(near));
-      });
+      };
+      this.#scheduler.after(this.#delay(owner.name), 'connect', () => attempt(connectAgainMs));
     });
   }
 
