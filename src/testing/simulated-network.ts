@@ -157,7 +157,9 @@ export class SimulatedNetwork {
           this.isCut(listener.owner.name, owner.name)
         ) {
           const [nextMs, ...later] = again;
-          const leftMs = begunAt + (nextMs ?? connectTimeoutMs) - this.#scheduler.now();
+          // Over a slow link the first word may take longer than that.
+          const dueAt = begunAt + (nextMs ?? connectTimeoutMs);
+          const leftMs = Math.max(0, dueAt - this.#scheduler.now());
           if (nextMs !== undefined)
             this.#scheduler.after(leftMs, 'connect again', () => attempt(later));
           else
