@@ -320,6 +320,11 @@ test('a handler that throws gets 500, HEAD gets the length and no body', async (
   );
 });
 
+/** The parser has refused what comes behind a request in the same piece before that is answered. */
+function behindWhatFollows(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 20));
+}
+
 test('requests that come in one piece are answered in their order, one with a body and a failing one among them', async () => {
   const seen: string[] = [];
   await withServer(
@@ -363,7 +368,7 @@ test('behind a request that is nonsense nothing is answered, and before it every
     async ({ target, body }) => {
       const got = (await readAll(body)).toString();
       seen.push(`${target} ${got}`);
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await behindWhatFollows();
       return { status: 204, headers: [] };
     },
     async (address) => {
@@ -380,7 +385,7 @@ test('a body longer than announced is answered as what was announced', async () 
   await withServer(
     async ({ target, body }) => {
       seen.push(`${target} ${await readAll(body)}`);
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await behindWhatFollows();
       return { status: 204, headers: [] };
     },
     async (address) => {

@@ -17,6 +17,16 @@ import { firstPosition, PgDisk } from './pg-disk.ts';
 
 const options = { capacityBytes: 64 * 1024 * 1024 };
 
+const record: PgRecord = {
+  pg: '1.1.1' as PgId,
+  tenure: 1,
+  version: 1,
+  primary: undefined,
+  nonce: '',
+  slots: [],
+  target: [0 as OsdId],
+};
+
 test('a placement group is removed whole though one of its rows is rotten', async () => {
   const files = new SimulatedFiles({ random: new SeededRandom(1) });
   await ObjectStore.format(files, superblockForTests);
@@ -46,15 +56,6 @@ test('a group that has left is not written of again', async () => {
   const files = new SimulatedFiles({ random: new SeededRandom(3) });
   await ObjectStore.format(files, superblockForTests);
   const store = await ObjectStore.open(files, options);
-  const record: PgRecord = {
-    pg: '1.1.1' as PgId,
-    tenure: 1,
-    version: 1,
-    primary: undefined,
-    nonce: '',
-    slots: [],
-    target: [0 as OsdId],
-  };
   const disk = PgDisk.create(store, record, true);
   await disk.accept(1, record);
   deepEqual(await store.collections(), [PgDisk.collectionOf(record.pg)]);
@@ -71,15 +72,6 @@ test('what a full or closed disk refuses is not taken for done', async () => {
   const files = new SimulatedFiles({ random: new SeededRandom(2) });
   await ObjectStore.format(files, superblockForTests);
   const store = await ObjectStore.open(files, { capacityBytes: 4 * 1024 * 1024 });
-  const record: PgRecord = {
-    pg: '1.1.1' as PgId,
-    tenure: 1,
-    version: 1,
-    primary: undefined,
-    nonce: '',
-    slots: [],
-    target: [0 as OsdId],
-  };
   const disk = PgDisk.create(store, record, false);
   await disk.accept(1, record);
   const blob = { incarnation: 1, counter: 7 };

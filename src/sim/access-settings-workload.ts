@@ -35,7 +35,7 @@ import {
 } from './access-settings.ts';
 import { KeyHistories } from './key-histories.ts';
 import { elementOf, oneOf, S3Bucket, type S3Load } from './s3-bucket.ts';
-import type { S3Call, Signer } from './s3-request.ts';
+import { type S3Call, type Signer, sourceOf } from './s3-request.ts';
 import { etagOf, headerOf, S3Asker, S3Values } from './s3-values.ts';
 import type { SimulatedGateway } from './simulated-cluster.ts';
 import { type Acknowledged, heardMsMax, heardOfBucket, ToldValue } from './told-value.ts';
@@ -792,7 +792,6 @@ function corsDocument(rules: number): string | undefined {
 /** As nobody in particular sends it. */
 function unsigned({ method, path, query = {}, headers = {}, body }: S3Call): HttpRequest {
   const names = Object.keys(query);
-  let left = body === undefined || body.length === 0 ? [] : [body];
   return {
     method,
     target:
@@ -804,14 +803,7 @@ function unsigned({ method, path, query = {}, headers = {}, body }: S3Call): Htt
       ...(body === undefined ? [] : ([['content-length', String(body.length)]] as const)),
       ...Object.entries(headers),
     ],
-    body: {
-      next: async () => {
-        const [next] = left;
-        left = [];
-        // The gateway may keep what it is given: never the workload's own memory.
-        return next?.slice();
-      },
-    },
+    body: sourceOf(body),
     remote: 'client:1',
   };
 }

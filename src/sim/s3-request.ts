@@ -3,7 +3,7 @@
 import { createHash, createHmac } from 'node:crypto';
 import { concatBytes, encodeUtf8, formatHex } from '../base/bytes.ts';
 import { crc32c } from '../base/crc32c.ts';
-import type { HttpRequest } from '../env/http.ts';
+import type { BodySource, HttpRequest } from '../env/http.ts';
 import { formatBase64 } from '../s3/protocol/base64.ts';
 import { formatAmzDate } from '../s3/protocol/dates.ts';
 import { encodePercent } from '../s3/protocol/percent.ts';
@@ -171,19 +171,24 @@ export function signedRequest(
   const signature = formatHex(hmac(key, `AWS4-HMAC-SHA256\n${amzDate}\n${scope}\n${digest}`));
   const authorization = `AWS4-HMAC-SHA256 Credential=${accessKey}/${scope}, SignedHeaders=${names.join(';')}, Signature=${signature}`;
   const { body } = call;
-  let left = body === undefined || body.length === 0 ? [] : [body];
   return {
     method: call.method,
     target: query === '' ? path : `${path}?${query}`,
     headers: [...Object.entries(headers), ['authorization', authorization]],
-    body: {
-      next: async () => {
-        const [next] = left;
-        left = [];
-        // The gateway may keep what it is given: never the workload's own memory.
-        return next?.slice();
-      },
-    },
+    body: sourceOf(body),
     remote: 'client:1',
+  };
+}
+
+/** A body in one piece. */
+export function sourceOf(body: Uint8Array | undefined): BodySource {
+  let left = body === undefined || body.length === 0 ? [] : [body];
+  return {
+    next: async () => {
+      const [next] = left;
+      left = [];
+      // The gateway may keep what it is given: never the workload's own memory.
+      return next?.slice();
+    },
   };
 }
