@@ -8,6 +8,8 @@
 // 3. a policy that allows, allows; a requester's own only inside its account;
 // 4. a bucket's owner may do everything with the bucket, an object's owner everything with the object;
 // 5. what is left, access lists grant: a bucket's for what is done to the bucket, an object's for what is done to the object.
+//
+// Before all that, in a bucket whose requesters pay, others than its owner must be somebody, and say that they know.
 
 import type { Env } from '../env/env.ts';
 import { type Identity, isAccountId, judgeRequester, type Requester } from './iam/identities.ts';
@@ -32,6 +34,7 @@ import {
 } from './protocol/policy.ts';
 import { isPublicPolicy } from './protocol/public-policy.ts';
 import type { S3Request } from './protocol/request.ts';
+import { payerOf } from './protocol/request-payment.ts';
 import { isSignedV2 } from './protocol/sigv2.ts';
 import type { RequestTrace } from './request-trace.ts';
 
@@ -73,7 +76,7 @@ export interface Asker {
   readonly user: Requester;
   readonly request: S3Request;
   readonly parts: { readonly env: Env; readonly index: IndexClient; readonly region: string };
-  /** Told when nothing but an access list lets the request in. */
+  /** Told when nothing but an access list lets the request in, and when somebody else than the bucket's owner pays. */
   readonly trace?: RequestTrace;
 }
 
@@ -325,11 +328,21 @@ async function verdictsOf(
   return { ofIdentity, ofBucket: verdict, isMeant };
 }
 
+/** Throws `AccessDenied` for who would pay and can't be asked to, or did not say so. */
+export function checkPayer({ user, request, trace }: Asker, bucket: KnownBucket): void {
+  const { record, configuration } = bucket;
+  if (user.name === record.owner || payerOf(configuration) === 'BucketOwner') return;
+  const payer = request.headers.get('x-amz-request-payer')?.toLowerCase();
+  if (user.name === '' || payer !== 'requester') throw new S3Error('AccessDenied');
+  if (trace !== undefined) trace.isCharged = true;
+}
+
 /** Throws `AccessDenied`. */
 export function judgeOf(asker: Asker, question: Question): Judge {
   const judge: Judge['judge'] = async (name, bucket) => {
     const { record, configuration } = bucket;
     const { user } = asker;
+    checkPayer(asker, bucket);
     const { identity } = user;
     const { action, key } = question;
     const isOwner = user.name !== '' && record.owner === user.name;

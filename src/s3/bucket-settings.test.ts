@@ -120,7 +120,6 @@ test('features that are off answer as S3 does, and setting them is refused by na
   const { send } = await bench();
   const off = {
     accelerate: '<AccelerateConfiguration',
-    requestPayment: '<Payer>BucketOwner</Payer>',
     replication: '<Code>ReplicationConfigurationNotFoundError</Code>',
   };
   for (const [name, expected] of Object.entries(off)) {

@@ -151,6 +151,11 @@ const codeOfNoRequest = {
   malformed: 'BadRequest',
 } as const;
 
+/** Of a request that was let in because its sender said that it would pay. */
+function chargedHeader({ isCharged }: RequestTrace, { status }: HttpResponse): [string, string][] {
+  return isCharged && status < 400 ? [['x-amz-request-charged', 'requester']] : [];
+}
+
 class S3Gateway {
   readonly #parts: GatewayParts;
   readonly #keys = new SigningKeyCache();
@@ -190,6 +195,7 @@ class S3Gateway {
       headers: [
         ...response.headers,
         ...ofOrigin,
+        ...chargedHeader(trace, response),
         ['x-amz-request-id', requestId],
         ['x-amz-id-2', this.#parts.hostId],
         ['date', formatHttpDate(this.#parts.env.wall.nowMs())],

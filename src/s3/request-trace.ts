@@ -22,6 +22,8 @@ export class RequestTrace {
   key: string | undefined;
   /** Nothing but an access list let it in. */
   aclRequired = false;
+  /** Its sender pays for it, if it is let in. */
+  isCharged = false;
   /** Also of a failure that stands in an answer whose status was sent before. */
   errorCode: string | undefined;
   deleted: DeletedKey[] = [];

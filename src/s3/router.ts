@@ -44,9 +44,12 @@ import {
   getBucketAccelerate,
   getBucketLocation,
   getBucketReplication,
-  getBucketRequestPayment,
   headBucket,
 } from './operations/bucket-properties.ts';
+import {
+  getBucketRequestPayment,
+  putBucketRequestPayment,
+} from './operations/bucket-request-payment.ts';
 import {
   deleteBucketTagging,
   getBucketTagging,
@@ -184,6 +187,7 @@ const bucketRoutes: Routes = {
   'GET policy': getBucketPolicy,
   'GET replication': getBucketReplication,
   'GET requestPayment': getBucketRequestPayment,
+  'PUT requestPayment': putBucketRequestPayment,
   'GET tagging': getBucketTagging,
   'PUT tagging': putBucketTagging,
   'DELETE tagging': deleteBucketTagging,

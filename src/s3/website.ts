@@ -7,6 +7,7 @@ import { type GatewayParts, type OperationContext, redirectResponse } from './co
 import { showObject } from './operations/get-object.ts';
 import { S3Error, s3ErrorOf } from './protocol/errors.ts';
 import { bucketOfHost, type S3Request } from './protocol/request.ts';
+import { payerOf } from './protocol/request-payment.ts';
 import { anonymous } from './protocol/sigv4.ts';
 import { parseWebsite, redirectOf, type Sent, type Website } from './protocol/website.ts';
 import { escapeXml } from './protocol/xml.ts';
@@ -112,6 +113,8 @@ export async function answerWebsite(options: WebsiteOptions): Promise<HttpRespon
   const { bucket = '', key = '' } = request;
   if (request.method !== 'GET' && request.method !== 'HEAD') throw new S3Error('MethodNotAllowed');
   const { configuration } = await parts.index.find(bucket);
+  // Nobody who looks at a website can be charged.
+  if (payerOf(configuration) === 'Requester') throw new S3Error('AccessDenied');
   const website = configuration.parsed('website', parseWebsite);
   if (website === undefined)
     throw new S3Error('NoSuchWebsiteConfiguration', undefined, { detail: { BucketName: bucket } });

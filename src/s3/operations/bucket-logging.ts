@@ -20,6 +20,7 @@ import {
 } from '../protocol/bucket-logging.ts';
 import { formatHttpDate } from '../protocol/dates.ts';
 import { S3Error } from '../protocol/errors.ts';
+import { payerOf } from '../protocol/request-payment.ts';
 import { textElement, xmlDocument } from '../protocol/xml.ts';
 
 /** As S3 has it: a policy may let others read the configuration, but not change it. */
@@ -60,6 +61,8 @@ async function checkTarget(
     throw new S3Error('InvalidArgument', 'The logging bucket is logged itself');
   if (configuration.get('encryption') !== undefined)
     throw new S3Error('InvalidArgument', 'The logging bucket has a default encryption');
+  if (payerOf(configuration) === 'Requester')
+    throw new S3Error('InvalidArgument', 'Requesters pay for the logging bucket');
 }
 
 function isSame(a: BucketLogging | undefined, b: BucketLogging): boolean {

@@ -11,7 +11,7 @@ import {
   xmlResponse,
 } from '../context.ts';
 import { S3Error, type S3ErrorCode } from '../protocol/errors.ts';
-import { escapeXml, textElement, xmlDeclaration, xmlDocument } from '../protocol/xml.ts';
+import { escapeXml, xmlDeclaration, xmlDocument } from '../protocol/xml.ts';
 
 export async function headBucket(context: OperationContext): Promise<HttpResponse> {
   const access = await accessBucket(context, 's3:ListBucket', 'looked-up');
@@ -42,9 +42,6 @@ function whenOff(action: Action, document: () => Uint8Array): Operation {
 
 export const getBucketAccelerate: Operation = whenOff('s3:GetAccelerateConfiguration', () =>
   xmlDocument('AccelerateConfiguration'),
-);
-export const getBucketRequestPayment: Operation = whenOff('s3:GetBucketRequestPayment', () =>
-  xmlDocument('RequestPaymentConfiguration', textElement('Payer', 'BucketOwner')),
 );
 
 function whenNone(action: Action, code: S3ErrorCode): Operation {

@@ -3,7 +3,7 @@
 import { compareBytes, encodeUtf8 } from '../../base/bytes.ts';
 import { ClientError } from '../../client/errors.ts';
 import type { HttpResponse } from '../../env/http.ts';
-import { isAllowed } from '../authorization.ts';
+import { checkPayer, isAllowed } from '../authorization.ts';
 import {
   bucketOf,
   checkExpectedOwner,
@@ -166,7 +166,10 @@ async function accessForItems(context: OperationContext): Promise<BucketAccess> 
   checkBucketName(name);
   const access = await context.parts.index.access(name, {
     action: 's3:DeleteObject',
-    judge: async () => 'granted',
+    judge: async (_, bucket) => {
+      checkPayer(context, bucket);
+      return 'granted';
+    },
   });
   checkExpectedOwner(context, 'x-amz-expected-bucket-owner', access);
   return access;

@@ -379,6 +379,7 @@ const bucketRules: readonly Rule[] = [
       ['object-lock', 'ObjectLockConfiguration'],
       ['ownershipControls', 'OwnershipControls'],
       ['publicAccessBlock', 'PublicAccessBlockConfiguration'],
+      ['requestPayment', 'RequestPaymentConfiguration'],
       ['tagging', 'Tagging'],
       ['versioning', 'VersioningConfiguration'],
       ['website', 'WebsiteConfiguration'],
@@ -394,7 +395,7 @@ const bucketRules: readonly Rule[] = [
   ].map((name): Rule => [1, `DELETE ${name}`]),
   ...[
     ...['accelerate', 'location', 'policyStatus', 'replication'],
-    ...['requestPayment', 'inventory', 'metrics', 'session', 'abac'],
+    ...['inventory', 'metrics', 'session', 'abac'],
   ].map((name): Rule => [1, `GET ${name}`]),
   [8, 'POST logging'],
   [4, 'GET policy'],

@@ -305,6 +305,8 @@ export const grammars: Readonly<Record<string, Grammar>> = {
         (name) => (c.percent(30) ? [el(name, c.of(['true', 'false', 'TRUE', 'x']))] : []),
       ),
     ),
+  RequestPaymentConfiguration: ({ c }) =>
+    el('RequestPaymentConfiguration', el('Payer', c.of(['BucketOwner', 'Requester', 'x']))),
   Retention: retention,
   ServerSideEncryptionConfiguration: ({ c }) =>
     el(
