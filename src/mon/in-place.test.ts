@@ -258,13 +258,15 @@ test('another wish in the middle takes the place of the first; promises stay', (
   for (const record of recordsOf(after)) equal(record.slots.length, slotCount(copies(4, 2)));
 });
 
+/** In-sync and no target any more; not the one that leads. */
+function isLeaving(record: PgRecord, { osd, uuid, state }: Slot): boolean {
+  return state === 'in-sync' && !record.target.includes(osd) && uuid !== record.primary;
+}
+
 test('a disk that restarts on the way joins again where it is no target any more', () => {
   const begun = change(begin(copies(3, 2), 'osd', 8), copies(3, 2), 'host');
   const layout = layoutOf(begun);
-  const isMoving = (record: PgRecord) =>
-    slotsIn(record, 'in-sync').find(
-      ({ osd, uuid }) => !record.target.includes(osd) && uuid !== record.primary,
-    );
+  const isMoving = (record: PgRecord) => record.slots.find((slot) => isLeaving(record, slot));
   const record = recordsOf(begun).find((each) => isMoving(each) !== undefined) as PgRecord;
   const former = isMoving(record);
   ok(former !== undefined, 'some slot is to leave');
@@ -281,13 +283,27 @@ test('so does one whose group has its targets, and needs more for what was promi
   const begun = change(begin(copies(3, 3), 'osd', 8), copies(1, 1), 'osd');
   const layout = layoutOf(begun);
   const record = recordsOf(begun).find((each) => isWhole(each, layout)) as PgRecord;
-  const former = record.slots.find(({ osd, uuid }) => {
-    return !record.target.includes(osd) && uuid !== record.primary;
-  }) as Slot;
+  const former = record.slots.find((slot) => isLeaving(record, slot)) as Slot;
   const dropped = drop(record, new Set([former.uuid]), layout, begun.map, 'n') as PgRecord;
   ok(!hasWriteFloor(dropped, layout, begun.map));
   const back = planned({ ...begun, records: new Map(begun.records).set(record.pg, dropped) });
   equal(slotOf(back.records.get(record.pg) as PgRecord, former.uuid)?.state, 'joining');
+});
+
+test('it goes on joining while the copies become fewer, whatever its index', () => {
+  const begun = change(begin(copies(3, 2), 'osd', 8), copies(2, 2), 'osd');
+  const layout = layoutOf(begun);
+  const record = recordsOf(begun).find((each) =>
+    each.slots.some((slot) => isLeaving(each, slot)),
+  ) as PgRecord;
+  const former = record.slots.find((slot) => isLeaving(record, slot)) as Slot;
+  ok(former.index >= slotCount(copies(2, 2)));
+  const dropped = drop(record, new Set([former.uuid]), layout, begun.map, 'n') as PgRecord;
+  let state: MonState = { ...begun, records: new Map(begun.records).set(record.pg, dropped) };
+  for (let round = 0; round < 3; round++) {
+    state = planned(state);
+    equal(slotOf(state.records.get(record.pg) as PgRecord, former.uuid)?.state, 'joining');
+  }
 });
 
 test('who left below the floor is no holder of everything once the floor is lower', () => {

@@ -257,10 +257,11 @@ function choose(slots: readonly Slot[], leads: Map<OsdId, number>): Uuid {
 
 /**
  * A map that was edited by hand, and back, leaves slots that its geometry has no shard for. Nobody takes a record that
- * names one (map-fault.ts), and so nobody but the monitor can drop it; what joins was never counted on.
+ * names one (map-fault.ts), and so nobody but the monitor can drop it; what joins was never counted on. While the number
+ * of copies changes, slots of both numbers belong to it.
  */
 function withoutStrangers(record: PgRecord, layout: Layout): PgRecord {
-  const size = slotCount(placementOf(layout).geometry);
+  const size = Math.max(slotCount(layout.geometry), slotCount(placementOf(layout).geometry));
   const isStranger = (slot: Slot): boolean =>
     slot.state === 'joining' && slot.index >= size && !isTarget(record, slot, layout);
   if (!record.slots.some(isStranger)) return record;

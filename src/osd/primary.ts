@@ -21,6 +21,7 @@ import { Turnstile } from '../base/turnstile.ts';
 import { type Instant, sleep } from '../env/clock.ts';
 import { type ClusterMap, findLayout, type Layout } from '../map/cluster-map.ts';
 import type { Geometry } from '../map/geometry.ts';
+import { recordFault } from '../map/map-fault.ts';
 import {
   beginnerOf,
   begun,
@@ -258,9 +259,12 @@ export class Primary implements LinkOwner {
     }
   }
 
-  /** A newer record came from the monitor. */
+  /** A newer record came from the monitor, or as the answer to a proposal. */
   onRecord(record: PgRecord): void {
     if (this.#phase === 'ended' || record.version <= this.#record.version) return;
+    const { map } = this.world.mon;
+    // One that was edited by hand: nothing is decided by it, so that the one before can be put back.
+    if (map !== undefined && recordFault(record, map) !== undefined) return;
     if (record.primary !== this.world.self.uuid) {
       this.end('another primary was elected');
       return;

@@ -5,6 +5,7 @@ import { deepEqual, match, ok } from 'node:assert/strict';
 import { test } from 'node:test';
 import type { PgId } from '../base/ids.ts';
 import { copies } from '../map/geometry.ts';
+import type { PgRecord } from '../map/pg-record.ts';
 import type { MonState } from '../mon/state.ts';
 import {
   editMapStore,
@@ -55,3 +56,37 @@ for (const [what, edit] of Object.entries(wrongLayouts))
   test(`a layout edited by hand, ${what}, ends no daemon`, async (t) => {
     t.diagnostic(await play((state) => ({ ...state, map: withLayouts(state.map, () => edit) })));
   });
+
+test('a record edited by hand reaches nobody as the answer to a proposal', async () => {
+  const stage = new Stage(3, copies(3, 2));
+  const { cluster } = stage;
+  const client = await stage.start();
+  await stage.set(client, 'k=1');
+  const { pg } = stage;
+  const { slots, primary } = cluster.monitor.records.get(pg) as PgRecord;
+  const [edited, killed] = slots.filter(({ uuid }) => uuid !== primary);
+  ok(edited !== undefined && killed !== undefined);
+  const indexed = (index: number) => (state: MonState) =>
+    withRecord(state, pg, (record) => ({
+      ...record,
+      version: record.version + 1,
+      slots: record.slots.map((slot) => (slot.uuid === edited.uuid ? { ...slot, index } : slot)),
+    }));
+  await editMapStore(cluster, indexed(99));
+  await cluster.startMonitor();
+  cluster.killOsd(killed.osd);
+  await stage.run(15_000);
+  const known = cluster.osds.flatMap(({ osd }) => osd?.memberOf(pg)?.record.slots ?? []);
+  ok(known.length > 0);
+  deepEqual(
+    known.filter(({ index }) => index > 2),
+    [],
+  );
+
+  await editMapStore(cluster, indexed(edited.index));
+  await cluster.startMonitor();
+  await cluster.startOsd(killed.osd);
+  match(await stage.set(client, 'k'), /^1$/);
+  await cluster.untilClean(120_000);
+  deepEqual(cluster.failures, []);
+});
