@@ -364,16 +364,18 @@ export function judgeOf(asker: Asker, question: Question): Judge {
       const restricted =
         policy !== undefined && block.restrictPublicBuckets && isPublicPolicy(policy) && !isOwner;
       const isGranted = ofBucket === 'allow' && !restricted;
+      // Users without account are of one, which is the cluster's: a policy of one opens the others' buckets, and so may
+      // theirs.
+      const isOfNoAccount = identity?.account === '' && !isAccountId(record.owner);
+      const isOfAccount = isOwner || isOfNoAccount;
       if (identity?.needsPolicy === true && ofIdentity !== 'allow') {
         // A bucket may let in a user or role of its own account though nothing else does.
         const isNarrowed = identity.session?.policy !== undefined;
-        if (isGranted && isMeant && isOwner && !isNarrowed) return 'granted';
+        if (isGranted && isMeant && isOfAccount && !isNarrowed) return 'granted';
         throw new S3Error('AccessDenied');
       }
       if (isGranted) return 'granted';
-      // Users without account are of one, which is the cluster's: a policy of one opens the others' buckets.
-      if (ofIdentity === 'allow' && identity?.account === '' && !isAccountId(record.owner))
-        return 'granted';
+      if (ofIdentity === 'allow' && isOfNoAccount) return 'granted';
     }
     const isKept = key !== undefined && question.ofNew !== true;
     const ofObject = isKept ? objectPermissions[action] : undefined;

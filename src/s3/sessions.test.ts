@@ -238,6 +238,31 @@ test('a role without account opens the buckets of users without account', async 
   equal((await ask(gateway, session, 'ListUsers')).code, 'AccessDenied');
 });
 
+test('a bucket of a user without account lets in a role without account that it means by name', async (t) => {
+  const { gateway, s3, makeRole, assume } = await start(t);
+  equal(await s3(alice, 'PUT', '/hers'), 200);
+  equal(await s3(alice, 'PUT', '/hers/key', 'text'), 200);
+  const arn = await makeRole(alice, 'role', 'arn:aws:iam:::user/bob');
+  const session = sessionOf(await assume(bob, arn));
+  const open = async (principal: string) => {
+    const statement = { Effect: 'Allow', Action: 's3:GetObject', Principal: { AWS: principal } };
+    const body = policyOf({ ...statement, Resource: 'arn:aws:s3:::hers/*' });
+    const unsigned = { method: 'PUT', path: '/hers', query: { policy: '' }, body };
+    equal((await gateway.handle(sign({ ...unsigned, wallMs: gateway.wallMs }))).status, 204);
+  };
+  await open('arn:aws:iam:::user/bob');
+  equal(await s3(session, 'GET', '/hers/key'), 'AccessDenied', 'its taker is meant, not the role');
+  await open(arn);
+  equal(await s3(session, 'GET', '/hers/key'), 200);
+  equal(await s3(session, 'PUT', '/hers/other', 'text'), 'AccessDenied');
+  await open('arn:aws:sts:::assumed-role/role/session');
+  equal(await s3(session, 'GET', '/hers/key'), 200);
+  await open(arn);
+  const narrow = policyOf({ Effect: 'Allow', Action: 's3:PutObject', Resource: '*' });
+  const narrowed = sessionOf(await assume(bob, arn, { Policy: narrow }));
+  equal(await s3(narrowed, 'GET', '/hers/key'), 'AccessDenied');
+});
+
 test('who asks is told who it is', async (t) => {
   const { gateway, sts, makeRole, assume } = await start(t);
   const ann = await makeUser(gateway, root, 'ann');
