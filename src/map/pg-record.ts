@@ -15,7 +15,8 @@
 //             left: it finds out what can be read, gives up the rest, and becomes in-sync by its own change.
 //   founding   the same, and it begins the PG anew with nothing in it.
 
-import { type Codec, list, oneOf, option, struct, text, uint } from '../base/codec.ts';
+import { equalBytes } from '../base/bytes.ts';
+import { type Codec, encode, list, oneOf, option, struct, text, uint } from '../base/codec.ts';
 import { type OsdId, osdId, type PgId, pgId, type Uuid, uuid } from '../base/ids.ts';
 import { type ClusterMap, domainOf, findOsd, type Layout, placementOf } from './cluster-map.ts';
 import { recordFloor, slotCount, writeFloor } from './geometry.ts';
@@ -73,6 +74,30 @@ export const pgRecordCodec: Codec<PgRecord> = struct({
   slots: list(slotCodec),
   target: list(osdId),
 });
+
+/** In all that it says. */
+export function isSameRecord(a: PgRecord, b: PgRecord): boolean {
+  return equalBytes(encode(pgRecordCodec, a), encode(pgRecordCodec, b));
+}
+
+/**
+ * Whether the monitor may once have said `record`, when `word` is the newest that it has of that group: versions and
+ * tenures only rise, and it has one record of each version.
+ */
+export function mayHaveBeenSaid(record: PgRecord, word: PgRecord | undefined): boolean {
+  if (word === undefined || word.version < record.version || word.tenure < record.tenure)
+    return false;
+  return word.version > record.version || isSameRecord(word, record);
+}
+
+/** Whether the primary of `record` is one by the monitor's word, in the same tenure; it may not have heard the newest. */
+export function leadsBy(word: PgRecord, record: PgRecord): boolean {
+  return (
+    mayHaveBeenSaid(record, word) &&
+    word.tenure === record.tenure &&
+    word.primary === record.primary
+  );
+}
 
 export function slotsIn(record: PgRecord, state: SlotState): readonly Slot[] {
   return record.slots.filter((slot) => slot.state === state);

@@ -278,6 +278,11 @@ export class Monitor {
     return this.#witness.fault;
   }
 
+  /** The store is no older copy, as far as OSDs know: what it has not got was never said. */
+  get #isNewest(): boolean {
+    return this.#witness.isOpen && this.frozen === undefined;
+  }
+
   /** Why nothing is changed yet: too few have told what they saw; undefined when enough have. */
   get waiting(): string | undefined {
     if (this.#witness.isOpen) return undefined;
@@ -609,7 +614,7 @@ export class Monitor {
     if (this.#mayShowMap(session)) this.#showMap(session);
     else this.#waitingForMap.add(session);
     // Who knows more than a store that may be an older copy must not forget it.
-    this.#showRecords(session, this.#witness.isOpen && this.frozen === undefined);
+    this.#showRecords(session, this.#isNewest);
     this.#showDirectory(session);
   }
 
@@ -997,9 +1002,8 @@ export class Monitor {
 
   #readRecord(pg: PgId): Outgoing {
     const record = this.#state.records.get(pg);
-    if (record === undefined)
-      return { message: { kind: 'failure', code: 'failed', detail: `no placement group ${pg}` } };
-    return { message: { kind: 'records', records: [record], complete: false } };
+    const records = record === undefined ? [] : [record];
+    return { message: { kind: 'records', records, complete: this.#isNewest } };
   }
 
   #peerKey(session: Session, target: Uuid): Outgoing {

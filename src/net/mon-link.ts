@@ -8,8 +8,13 @@ import type { Env } from '../env/env.ts';
 import type { Address } from '../env/network.ts';
 import { type ClusterMap, isRetired } from '../map/cluster-map.ts';
 import { mapFault, recordFault, successorFault } from '../map/map-fault.ts';
-import type { PgRecord } from '../map/pg-record.ts';
-import type { Message, MessageKind, MessageOf } from '../wire/messages.ts';
+import { isSameRecord, mayHaveBeenSaid, type PgRecord } from '../map/pg-record.ts';
+import {
+  type Message,
+  type MessageKind,
+  type MessageOf,
+  recordWordSince,
+} from '../wire/messages.ts';
 import { NetError } from './errors.ts';
 import { connectSession, type Identity } from './handshake.ts';
 import type { Incoming, Outgoing, Session } from './session.ts';
@@ -31,6 +36,9 @@ const retryMs = 300;
 
 const askTimeoutMs = 5000;
 
+/** Who asks what a record is waits with a takeover: a monitor that takes longer is away. */
+const wordTimeoutMs = 1000;
+
 /** Between looks whether the monitor still answers. */
 const pingMs = 2000;
 
@@ -38,6 +46,8 @@ export class MonLink {
   readonly #env: Env;
   readonly #options: MonLinkOptions;
   readonly #records = new Map<PgId, PgRecord>();
+  /** Groups whose newest record only a peer has said. */
+  readonly #hearsay = new Set<PgId>();
   readonly #peerKeys = new Map<Uuid, Promise<Uint8Array>>();
   #map: ClusterMap | undefined;
   #refusedMap = '';
@@ -107,6 +117,34 @@ export class MonLink {
     );
   }
 
+  /** Whether the monitor can say of a record that it never gave it; older ones can't. Undefined: it is not there. */
+  get isJudge(): boolean | undefined {
+    const session = this.#session;
+    return session?.isOpen === true ? session.peer.version >= recordWordSince : undefined;
+  }
+
+  /**
+   * The record that the monitor has of a placement group now. Undefined: it does not answer, or what it has says nothing
+   * of what it has said before, because its store may be an older copy, or somebody edited the record by hand.
+   */
+  async readRecord(pg: PgId): Promise<{ readonly record: PgRecord | undefined } | undefined> {
+    const session = this.#session;
+    if (session === undefined || this.isJudge !== true) return undefined;
+    try {
+      const outgoing = { message: { kind: 'read-record', pg } } as const;
+      const { message } = await session.request(outgoing, wordTimeoutMs);
+      if (message.kind !== 'records' || !message.complete) return undefined;
+      const record = message.records.find((each) => each.pg === pg);
+      const map = this.#map;
+      const isEdited =
+        record !== undefined && map !== undefined && recordFault(record, map) !== undefined;
+      return isEdited ? undefined : { record };
+    } catch (error) {
+      if (error instanceof NetError) return undefined;
+      throw error;
+    }
+  }
+
   /** @param versionMin a monitor that speaks only older versions is not told */
   tell(message: Message, versionMin = 1): void {
     const session = this.#session;
@@ -124,9 +162,32 @@ export class MonLink {
     return key;
   }
 
-  /** Takes a record learnt elsewhere, if it is newer. */
+  /** Takes a record of the monitor's that was learnt elsewhere, if it is newer. */
   learn(record: PgRecord): void {
     if (this.#take(record)) this.#options.changed({ map: false, records: [record] });
+  }
+
+  /** Takes a record that only a peer says, if it is newer. */
+  believe(record: PgRecord): void {
+    if (!this.#take(record)) return;
+    this.#hearsay.add(record.pg);
+    this.#options.changed({ map: false, records: [record] });
+  }
+
+  /**
+   * What a peer said, in this life or in an earlier one (`remembered`), is held against what the monitor says now: what
+   * it can't have said once gives way. False where nothing did. Nobody is told.
+   */
+  overrule(remembered: PgRecord, word: PgRecord | undefined): boolean {
+    const { pg } = remembered;
+    const known = this.#records.get(pg);
+    const isHearsay =
+      this.#hearsay.has(pg) || (known !== undefined && isSameRecord(known, remembered));
+    this.#hearsay.delete(pg);
+    if (known === undefined || !isHearsay || mayHaveBeenSaid(known, word)) return false;
+    this.#records.delete(pg);
+    if (word !== undefined) this.#take(word);
+    return true;
   }
 
   close(): void {
@@ -163,6 +224,7 @@ export class MonLink {
       return false;
     }
     this.#records.set(record.pg, record);
+    this.#hearsay.delete(record.pg);
     return true;
   }
 

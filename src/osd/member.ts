@@ -15,11 +15,12 @@ import type { Layout } from '../map/cluster-map.ts';
 import { findLayout } from '../map/cluster-map.ts';
 import { geometryFault, slotCount } from '../map/geometry.ts';
 import type { PgRecord } from '../map/pg-record.ts';
-import { slotOf } from '../map/pg-record.ts';
+import { mayHaveBeenSaid, slotOf } from '../map/pg-record.ts';
 import type { Incoming, Outgoing } from '../net/session.ts';
 import { StoreError, type StoreErrorCode } from '../store/errors.ts';
 import { type BlobFacts, equalVersions, type LogEntry, logEntryCodec } from '../wire/entry.ts';
 import type { BlobListing, MessageOf } from '../wire/messages.ts';
+import type { Belief } from './beliefs.ts';
 import { OsdError } from './errors.ts';
 import { factsOf, type OwnShard, type PgDisk } from './pg-disk.ts';
 import { shardLength } from './shards.ts';
@@ -140,6 +141,20 @@ export class Member {
       complete: this.disk.cursor === undefined,
       missing: this.disk.missingCount,
     };
+  }
+
+  /**
+   * What was believed here is held against what the monitor says: what it can't have said once gives way. False:
+   * entries came by that, and which of them are true nobody knows.
+   */
+  async overrule(belief: Belief, word: PgRecord): Promise<boolean> {
+    return this.#turn.run(async () => {
+      const { record, tenure, head } = this.disk;
+      if (mayHaveBeenSaid(record, word) && tenure <= word.tenure) return true;
+      if (!equalVersions(head, belief.head)) return false;
+      await this.disk.takeBack(word, slotOf(word, this.#world.self.uuid) !== undefined);
+      return true;
+    });
   }
 
   /** It left the PG and came back in another place: what it still has are shards of the old one. */

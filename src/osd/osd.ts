@@ -14,7 +14,14 @@ import type { Env } from '../env/env.ts';
 import { EnvError } from '../env/errors.ts';
 import type { Address } from '../env/network.ts';
 import { clusterMapCodec, isRetired } from '../map/cluster-map.ts';
-import { isBeginner, type PgRecord, type SlotState, slotOf } from '../map/pg-record.ts';
+import {
+  isBeginner,
+  leadsBy,
+  mayHaveBeenSaid,
+  type PgRecord,
+  type SlotState,
+  slotOf,
+} from '../map/pg-record.ts';
 import { type SettingName, settingOf } from '../map/settings.ts';
 import { NetError } from '../net/errors.ts';
 import { type Identity, type SessionServer, serveSessions } from '../net/handshake.ts';
@@ -23,7 +30,9 @@ import { MonLink } from '../net/mon-link.ts';
 import { describeError, type Incoming, type Outgoing, type Session } from '../net/session.ts';
 import { ObjectStore, type StoreOptions } from '../store/object-store.ts';
 import { Transaction } from '../store/transaction.ts';
+import { zeroVersion } from '../wire/entry.ts';
 import { type Message, type MessageOf, type PgReport, stoppedWords } from '../wire/messages.ts';
+import { type Belief, Beliefs } from './beliefs.ts';
 import { CommitStarter } from './commit-starter.ts';
 import { OsdError } from './errors.ts';
 import { removeLeftOver } from './leftovers.ts';
@@ -124,6 +133,9 @@ export class Osd {
   /** Stopped PGs that are being removed, to be filled again. */
   readonly #clearing = new Map<PgId, Promise<void>>();
   readonly #trash: Trash;
+  /** What peers said while no monitor answered. */
+  readonly #beliefs: Beliefs;
+  #isJudging = false;
   readonly #clientWork = new ClientWork();
   /** Lost PGs whose disk is being made ready to begin again. */
   readonly #beginning = new Set<PgId>();
@@ -144,6 +156,7 @@ export class Osd {
     this.#options = options;
     this.#store = store;
     this.#trash = new Trash(env, store, ownCollection);
+    this.#beliefs = new Beliefs(store, ownCollection);
     for (const [pg, reason] of options.leftOut ?? [])
       this.#stopped.set(pg, { kind: 'left-out', reason });
     const mon = new MonLink(env, {
@@ -240,6 +253,7 @@ export class Osd {
     const collections = await this.#store.collections();
     const pgs = collections.filter((name) => name.startsWith('pg/')).map((name) => name.slice(3));
     await this.#trash.load();
+    await this.#beliefs.load();
     for (const pg of pgs)
       if (isPgId(pg) && !this.#trash.has(pg) && !this.#stopped.has(pg)) await this.#loadPg(pg);
     // Not to be read is like never written: the next mark is kept in its place.
@@ -477,6 +491,7 @@ export class Osd {
     this.#env.clock.after(beaconMs, 'beacon', () => this.#beacon());
     this.#report();
     this.#tellLeftOvers();
+    this.#judgeBeliefs();
     this.#env.tasks.spawn('look for space', async () => {
       try {
         if (this.#closed) return;
@@ -544,6 +559,8 @@ export class Osd {
     primary?.onRecord(record);
     if (primary?.hasEnded === true) this.#primaries.delete(record.pg);
     if (record.primary !== self.uuid || this.#primaries.has(record.pg)) return;
+    // This disk may have accepted a tenure that nobody was given.
+    if (this.#beliefs.of(record.pg) !== undefined) return;
     const slot = slotOf(record, self.uuid);
     if (slot !== undefined && isBeginner(slot)) {
       this.#beginAgain(record, slot.state);
@@ -630,6 +647,7 @@ export class Osd {
 
   /** The newest record known, where this disk is asked to join by it. */
   #joining(pg: PgId): PgRecord | undefined {
+    if (this.#beliefs.of(pg) !== undefined) return undefined;
     const record = this.#world.mon.records.get(pg);
     const state = record && slotOf(record, this.#world.self.uuid)?.state;
     return state === 'joining' ? record : undefined;
@@ -725,6 +743,7 @@ export class Osd {
     const member = this.#members.get(message.pg);
     const isHere = member !== undefined || this.#unreadable().includes(message.pg);
     if (record === undefined || !isHere || record.version < message.version) return;
+    if (this.#beliefs.of(message.pg) !== undefined) return;
     if (record.primary !== session.peer.uuid || slotOf(record, this.#world.self.uuid) !== undefined)
       return;
     // On disk behind what it still writes.
@@ -764,6 +783,82 @@ export class Osd {
       .finally(() => this.#reviving.delete(pg));
     this.#reviving.set(pg, done);
     return done;
+  }
+
+  // ——— what peers say of who leads ———
+
+  /**
+   * Who leads is the monitor's to say. It is asked where it has not been heard to say so: a peer may have heard it
+   * first. Where it does not answer, the peer is believed for now, because the group has to go on without a monitor.
+   */
+  async #requireSaid(from: Uuid, record: PgRecord): Promise<void> {
+    const { pg } = record;
+    const { mon } = this.#world;
+    if (record.primary !== from)
+      throw new OsdError('bad-request', `${pg}: record of another primary`);
+    const known = mon.records.get(pg);
+    const isBelief = this.#beliefs.of(pg) !== undefined;
+    if (!isBelief && known !== undefined && leadsBy(known, record)) return;
+    const word = await mon.readRecord(pg);
+    if (word === undefined) {
+      if (mon.isJudge === false) return;
+      if (!isBelief && mayHaveBeenSaid(record, known)) return;
+      await this.#beliefs.note(record, this.#members.get(pg)?.disk.head ?? zeroVersion);
+      mon.believe(record);
+      return;
+    }
+    if (word.record !== undefined) mon.learn(word.record);
+    if (word.record !== undefined && leadsBy(word.record, record)) return;
+    const { version, tenure } = record;
+    this.#env.log.write('warn', 'record that the monitor does not say', { pg, version, tenure });
+    throw new OsdError('stale', `${pg}: by the monitor's word ${from} does not lead in ${tenure}`);
+  }
+
+  #judgeBeliefs(): void {
+    if (this.#isJudging || !this.#world.mon.isConnected || this.#beliefs.pgs.length === 0) return;
+    this.#isJudging = true;
+    this.#env.tasks.spawn('beliefs', async () => {
+      try {
+        for (const pg of this.#beliefs.pgs) await this.#judge(pg);
+      } catch (error) {
+        // Tried again in a moment.
+        this.#env.log.write('warn', 'beliefs not judged', { error: describeError(error) });
+      } finally {
+        this.#isJudging = false;
+      }
+    });
+  }
+
+  /** What the monitor has not said by the end of a round trip that began later, it never said. */
+  async #judge(pg: PgId): Promise<void> {
+    const { mon } = this.#world;
+    const belief = this.#beliefs.of(pg);
+    const word = await mon.readRecord(pg);
+    if (this.#closed || belief === undefined || this.#beliefs.of(pg) !== belief) return;
+    // A monitor of an earlier build will never say so.
+    if (word === undefined && mon.isJudge !== false) return;
+    if (word !== undefined) await this.#holdAgainst(belief, word.record);
+    if (this.#closed || this.#beliefs.of(pg) !== belief) return;
+    await this.#beliefs.forget(pg);
+    const record = mon.records.get(pg);
+    if (record !== undefined) this.#follow(record);
+  }
+
+  async #holdAgainst(belief: Belief, word: PgRecord | undefined): Promise<void> {
+    const { pg, version, tenure } = belief.record;
+    // Before anything is waited for: what the monitor says meanwhile is newer than its answer.
+    const isOverruled = this.#world.mon.overrule(belief.record, word);
+    if (isOverruled)
+      this.#env.log.write('error', 'record of a peer overruled', { pg, version, tenure });
+    const member = this.#members.get(pg);
+    if (member === undefined || word === undefined || (await member.overrule(belief, word))) return;
+    const reason = 'entries came by a record that the monitor never gave';
+    this.#env.log.write('error', 'placement group stopped', { pg, error: reason });
+    await member.alone(async () => member.disk.leave());
+    this.#primaries.get(pg)?.end(reason);
+    this.#primaries.delete(pg);
+    this.#members.delete(pg);
+    this.#stopped.set(pg, { kind: 'unreadable', reason });
   }
 
   // ——— messages ———
@@ -825,6 +920,7 @@ export class Osd {
     switch (message.kind) {
       case 'collect': {
         const { record } = message;
+        await this.#requireSaid(from, record);
         await this.#revive(record.pg);
         if (this.#stopped.has(record.pg)) await this.#clearStopped(record.pg);
         const member = this.#members.get(record.pg) ?? this.#member(record);

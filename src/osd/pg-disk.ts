@@ -506,6 +506,19 @@ export class PgDisk {
     return this.#commit(transaction, before);
   }
 
+  /**
+   * The monitor never said what was accepted: back to its word, and to the tenure that it has, which no true one
+   * exceeds. Where that does not name this disk, nobody knows for which place what is here was stored.
+   */
+  takeBack(word: PgRecord, isNamed: boolean): Promise<void> {
+    const before = this.#memory(isNamed ? 'without-missing' : 'with-missing');
+    const transaction = new Transaction();
+    if (!isNamed) this.forgetCompleteness(transaction);
+    const tenure = Math.min(this.#meta.tenure, word.tenure);
+    this.#putMeta(transaction, { tenure, record: word });
+    return this.#commit(transaction, before);
+  }
+
   /** What is here is no longer known to be everything; durable with the transaction. */
   forgetCompleteness(transaction: Transaction): void {
     for (const missing of this.#missing.values())

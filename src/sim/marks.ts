@@ -13,6 +13,8 @@ const scenarioOfMark: Readonly<Record<string, string>> = {
   'proposal refused': 'planned-hand-over',
   'osd down': 'frozen-osd',
   'log too old to lead': 'log-too-old-to-lead',
+  'record that the monitor does not say': 'word-of-the-monitor',
+  'record of a peer overruled': 'word-of-the-monitor',
   // Recovery.
   'member begins anew': 'same-sequence',
   'member caught up by log': 'primary-cut-off',

@@ -18,9 +18,6 @@ import { type Message, messageCodec } from '../wire/messages.ts';
 /** Earlier messages that may be said again. */
 const rememberedMax = 400;
 
-/** Who leads a group is believed from whoever was elected: a lie about it holds until the next election (roadmap). */
-const believed: ReadonlySet<string> = new Set(['collect']);
-
 /** Numbers that whoever checks too little trips over. */
 const oddNumbers = [0, 1, 2, 63, 255, 65_536, 2 ** 31, 2 ** 32, 2 ** 40, Number.MAX_SAFE_INTEGER];
 
@@ -65,7 +62,6 @@ export class Poison {
     const type = reader.u8();
     const id = uint.read(reader);
     const message = messageCodec.read(reader);
-    if (believed.has(message.kind)) return body;
     this.spoilt.set(message.kind, (this.spoilt.get(message.kind) ?? 0) + 1);
     if (this.#remembered.length < rememberedMax) this.#remembered.push(message);
     else this.#remembered[this.#random.below(rememberedMax)] = message;

@@ -66,6 +66,7 @@ import { tornSuperblock } from './stories/torn-superblock.ts';
 import { trashComesBack } from './stories/trash-comes-back.ts';
 import { twoDisksAtOnce } from './stories/two-disks-at-once.ts';
 import { leftOutGroup, unreadableGroup, unreadableLeftOver } from './stories/unreadable-group.ts';
+import { wordOfTheMonitor } from './stories/word-of-the-monitor.ts';
 
 /** Rule 1: only what is durable is acknowledged, also when a connection breaks and comes back. */
 async function headInMemory(): Promise<void> {
@@ -689,6 +690,7 @@ export const scenarios: ReadonlyMap<string, () => Promise<void>> = new Map([
   ['blob-of-the-uncommitted', blobOfTheUncommitted],
   ['name-used-again', nameUsedAgain],
   ['deposed-unheard', deposedUnheard],
+  ['word-of-the-monitor', wordOfTheMonitor],
   ['tenure-forgotten', tenureForgotten],
   ['promoted-on-its-promise', promotedOnItsPromise],
   ['same-sequence', sameSequence],

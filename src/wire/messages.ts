@@ -53,15 +53,17 @@ export const wireVersions = [
   { version: 5, since: '0.1.0', change: 'report-notifications' },
   { version: 6, since: '0.1.0', change: 'scrub-ended, blob-lost' },
   { version: 7, since: '0.1.0', change: 'maps in which layouts change in place' },
+  { version: 8, since: '0.1.0', change: 'read-record is answered with all that was ever said' },
 ] as const;
 export const wireVersionMin = 1;
-export const wireVersionMax = 7;
+export const wireVersionMax = 8;
 /** Gateways of before are told of `users`. */
 export const directorySince = 4;
 export const notificationsSince = 5;
 export const scrubEndedSince = 6;
 export const blobLostSince = 6;
 export const changesInPlaceSince = 7;
+export const recordWordSince = 8;
 
 /**
  * Why a request was not done.
@@ -216,6 +218,10 @@ export type Message =
       readonly current: PgRecord;
       readonly reason: string;
     }
+  /**
+   * Answered with `records`, which are complete where what is not among them was never said: not while the store of the
+   * monitor may be an older copy, and never before version 8.
+   */
   | { readonly kind: 'read-record'; readonly pg: PgId }
   | {
       readonly kind: 'report-failure';

@@ -1542,6 +1542,73 @@ export const teeth: readonly Tooth[] = [
     ],
   },
   {
+    name: 'a peer that says to lead is believed though the monitor says otherwise',
+    breaks: 'only the monitor elects',
+    patches: [
+      {
+        file: osd,
+        find: 'if (word.record !== undefined && leadsBy(word.record, record)) return;',
+        replace: 'if (word.record !== undefined) return;',
+      },
+    ],
+    scenario: 'word-of-the-monitor',
+  },
+  {
+    name: 'what a peer said while no monitor was there stands when it is back',
+    breaks: 'only the monitor elects',
+    patches: [
+      {
+        file: osd,
+        find: 'if (word !== undefined) await this.#holdAgainst(belief, word.record);',
+        replace: '',
+      },
+    ],
+    scenario: 'word-of-the-monitor',
+  },
+  {
+    name: 'what a peer said while no monitor was there is forgotten by a restart, and stands',
+    breaks: 'only the monitor elects',
+    patches: [{ file: osd, find: '    await this.#beliefs.load();\n', replace: '' }],
+    scenario: 'word-of-the-monitor',
+  },
+  {
+    name: 'entries that came by a record that was never given are kept',
+    breaks: 'rule 1',
+    patches: [
+      {
+        file: member,
+        find: 'if (!equalVersions(head, belief.head)) return false;\n',
+        replace: '',
+      },
+    ],
+    scenario: 'word-of-the-monitor',
+  },
+  {
+    name: 'nobody is believed while no monitor answers',
+    breaks: 'with every monitor gone, running primaries go on',
+    patches: [
+      {
+        file: osd,
+        find: 'if (!isBelief && mayHaveBeenSaid(record, known)) return;\n',
+        replace:
+          "if (!isBelief && mayHaveBeenSaid(record, known)) return;\n      if (record.tenure > 0) throw new OsdError('stale', 'nobody says so');\n",
+      },
+    ],
+    scenario: 'word-of-the-monitor',
+  },
+  {
+    name: 'what an older map store does not say was never said',
+    breaks: 'rule 22',
+    patches: [
+      {
+        file: 'src/net/mon-link.ts',
+        find: "if (message.kind !== 'records' || !message.complete) return undefined;",
+        replace: "if (message.kind !== 'records') return undefined;",
+      },
+    ],
+    scenario: 'word-of-the-monitor',
+  },
+  {
     name: 'records of requests are added to a log object that was sent already',
     breaks: 'a live gateway loses no record without a word',
     patches: [
