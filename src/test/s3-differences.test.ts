@@ -89,3 +89,36 @@ test('what explains one difference does not hide another beside it', () => {
   equal(isExplained('users', blocked, '200 403'), false);
   equal(isExplained('users', { ...blocked, who: 'main' }, '200 403'), true, 'its own bucket');
 });
+
+test('nor does it in sessions, where requesters pay, in quotas and in events', () => {
+  const get = { action: 'GetObject', method: 'GET', path: '/x-a/k', who: 'alt' as const };
+  const session = { name: 's1', use: 'whole' as const };
+  equal(isExplained('sessions', { ...get, session }, '403 200'), false, 'a session kept out');
+  const opened = { ...get, session, facts: ['opened to a user'] };
+  equal(isExplained('sessions', opened, '403 200'), true, 'which is not that user');
+  equal(isExplained('sessions', opened, '200 403'), false, 'let in where the other is not');
+  const cut = { ...get, session: { name: 's1', use: 'cut-token' as const } };
+  equal(isExplained('sessions', cut, '200 403'), false, 'with half a token');
+
+  const paid = { ...get, facts: ['requester pays'] };
+  equal(isExplained('request-payment', paid, '403 200'), true, 'who does not say so');
+  equal(isExplained('request-payment', paid, '200 403'), false);
+  const pays = { ...paid, headers: { 'x-amz-request-payer': 'requester' } };
+  equal(isExplained('request-payment', pays, '403 200'), false, 'who pays kept out');
+  equal(isExplained('request-payment', { ...paid, who: 'main' }, '403 200'), false, 'its own');
+
+  const put = { action: 'PutObject', method: 'PUT', path: '/x-a/k', body: new Uint8Array(4096) };
+  equal(isExplained('quotas', put, '200 403'), false, 'let in beyond a quota');
+  equal(isExplained('quotas', put, '403 200'), false, 'kept out within it');
+
+  const events = (action: string, holdfast: string, peer: string): boolean => {
+    const difference = { field: 'events', holdfast, peer, statuses: '200 200' };
+    const step = { ...put, action: `Events of ${action}`, name: 's1' };
+    return (
+      explanationOf('notifications', step, { ...difference, peerHeaders: new Map() }) !== undefined
+    );
+  };
+  equal(events('PutObject', '', 'a1 k ObjectCreated:Put'), false, 'an event that is missing');
+  equal(events('DeleteObject', 'a1 k ObjectRemoved:Delete', ''), false, 'one too many');
+  equal(events('DeleteObject', '', 'a1 k ObjectRemoved:Delete'), true, 'nothing was there');
+});

@@ -359,6 +359,15 @@ function encodeUri(text: string): string {
   );
 }
 
+/** Sorted by name: `quota` comes before `quota-type`, though `quota=` does not. */
+function canonicalQuery(query: Readonly<Record<string, string>>): string {
+  return Object.entries(query)
+    .map(([name, value]) => [encodeUri(name), encodeUri(value)] as const)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, value]) => `${name}=${value}`)
+    .join('&');
+}
+
 /** A signed request, ready for `handle`. */
 export function sign(unsigned: Unsigned): HttpRequest & { readonly signature: string } {
   const user = unsigned.user ?? alice;
@@ -379,10 +388,7 @@ export function sign(unsigned: Unsigned): HttpRequest & { readonly signature: st
   };
   const names = Object.keys(headers).sort();
   const path = unsigned.path.split('/').map(encodeUri).join('/');
-  const query = Object.entries(unsigned.query ?? {})
-    .map(([name, value]) => `${encodeUri(name)}=${encodeUri(value)}`)
-    .sort()
-    .join('&');
+  const query = canonicalQuery(unsigned.query ?? {});
   const canonical = [
     unsigned.method,
     path,
@@ -420,10 +426,7 @@ export function presign(unsigned: Unsigned): HttpRequest {
     'X-Amz-Expires': '60',
     'X-Amz-SignedHeaders': 'host',
   };
-  const query = Object.entries(fields)
-    .map(([name, value]) => `${encodeUri(name)}=${encodeUri(value)}`)
-    .sort()
-    .join('&');
+  const query = canonicalQuery(fields);
   const canonical = `${unsigned.method}\n${path}\n${query}\nhost:localhost\n\nhost\nUNSIGNED-PAYLOAD`;
   const signature = signText(
     context,

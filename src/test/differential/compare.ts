@@ -4,6 +4,7 @@
 import { createHash } from 'node:crypto';
 import { XMLParser } from 'fast-xml-parser';
 import { type Answer, type Side, type Step, unnamed } from './side.ts';
+import { Webhooks } from './webhooks.ts';
 
 export interface Difference {
   /** `status`, `code`, `header NAME` or an element's path without positions. */
@@ -34,6 +35,9 @@ const showsObject = /^(GetObject|HeadObject|Browse)$/;
 /** Of requests and services, not of what they hold. */
 const passedOver = /(^|\/)(RequestId|HostId|Message|Resource|BucketName|Key\[-\])$/;
 
+const madeAnew =
+  /(^|\/)(AccessKeyId|SecretAccessKey|SessionToken|RoleId|Assumed?RoleId|x-amz-request-id|x-amz-id-2|sequencer)$/;
+
 const parser = new XMLParser({
   ignoreAttributes: true,
   removeNSPrefix: true,
@@ -42,6 +46,17 @@ const parser = new XMLParser({
   ignoreDeclaration: true,
   htmlEntities: true,
 });
+
+interface NamedElement {
+  readonly key?: string;
+  readonly value?: unknown;
+  readonly Name?: string;
+}
+
+function isNamed(element: unknown): element is NamedElement {
+  if (typeof element !== 'object' || element === null) return false;
+  return ('key' in element && 'value' in element) || ('Name' in element && 'TopicArn' in element);
+}
 
 function flatten(value: unknown, path: string, into: Map<string, string>): void {
   if (Array.isArray(value)) {
@@ -52,6 +67,12 @@ function flatten(value: unknown, path: string, into: Map<string, string>): void 
     for (const [name, each] of Object.entries(value)) {
       // One of many and the only one are the same element.
       const inner = Array.isArray(each) ? [...each] : [each];
+      // Of pairs and topics no order is promised: they go by their names.
+      if (inner.every(isNamed)) {
+        for (const one of inner)
+          flatten(one.value ?? one, `${path}/${name}(${one.key ?? one.Name})`, into);
+        continue;
+      }
       // Of grants no order is promised.
       if (name === 'Grant') inner.sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
       for (const [index, one] of inner.entries()) flatten(one, `${path}/${name}[${index}]`, into);
@@ -66,6 +87,12 @@ function normalValue(field: string, value: string, side: Side): string {
   if (/retain-?until-?date$/i.test(field)) return `DAY ${value.slice(0, 10)}`;
   if (field === 'location')
     return value.replace(side.url.host, 'HOST').replace(side.websiteName ?? '-', 'WEBSITES');
+  // What is made for one answer says nothing but that it was made; of keys that end, how long they last.
+  if (madeAnew.test(field)) return value === '' ? 'EMPTY' : 'GIVEN';
+  if (/Credentials\/Expiration$/.test(field))
+    return `${Math.round((Date.parse(value) - Date.now()) / 60_000)} minutes`;
+  if (/(^|\/)(Topic|TopicArn)$/.test(field)) return side.nameOf(value);
+  if (/(^|\/)EndpointAddress$/.test(field)) return value.replace(side.webhook, 'WEBHOOK');
   if (/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/.test(value)) return 'DATE';
   if (/^\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT$/.test(value)) return 'DATE';
   if (/(Owner|Initiator|Grantee)\/(ID|DisplayName)$/.test(field))
@@ -118,6 +145,32 @@ function fieldsOf(step: Step, answer: Answer, side: Side): Map<string, string> {
   return fields;
 }
 
+interface EventsOf {
+  readonly side: Side;
+  readonly told: readonly unknown[];
+}
+
+/** One field for which events there were; where they are the same, all that was told of each. */
+function eventFields({ side, told }: EventsOf, teller: 'holdfast' | 'peer'): Map<string, string> {
+  const fields = new Map([['events', Webhooks.summaryOf(told, teller)]]);
+  const flat = new Map<string, string>();
+  flatten(told, '', flat);
+  for (const [path, value] of flat) {
+    const field = path.replaceAll('[0]', '');
+    fields.set(`event${field}`, normalValue(withoutPositions(field), value, side));
+  }
+  return fields;
+}
+
+/** What webhooks were told because of a step. */
+export function compareEvents(holdfast: EventsOf, peer: EventsOf): Difference[] {
+  const ours = eventFields(holdfast, 'holdfast');
+  const theirs = eventFields(peer, 'peer');
+  const isSame = ours.get('events') === theirs.get('events');
+  const fields = isSame ? new Set([...ours.keys(), ...theirs.keys()]) : ['events'];
+  return differing(fields, ours, theirs, { statuses: '200 200', peerHeaders: new Map() });
+}
+
 /** A page that a service made itself names the code somewhere; one that was put there is compared as it is. */
 function codeOfPage(body: Uint8Array): string {
   const text = Buffer.from(body).toString();
@@ -145,20 +198,26 @@ export function compare(
 ): Difference[] {
   const ours = fieldsOf(step, holdfast.answer, holdfast.side);
   const theirs = fieldsOf(step, peer.answer, peer.side);
-  const differences: Difference[] = [];
   const statuses = `${holdfast.answer.status} ${peer.answer.status}`;
   // Where the status differs, all else does.
   const fields =
     ours.get('status') === theirs.get('status')
       ? new Set([...ours.keys(), ...theirs.keys()])
       : ['status', 'code'];
+  return differing(fields, ours, theirs, { statuses, peerHeaders: peer.answer.headers });
+}
+
+function differing(
+  fields: Iterable<string>,
+  ours: ReadonlyMap<string, string>,
+  theirs: ReadonlyMap<string, string>,
+  beside: Pick<Difference, 'statuses' | 'peerHeaders'>,
+): Difference[] {
+  const differences: Difference[] = [];
   for (const field of fields) {
     const [a = '-', b = '-'] = [ours.get(field), theirs.get(field)];
     if (a !== b && a !== unnamed && b !== unnamed)
-      differences.push({
-        ...{ field: withoutPositions(field), holdfast: a, peer: b, statuses },
-        peerHeaders: peer.answer.headers,
-      });
+      differences.push({ field: withoutPositions(field), holdfast: a, peer: b, ...beside });
   }
   return differences;
 }

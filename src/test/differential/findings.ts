@@ -26,16 +26,21 @@ interface Tally {
 /** The step as a person reads it. */
 export function describeStep(step: Step): string {
   const query = new URLSearchParams(step.query).toString();
-  const { form, who = 'main', website } = step;
+  const { form, who = 'main', website, session, quota } = step;
+  if (quota !== undefined) return `${step.name}: quota ${JSON.stringify(quota)}`;
   const body =
     form === undefined
       ? typeof step.body === 'string'
-        ? ` ${step.body.slice(0, 2000)}`
-        : ''
+        ? ` ${step.body.slice(0, 500)}`
+        : step.body === undefined
+          ? ''
+          : ` ${step.body.length} bytes`
       : ` ${JSON.stringify({ ...form, file: form.file?.length })}`;
+  const parameters = step.parameters === undefined ? '' : ` ${JSON.stringify(step.parameters)}`;
+  const by = session === undefined ? who : `${who}, session ${session.name} ${session.use}`;
   const headers = JSON.stringify(step.headers ?? {});
   const at = website === undefined ? '' : ` website ${website}`;
-  return `${step.name}: ${who}${at} ${step.method} ${step.path}?${query} ${headers}${body}`;
+  return `${step.name}: ${by}${at} ${step.method} ${step.path}?${query} ${headers}${parameters}${body}`;
 }
 
 function describe({ step, seed, family }: Where, { field, holdfast, peer }: Difference): string {

@@ -4,8 +4,13 @@ import type { Difference } from './compare.ts';
 import { encryptionDifferences } from './differences/encryption.ts';
 import { formDifferences } from './differences/forms.ts';
 import { isKnown, type KnownDifference } from './differences/known-difference.ts';
+import { loggingDifferences } from './differences/logging.ts';
+import { notificationDifferences } from './differences/notifications.ts';
 import { lockDifferences } from './differences/object-lock.ts';
 import { objectDifferences } from './differences/objects.ts';
+import { quotaDifferences } from './differences/quotas.ts';
+import { requestPaymentDifferences } from './differences/request-payment.ts';
+import { sessionDifferences } from './differences/sessions.ts';
 import { userDifferences } from './differences/users.ts';
 import { websiteDifferences } from './differences/websites.ts';
 import { measuredPart } from './measured.ts';
@@ -23,6 +28,11 @@ const chapters: readonly Chapter[] = [
   { title: 'Websites', differences: websiteDifferences },
   { title: 'Forms', differences: formDifferences },
   { title: 'Users', differences: userDifferences },
+  { title: 'Sessions', differences: sessionDifferences },
+  { title: 'Requesters that pay', differences: requestPaymentDifferences },
+  { title: 'Logging', differences: loggingDifferences },
+  { title: 'Notifications', differences: notificationDifferences },
+  { title: 'Quotas', differences: quotaDifferences },
 ];
 
 export const knownDifferences: readonly KnownDifference[] = chapters.flatMap(
@@ -53,6 +63,11 @@ export function differencesPage(): string {
 | websites | configurations, good and bad, index and error documents, routing rules and redirects, as a browser sees them |
 | forms | policies and conditions of forms, \`success_action_status\` and \`success_action_redirect\`, fields missing and too many, signatures of both versions, right and wrong |
 | users | two users and nobody: what they may do in each other’s bucket by policies, access lists, public access blocks and policies of a user’s own |
+| sessions | roles, their trust and policies, AssumeRole and GetSessionToken with durations and session policies, requests with a session’s keys in two users’ buckets, and tokens missing, cut or of other keys |
+| request-payment | buckets whose requesters pay, asked by two users and nobody who say that they pay, something else, or nothing |
+| logging | configurations of bucket logging, good and bad, and requests to a bucket that is logged; radosgw 16 has no logging, so that the records are held against Amazon’s description of each field |
+| notifications | topics over SNS’s API, notification configurations with filters, and what their webhook is told of puts, copies, forms, uploads in parts and deletes, field by field |
+| quotas | quotas of a bucket or a user in objects and bytes, set by who runs the service, passed and not passed by puts, copies and uploads in parts |
 
 A sequence goes on only while both services hold the same: where one did what the other refused, what it did is taken away again on both, and where that can’t be, the sequence ends.
 

@@ -2,7 +2,7 @@
 // by the step that gave them.
 
 import type { Choice } from '../../s3/testing/fuzz/choice.ts';
-import type { Step } from './side.ts';
+import type { Answer, Side, Step } from './side.ts';
 
 /** What no sequence put there. */
 export const absentKey = 'absent';
@@ -23,8 +23,27 @@ export interface Family {
   /** What a step that both did makes true of its bucket, or of all (undefined): in place of what was told of the same subject. */
   readonly facts?: (step: Step) => FactsTold | undefined;
   /** What else than buckets is to be taken away again. */
-  readonly last?: () => readonly StepDraft[];
+  readonly last?: (s: Sequence) => readonly StepDraft[];
+  /** Webhooks are told of what steps do, and that is compared too. */
+  readonly tellsWebhooks?: boolean;
+  /** What one service has alone, so that nothing else differs because of it. */
+  readonly isAside?: (step: Step) => boolean;
+  /** What the other service has nothing to compare with is held against what is documented: what is not as it is. */
+  readonly plainly?: (exchanges: readonly Exchange[], holdfast: Side) => Promise<readonly Found[]>;
   readonly rules: readonly (readonly [weight: number, draw: Draw])[];
+}
+
+/** One of a sequence's steps, with Holdfast's answer. */
+export interface Exchange {
+  readonly step: Step;
+  readonly answer: Answer;
+}
+
+export interface Found {
+  readonly step: Step;
+  readonly field: string;
+  readonly holdfast: string;
+  readonly documented: string;
 }
 
 export interface FactsTold {
@@ -56,6 +75,7 @@ export class Sequence {
   readonly #versions: { readonly name: string; readonly path: string }[] = [];
   readonly #uploads: Upload[] = [];
   readonly #etags: string[] = [];
+  readonly #sessions: string[] = [];
   /** By bucket, or `*`, and subject. */
   readonly #facts = new Map<string, readonly string[]>();
   #count = 0;
@@ -89,6 +109,11 @@ export class Sequence {
     return this.#uploads.length > 0 ? this.c.of(this.#uploads) : undefined;
   }
 
+  /** The step that was given keys by both; undefined: none was. */
+  session(): string | undefined {
+    return this.#sessions.length > 0 ? this.c.of(this.#sessions) : undefined;
+  }
+
   etag(): string {
     return this.#etags.length > 0 && this.c.percent(80) ? this.c.of(this.#etags) : '"0"';
   }
@@ -107,7 +132,7 @@ export class Sequence {
   }
 
   last(): Step[] {
-    return (this.#family.last?.() ?? []).map((draft) => ({ ...draft, name: this.#name() }));
+    return (this.#family.last?.(this) ?? []).map((draft) => ({ ...draft, name: this.#name() }));
   }
 
   /** What makes the two alike again after only one of them did the step; undefined when nothing does. */
@@ -139,6 +164,10 @@ export class Sequence {
     });
   }
 
+  isAside(step: Step): boolean {
+    return this.#family.isAside?.(step) === true;
+  }
+
   diverges(step: Step, status: number): boolean {
     return this.#family.diverges?.(step, status) === true;
   }
@@ -149,6 +178,7 @@ export class Sequence {
       if (step.action === 'CreateMultipartUpload') this.#uploads.pop();
       return;
     }
+    if (/^(AssumeRole|GetSessionToken)$/.test(step.action)) this.#sessions.push(step.name);
     const told = this.#family.facts?.(step);
     if (told !== undefined) this.#facts.set(`${told.bucket ?? '*'} ${told.subject}`, told.facts);
     if (etag !== undefined && /Object$/.test(step.action)) this.#etags.push(etag);

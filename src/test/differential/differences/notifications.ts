@@ -1,0 +1,221 @@
+// Of the family `notifications`. What webhooks are told is compared as `Events of ACTION`.
+
+import { api, guide, type KnownDifference, outcome, type Page } from './known-difference.ts';
+
+const families = ['notifications'];
+
+const structure = guide('notification-content-structure');
+
+function sns(action: string): Page {
+  const address = `https://docs.aws.amazon.com/sns/latest/api/${action}.html`;
+  return { title: action.replace(/^API_/, ''), address };
+}
+
+const ceph: Page = {
+  title: 'Bucket notifications',
+  address: 'https://docs.ceph.com/en/pacific/radosgw/notifications/',
+};
+
+const events = /^Events of /;
+
+export const notificationDifferences: readonly KnownDifference[] = [
+  {
+    title: 'An event’s source is `aws:s3`',
+    families,
+    action: events,
+    field: /^event\/eventSource$/,
+    holdfast: /^aws:s3$/,
+    peer: /^ceph:s3$/,
+    right: 'Holdfast',
+    page: structure,
+    quote: '"eventSource":"aws:s3"',
+    why: '',
+  },
+  {
+    title: 'Events that are not of replication have version 2.1',
+    families,
+    action: events,
+    field: /^event\/eventVersion$/,
+    holdfast: /^2\.1$/,
+    peer: /^2\.2$/,
+    right: 'Holdfast',
+    page: structure,
+    quote: 'Amazon S3 uses version 2.2 for cross-Region replication event notifications.',
+    why: 'So the page until 2025; by now it says that all have one version, 2.4 and later, with more fields in some.',
+  },
+  {
+    title: 'An event says in which region it happened, and from which address it was asked for',
+    families,
+    action: events,
+    field: /^event\/(awsRegion|requestParameters\/sourceIPAddress)$/,
+    peer: /^$/,
+    right: 'Holdfast',
+    page: structure,
+    quote: '"sourceIPAddress":"The IP address where the request came from"',
+    why: 'radosgw leaves both empty.',
+  },
+  {
+    title: 'The version is told where the bucket keeps versions',
+    families,
+    action: events,
+    field: /^event\/s3\/object\/versionId$/,
+    holdfast: /^(-|\{version:.*\})$/,
+    peer: /^$/,
+    right: 'Holdfast',
+    page: structure,
+    quote: '"versionId":"object version if bucket is versioning-enabled, otherwise null"',
+    why: 'radosgw 16 leaves it empty except where a version is named. Where it would be null Holdfast leaves it out.',
+  },
+  {
+    title: 'Keys in events are encoded',
+    families,
+    action: events,
+    field: /^event\/s3\/object\/key$/,
+    holdfast: /[%+]/,
+    right: 'Holdfast',
+    page: structure,
+    quote:
+      'The object key name value is URL encoded. For example, "red flower.jpg" becomes "red+flower.jpg"',
+    why: '',
+  },
+  {
+    title: 'What Ceph adds to events is not S3’s',
+    families,
+    action: events,
+    field: /^event\/(eventId|opaqueData|s3\/bucket\/id|s3\/object\/(metadata|tags)\/.*)$/,
+    right: 'both',
+    page: ceph,
+    why: 'S3’s record has none of them. `opaqueData` is there here where a topic has some.',
+  },
+  {
+    title: 'An event of a removal does not tell the size and ETag of what was removed',
+    families,
+    action: /^Events of DeleteObject$/,
+    field: /^event\/s3\/object\/(size|eTag)$/,
+    holdfast: /^-$/,
+    right: 'both',
+    page: structure,
+    why: 'The page has both for an object; of which events is not said.',
+  },
+  {
+    title: 'The ETag of a copy is that of its bytes in its event, too',
+    families,
+    action: /^Events of CopyObject$/,
+    field: /^event\/s3\/object\/eTag$/,
+    peer: /-\d+$/,
+    right: 'Holdfast',
+    page: api('Object'),
+    quote:
+      'Objects created by the PUT Object, POST Object, or Copy operation, … and are encrypted by SSE-S3 or plaintext, have ETags that are an MD5 digest of their object data.',
+    why: '',
+  },
+  {
+    title: 'Who removes what is not there makes no event',
+    families,
+    action: /^Events of DeleteObject$/,
+    field: /^events$/,
+    holdfast: /^$/,
+    peer: /^[ab]\d .* ObjectRemoved:Delete(, [ab]\d .* ObjectRemoved:Delete)*$/,
+    right: 'both',
+    page: guide('notification-how-to-event-types-and-destinations'),
+    why: '“s3:ObjectRemoved:Delete … when an object is deleted or a versioned object is permanently deleted”; nothing is, then. radosgw tells of it.',
+  },
+  {
+    title: 'A form’s answer has the ETag and the location in its headers here, too',
+    families,
+    action: /^PostObject$/,
+    field: /^header (etag|location|x-amz-version-id)$/,
+    peer: /^-$/,
+    right: 'Holdfast',
+    page: {
+      title: 'RESTObjectPOST',
+      address: 'https://docs.aws.amazon.com/AmazonS3/latest/API/RESTObjectPOST.html',
+    },
+    quote: 'x-amz-version-id: Version of the object.',
+    why: 'What differs of forms stands below their own heading.',
+  },
+  {
+    title: 'An empty configuration ends notifications',
+    families,
+    action: /^PutBucketNotification$/,
+    field: outcome,
+    holdfast: /^(200|-)$/,
+    peer: /^(400|MalformedXML)$/,
+    when: ({ body }) => String(body) === '<NotificationConfiguration></NotificationConfiguration>',
+    right: 'Holdfast',
+    page: api('PutBucketNotificationConfiguration'),
+    quote: 'You can disable notifications by adding the empty NotificationConfiguration element.',
+    why: 'radosgw 16 has its own DELETE for that. It also adds a new configuration to what there is, where S3 puts it in its place; in the sequences it is taken away first.',
+  },
+  {
+    title: 'Ceph’s DELETE of notifications is answered with 204',
+    families,
+    action: /^DeleteBucketNotification$/,
+    field: /^status$/,
+    holdfast: /^204$/,
+    peer: /^200$/,
+    right: 'both',
+    page: ceph,
+    why: 'S3 has no such request; its other DELETEs answer 204.',
+  },
+  {
+    title: 'A topic of nobody’s lets nobody in',
+    families,
+    action: /^(PutBucketNotification|GetTopic|GetTopicAttributes)$/,
+    field: outcome,
+    holdfast: /^(403|AccessDenied|AuthorizationError)$/,
+    peer: /^(400|404|NoSuchKey|NoSuchEntity|InvalidArgument)$/,
+    when: ({ body, parameters }) => `${body} ${parameters?.TopicArn}`.includes('::nobodys'),
+    right: 'both',
+    page: sns('API_GetTopicAttributes'),
+    why: 'AuthorizationError and NotFound are both listed; a topic that is another’s is not told to be absent.',
+  },
+  {
+    title: 'What is wrong with a parameter of SNS is InvalidParameter',
+    families,
+    action: /^(CreateTopic|GetTopic|GetTopicAttributes)$/,
+    field: /^code$/,
+    holdfast: /^InvalidParameter$/,
+    peer: /^(InvalidInput|InvalidArgument)$/,
+    right: 'Holdfast',
+    page: sns('API_GetTopicAttributes'),
+    quote:
+      'InvalidParameter: Indicates that a request parameter does not comply with the associated constraints. HTTP Status Code: 400',
+    why: '',
+  },
+  {
+    title: 'A topic’s name has letters, digits, underscores and hyphens',
+    families,
+    action: /^CreateTopic$/,
+    field: outcome,
+    holdfast: /^(400|InvalidParameter)$/,
+    peer: /^(200|-)$/,
+    when: ({ parameters }) => parameters?.Name === 'with space',
+    right: 'Holdfast',
+    page: sns('API_CreateTopic'),
+    quote:
+      'Topic names must be made up of only uppercase and lowercase ASCII letters, numbers, underscores, and hyphens, and must be between 1 and 256 characters long.',
+    why: '',
+  },
+  {
+    title: 'What Ceph adds to topics is told as today’s radosgw has it',
+    families,
+    action: /^(GetTopic|GetTopicAttributes|ListTopics)$/,
+    field:
+      /\/(User|Policy|OpaqueData|EndPoint\/(EndpointArgs|HasStoredSecret|Persistent|TimeToLive))$|\/entry\((User|Owner|Policy|OpaqueData|EndPoint|TopicArn)\)$/,
+    right: 'both',
+    page: ceph,
+    why: 'S3’s topics have nothing of it. Of radosgw 16 there is no owner, no policy and no end of waiting, `OpaqueData` is kept only as a parameter of its own, beside SNS’s map, and a topic is told of events before the request is answered unless it is `persistent`; here each is persistent.',
+  },
+  {
+    title: 'radosgw lists the topics that it makes for configurations',
+    families,
+    action: /^ListTopics$/,
+    field: /\/member\([abn]\d?_\w+\)\//,
+    holdfast: /^-$/,
+    right: 'Holdfast',
+    page: sns('API_ListTopics'),
+    quote: "Returns a list of the requester's topics.",
+    why: 'Nobody asked for a topic of those names.',
+  },
+];
