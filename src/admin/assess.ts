@@ -29,6 +29,7 @@ import type { HeardPgReport, MonitorKnowledge } from './control.ts';
 import { computeMargin, type Margin, smallerMargin } from './margin.ts';
 import type {
   ChangeView,
+  HandoverView,
   LayoutView,
   MigrationView,
   OsdView,
@@ -196,8 +197,29 @@ function assessPool(knowledge: MonitorKnowledge, pool: Pool, pgs: readonly PgVie
     inlineBytesMax: pool.inlineBytesMax,
     margin: worstMargin(own.map((pg) => pg.margin)),
     layouts,
-    migration: layouts.length === 1 ? null : assessMigration(knowledge, pool, layouts),
+    migration: movesBlobs(pool) ? assessMigration(knowledge, pool, layouts) : null,
+    handover: assessHandover(knowledge, pool),
     change: assessChange(knowledge, pool, layout),
+  };
+}
+
+/** Pools of mutable objects have no blobs to be moved. */
+function movesBlobs({ layouts, turn }: Pool): boolean {
+  return layouts.length > 1 && turn === 0;
+}
+
+function assessHandover(knowledge: MonitorKnowledge, pool: Pool): HandoverView | null {
+  const old = pool.layouts.find((each) => each.drainingSince !== undefined);
+  if (pool.turn === 0 || old === undefined) return null;
+  const done = pgIdsOf(pool, old).filter((pg) => {
+    const report = knowledge.reportOf(pg);
+    return report?.objects === 0 && report.epoch >= (old.drainingSince ?? 0);
+  });
+  return {
+    fromPgs: old.pgCount,
+    toPgs: activeLayout(pool).pgCount,
+    pgsDone: done.length,
+    isPaused: pool.migration === 'paused',
   };
 }
 

@@ -1,7 +1,7 @@
 // What the admin API is given: the monitor's knowledge and commands, and those of whoever runs the
 // daemons. Interfaces, because this folder stands beside the monitor, not above it.
 
-import type { OsdId, PgId, Uuid } from '../base/ids.ts';
+import type { Epoch, OsdId, PgId, Uuid } from '../base/ids.ts';
 import type { Instant } from '../env/clock.ts';
 import type {
   ClusterMap,
@@ -42,7 +42,12 @@ export interface UserWish {
 }
 
 /** What a primary told of its PG, by whom and when. */
-export type HeardPgReport = PgReport & { readonly osd: OsdId; readonly at: Instant };
+export type HeardPgReport = PgReport & {
+  readonly osd: OsdId;
+  readonly at: Instant;
+  /** Of the map that its primary went by. */
+  readonly epoch: Epoch;
+};
 
 /** What the monitor has seen of an OSD since it started. */
 export interface OsdSight {

@@ -26,6 +26,7 @@ class Cluster implements MonitorKnowledge {
   reportedAt: number = now;
   handedOver = false;
   usedBytes = 10;
+  readonly emptied = new Set<PgId>();
   missing = 0;
   damaged = 0;
   failure = '';
@@ -104,7 +105,7 @@ class Cluster implements MonitorKnowledge {
     return {
       pg,
       serving: true,
-      objects: 1,
+      objects: this.emptied.has(pg) ? 0 : 1,
       bytes: 2,
       waiting: '',
       rows: false,
@@ -115,6 +116,7 @@ class Cluster implements MonitorKnowledge {
       scrubbing: false,
       osd: 0 as OsdId,
       at: this.reportedAt as Instant,
+      epoch: this.map.epoch,
     };
   }
 
@@ -264,6 +266,33 @@ test('a pool that changes in place is not well before all of it is there, and sh
   const text = formatMetrics(assess(cluster, now), cluster.health(), []);
   ok(text.includes('holdfast_pool_change_pgs{pool=".index"} 1\n'));
   ok(text.includes('holdfast_pool_change_pgs_done{pool=".index"} 1\n'));
+});
+
+test('a pool whose objects go to other groups is not well before all have gone', () => {
+  const cluster = new Cluster();
+  const [index, data] = cluster.map.pools as [Pool, Pool];
+  const [layout] = index.layouts as [Pool['layouts'][number]];
+  const old = { ...layout, drainingSince: cluster.map.epoch };
+  const other = { ...layout, id: 2, pgCount: 2 };
+  const pool = { ...index, turn: 1, nextLayoutId: 3, layouts: [old, other] };
+  cluster.map = { ...cluster.map, pools: [pool, data] };
+  const record = cluster.records.get('1.1.0' as PgId) as PgRecord;
+  for (const pg of ['1.2.0', '1.2.1'] as PgId[]) cluster.records.set(pg, { ...record, pg });
+  deepEqual(cluster.health().checks, [
+    {
+      code: 'POOL_HANDING_OVER',
+      severity: 'WARN',
+      summary: '1 pool going to another number of placement groups',
+      detail: ['pool .index: 0 of 1 have handed over what they had to 2 placement groups'],
+    },
+  ]);
+  cluster.emptied.add('1.1.0' as PgId);
+  const view = { fromPgs: 1, toPgs: 2, pgsDone: 1, isPaused: false };
+  deepEqual(assess(cluster, now).pools[0]?.handover, view);
+  equal(assess(cluster, now).pools[0]?.migration, null);
+  const text = formatMetrics(assess(cluster, now), cluster.health(), []);
+  ok(text.includes('holdfast_pool_handover_pgs{pool=".index"} 1\n'));
+  ok(text.includes('holdfast_pool_handover_pgs_done{pool=".index"} 1\n'));
 });
 
 test('events that wait for long are a warning, and events are counted', () => {

@@ -345,6 +345,18 @@ function layoutFindings(pools: readonly PoolView[]): Finding[] {
         }),
     },
     {
+      code: 'POOL_HANDING_OVER',
+      severity: 'WARN',
+      summary: (count) => `${countOf(count, 'pool')} going to another number of placement groups`,
+      lines: pools.flatMap(({ name, handover }) =>
+        handover === null
+          ? []
+          : [
+              `pool ${name}: ${handover.pgsDone} of ${handover.fromPgs} have handed over what they had to ${countOf(handover.toPgs, 'placement group')}${handover.isPaused ? ', paused' : ''}`,
+            ],
+      ),
+    },
+    {
       code: 'POOL_CHANGING',
       severity: 'WARN',
       summary: (count) =>

@@ -89,6 +89,20 @@ export function formatMetrics(
       ),
     },
     {
+      name: 'pool_handover_pgs',
+      help: 'Placement groups of a pool that hands its mutable objects over to others',
+      samples: pools.flatMap(({ name, handover }) =>
+        handover === null ? [] : [{ labels: { pool: name }, value: handover.fromPgs }],
+      ),
+    },
+    {
+      name: 'pool_handover_pgs_done',
+      help: 'Those of them that have handed over all they had',
+      samples: pools.flatMap(({ name, handover }) =>
+        handover === null ? [] : [{ labels: { pool: name }, value: handover.pgsDone }],
+      ),
+    },
+    {
       name: 'pgs',
       help: 'Placement groups by state',
       samples: [...states].map(([state, value]) => ({ labels: { state }, value })),

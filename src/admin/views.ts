@@ -30,6 +30,7 @@ export type HealthStatus = 'HEALTH_OK' | 'HEALTH_WARN' | 'HEALTH_ERR';
  * - `OSD_DESTROYED`: a disk was given up, and placement groups still need it: it may be all there is.
  * - `MAP_REFUSED`: an OSD does not act on the newest cluster map, because that contradicts itself or what stored bytes mean.
  * - `POOL_MIGRATING`: a pool's objects are being moved to another layout; until then they have what the old one gives.
+ * - `POOL_HANDING_OVER`: a pool's mutable objects go to another number of placement groups, while both serve.
  * - `POOL_CHANGING`: a pool gets another failure domain, device class or number of copies in place; until every
  *   placement group has it, the pool promises what it did before. `holdfast pool revert` turns it back.
  * - `POOL_INTERIM`: a pool's own layout can't take writes, so that they go to an interim one.
@@ -60,6 +61,7 @@ export type HealthCode =
   | 'OSD_DESTROYED'
   | 'MAP_REFUSED'
   | 'POOL_MIGRATING'
+  | 'POOL_HANDING_OVER'
   | 'POOL_CHANGING'
   | 'POOL_INTERIM'
   | 'POOL_TOO_FEW_DOMAINS'
@@ -118,6 +120,15 @@ export interface MigrationView {
   readonly bytesPerSecondMax: number;
   /** What could not be moved, and why; empty: nothing. */
   readonly trouble: string;
+}
+
+/** Mutable objects on their way, by name, to another number of placement groups. */
+export interface HandoverView {
+  readonly fromPgs: number;
+  readonly toPgs: number;
+  /** Of the old placement groups, those that have handed over all they had. */
+  readonly pgsDone: number;
+  readonly isPaused: boolean;
 }
 
 /** How many copies there are, and where, changing in place. */
@@ -218,6 +229,8 @@ export interface PoolView {
   readonly layouts: readonly LayoutView[];
   /** Null: there is one layout only. */
   readonly migration: MigrationView | null;
+  /** Null: none is under way. */
+  readonly handover: HandoverView | null;
   /** Null: it does not change in place. */
   readonly change: ChangeView | null;
 }

@@ -28,7 +28,10 @@ export type RowEffect =
   | { readonly kind: 'delete'; readonly key: Uint8Array };
 
 export interface MethodContext {
-  /** What the call's log entry will be named if it has effects. */
+  /**
+   * Unique among the object's calls that have effects, and above those before; also when the object has come from another
+   * placement group.
+   */
   readonly version: Version;
   /** The primary's wall clock: to be shown, never to decide order. */
   readonly wallMs: number;

@@ -251,6 +251,10 @@ async function untilMoved(admin: AdminClient, name: string, flags: WaitFlags): P
       progress.show(pool.change.pgsDone, pool.change.pgs, describeMigration(pool));
       return undefined;
     }
+    if (pool.handover !== null) {
+      progress.show(pool.handover.pgsDone, pool.handover.fromPgs, describeMigration(pool));
+      return undefined;
+    }
     const total = pool.layouts.reduce((sum, { bytes }) => sum + bytes, 0);
     const left = pool.migration?.leftBytes ?? 0;
     progress.show(total - left, total, describeMigration(pool));

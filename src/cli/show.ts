@@ -1,7 +1,7 @@
 // The answers of the admin API as people read them. Pure but for colours.
 
 import { countOf } from '../admin/health.ts';
-import type { Health, OsdView, PgView, PoolView, Status } from '../admin/views.ts';
+import type { HandoverView, Health, OsdView, PgView, PoolView, Status } from '../admin/views.ts';
 import {
   formatAge,
   formatBytes,
@@ -51,9 +51,10 @@ export function showStatus(status: Status, paint: Paint): string {
 
 /** What a pool is, and where its change stands, in one line. */
 export function describeMigration(pool: PoolView): string {
-  const { geometry, layouts, migration, change } = pool;
+  const { geometry, layouts, migration, handover, change } = pool;
   if (change !== null)
     return `in place to ${describePlacement(change)}: ${change.pgsDone} of ${countOf(change.pgs, 'placement group')} there`;
+  if (handover !== null) return describeHandover(handover);
   if (migration === null) return describePlacement(pool);
   const from = layouts
     .filter(({ state }) => state === 'draining')
@@ -71,6 +72,11 @@ export function describeMigration(pool: PoolView): string {
   }
   if (trouble !== '') words.push(`not moved: ${trouble}`);
   return words.join(', ');
+}
+
+function describeHandover({ fromPgs, toPgs, pgsDone, isPaused }: HandoverView): string {
+  const paused = isPaused ? ', paused' : '';
+  return `to ${countOf(toPgs, 'placement group')}: ${pgsDone} of ${fromPgs} have handed over${paused}`;
 }
 
 function describePlacement({
@@ -103,7 +109,9 @@ export function showPools(pools: readonly PoolView[]): string {
       String(pool.objects),
       formatBytes(pool.bytes),
       formatMargin(pool.margin),
-      pool.migration === null && pool.change === null ? '' : describeMigration(pool),
+      pool.migration === null && pool.handover === null && pool.change === null
+        ? ''
+        : describeMigration(pool),
     ]),
   );
 }

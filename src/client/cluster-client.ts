@@ -1,10 +1,9 @@
 // The cluster as a gateway uses it: finds the primary, asks, and asks again until the answer is known or
 // time is up. A request keeps its id over all its attempts, which makes retries harmless.
 
-import { encodeUtf8 } from '../base/bytes.ts';
 import { DecodeError } from '../base/codec.ts';
 import { crc32c } from '../base/crc32c.ts';
-import { hashBytes, hashNumbers } from '../base/hash.ts';
+import { hashNumbers } from '../base/hash.ts';
 import { type BlobId, formatPgId, type PgId, type PoolId, type Uuid } from '../base/ids.ts';
 import type { Timer } from '../env/clock.ts';
 import type { Env } from '../env/env.ts';
@@ -36,6 +35,7 @@ import type { LiveRequest } from '../wire/entry.ts';
 import {
   directorySince,
   type FailureCode,
+  handoversSince,
   type MessageOf,
   notificationsSince,
 } from '../wire/messages.ts';
@@ -54,6 +54,7 @@ import type {
 import { readShardsDirectly } from './direct-read.ts';
 import { ClientError } from './errors.ts';
 import { OsdSessions } from './osd-sessions.ts';
+import { type Attempts, Places } from './places.ts';
 import { StuckGroups } from './stuck-groups.ts';
 
 export interface ClusterClientOptions {
@@ -110,6 +111,7 @@ export class ClusterClient implements Cluster {
   readonly #mon: MonLink;
   readonly #sessions: OsdSessions;
   readonly #stuck: StuckGroups;
+  readonly #places: Places;
   readonly #outstanding = new Set<number>();
   readonly #jobs = new Map<string, number>();
   #directory: Directory = emptyDirectory;
@@ -147,6 +149,7 @@ export class ClusterClient implements Cluster {
     });
     this.#sessions = new OsdSessions(env, options.identity, this.#mon);
     this.#stuck = new StuckGroups(env.clock, this.#mon);
+    this.#places = new Places(this.#mon);
   }
 
   static start(env: Env, options: ClusterClientOptions): ClusterClient {
@@ -311,12 +314,20 @@ export class ClusterClient implements Cluster {
     method: string,
     argument: Uint8Array,
   ): Promise<Uint8Array> {
-    const answer = await this.#withRequest((request) =>
-      this.#ask(
-        () => this.#pgOfObject(pool, object),
-        (pg) => ({ message: { kind: 'call', pg, request: request(), object, method, argument } }),
-      ),
-    );
+    const answer = await this.#withRequest(async (request) => {
+      const route = this.#places.route(pool, object);
+      for (;;) {
+        const incoming = await this.#ask(
+          () => route.pg(),
+          (pg) => ({
+            message: callTo(pg, route.turn, { request: request(), object, method, argument }),
+          }),
+          { attempts: route, since: route.turn > 0 ? handoversSince : 0 },
+        );
+        if (incoming.message.kind !== 'moved') return incoming;
+        route.movedIn(incoming.message.turn);
+      }
+    });
     if (answer.message.kind !== 'result')
       throw new ClientError('bad-request', `call got ${answer.message.kind}`);
     return answer.message.result;
@@ -395,7 +406,7 @@ export class ClusterClient implements Cluster {
     const { map } = this.#mon;
     return map === undefined || findPool(map, pool) === undefined
       ? undefined
-      : this.#pgOfObject(pool, object);
+      : this.#places.route(pool, object).pg();
   }
 
   async deleteBlob(layout: LayoutRef, blob: BlobId): Promise<void> {
@@ -505,16 +516,6 @@ export class ClusterClient implements Cluster {
     }
   }
 
-  #pgOfObject(pool: string, object: string): PgId | undefined {
-    const found = this.#mon.map === undefined ? undefined : findPool(this.#mon.map, pool);
-    if (found === undefined) {
-      if (this.#mon.map !== undefined) throw new ClientError('no-such-pool', `no pool ${pool}`);
-      return undefined;
-    }
-    const layout = activeLayout(found);
-    return formatPgId(found.id, layout.id, hashBytes(encodeUtf8(object)) % layout.pgCount);
-  }
-
   #pgOfBlob(ref: LayoutRef, blob: BlobId): PgId | undefined {
     const { map } = this.#mon;
     if (map === undefined) return undefined;
@@ -542,7 +543,13 @@ export class ClusterClient implements Cluster {
   async #ask(
     locate: () => PgId | undefined,
     build: (pg: PgId) => Outgoing,
-    options: { readonly pooled?: true; readonly isSuperseded?: () => boolean } = {},
+    options: {
+      readonly pooled?: true;
+      readonly isSuperseded?: () => boolean;
+      /** The lowest version of the messages that has the question. */
+      readonly since?: number;
+      readonly attempts?: Attempts;
+    } = {},
   ): Promise<Incoming> {
     const startedAt = this.#env.clock.now();
     let reason = 'no cluster map yet';
@@ -564,6 +571,9 @@ export class ClusterClient implements Cluster {
         let session: Session | undefined;
         try {
           session = await this.#sessions.session(osd);
+          if (session.peer.version < (options.since ?? 0))
+            throw new NetError('refused', 'it speaks an older version');
+          options.attempts?.sent();
           const answer = await session.request(
             build(pg),
             Math.max(1000, Math.min(attemptMs, callMs - elapsedMs)),
@@ -571,6 +581,7 @@ export class ClusterClient implements Cluster {
           );
           if (answer.message.kind !== 'failure') return answer;
           const { code, detail } = answer.message;
+          if (code === 'stale') options.attempts?.notDone();
           const reaction = reactions[code];
           reason = detail;
           const isElsewhere = code === 'draining' || reaction === 'wait-floor';
@@ -597,6 +608,15 @@ export class ClusterClient implements Cluster {
       await this.#change();
     }
   }
+}
+
+/** A call by somebody who was sent there in a turn; 0: who asks there first. */
+function callTo(
+  pg: PgId,
+  turn: number,
+  call: Omit<MessageOf<'call'>, 'kind' | 'pg'>,
+): MessageOf<'call'> | MessageOf<'call-in-turn'> {
+  return turn === 0 ? { kind: 'call', pg, ...call } : { kind: 'call-in-turn', pg, turn, ...call };
 }
 
 function isBefore(a: BlobId, b: BlobId): boolean {

@@ -1,6 +1,7 @@
 // The cluster map: what exists. Kept by the monitors, numbered by epoch, read by everybody. Which slot
 // holds what is not here but in the PG records.
 
+import { encodeUtf8 } from '../base/bytes.ts';
 import {
   bool,
   type Carried,
@@ -14,6 +15,7 @@ import {
   u8,
   uint,
 } from '../base/codec.ts';
+import { hashBytes } from '../base/hash.ts';
 import {
   type Epoch,
   epoch,
@@ -120,7 +122,15 @@ export interface Pool {
   readonly inlineBytesMax: number;
   /** When it was removed, by the monitor's wall clock; 0: it was not. Its data stay for a while. */
   readonly removedWallMs: number;
+  /**
+   * How often its mutable objects began to be handed over, by name, to the placement groups of another layout, or back
+   * (docs/decisions/0028-handing-over-names.md): 0 to `turnMax`. 0: they never were, and `pgCount` never changed.
+   */
+  readonly turn: number;
 }
+
+/** Versions that methods are given rise with the turn (osd/handover.ts), and stay exact integers for so many. */
+export const turnMax = 1_000_000;
 
 export interface Setting {
   readonly name: string;
@@ -196,8 +206,8 @@ const osdFields = {
 };
 const osdEntryCodec: Codec<OsdEntry> = struct({ ...osdFields, wiped: bool });
 
-function poolCodec(layout: Codec<Layout>): Codec<Pool> {
-  return struct({
+function poolFields(layout: Codec<Layout>) {
+  return {
     id: poolId,
     name: text,
     layouts: list(layout),
@@ -206,19 +216,33 @@ function poolCodec(layout: Codec<Layout>): Codec<Pool> {
     migrationBytesPerSecond: uint,
     inlineBytesMax: uint,
     removedWallMs: uint,
-  });
+  };
 }
+
+/** Before mutable objects were handed over. */
+function poolCodecOfVersion4(layout: Codec<Layout>): Codec<Pool> {
+  const codec = struct(poolFields(layout));
+  return {
+    write: (w, pool) => codec.write(w, pool),
+    read: (r) => ({ ...codec.read(r), turn: 0 }),
+  };
+}
+const poolCodec: Codec<Pool> = struct({ ...poolFields(layoutCodec), turn: uint });
 
 const mapFields = { fsid: uuid, epoch };
 const nextIds = { nextOsdId: uint, nextPoolId: uint };
 const bodyFields = {
   ...mapFields,
   osds: list(osdEntryCodec),
-  pools: list(poolCodec(layoutCodec)),
+  pools: list(poolCodec),
   settings: list(struct({ name: text, value: text })),
   ...nextIds,
 };
-const bodyFieldsOfVersion3 = { ...bodyFields, pools: list(poolCodec(layoutCodecOfVersion3)) };
+const bodyFieldsOfVersion4 = { ...bodyFields, pools: list(poolCodecOfVersion4(layoutCodec)) };
+const bodyFieldsOfVersion3 = {
+  ...bodyFields,
+  pools: list(poolCodecOfVersion4(layoutCodecOfVersion3)),
+};
 const lossCodec: Codec<PgLoss> = struct({
   pg: pgId,
   kind: oneOf(...lossKinds),
@@ -226,6 +250,12 @@ const lossCodec: Codec<PgLoss> = struct({
   acceptedBy: text,
 });
 const body: Codec<ClusterMap> = struct({ ...bodyFields, losses: list(lossCodec) });
+
+/** Before mutable objects were handed over. */
+const bodyOfVersion4: Codec<ClusterMap> = struct({
+  ...bodyFieldsOfVersion4,
+  losses: list(lossCodec),
+});
 
 /** Before layouts could change in place. */
 const bodyOfVersion3: Codec<ClusterMap> = struct({
@@ -274,17 +304,20 @@ export const newPool = {
   migration: 'running',
   migrationBytesPerSecond: 0,
   removedWallMs: 0,
+  turn: 0,
 } as const;
 
 /** Version byte, then the fields in order: the lowest version that has what the map says, for builds of before. */
-const clusterMapVersion = 4;
+const clusterMapVersion = 5;
 export const clusterMapCodec: Codec<ClusterMap> = {
   write: (w, map) => {
     const hasChanged = map.pools.some(({ layouts }) => layouts.some((each) => each.revision > 0));
-    const version = hasChanged ? clusterMapVersion : map.losses.length > 0 ? 3 : 2;
+    const hasTurned = map.pools.some(({ turn }) => turn > 0);
+    const version = hasTurned ? clusterMapVersion : hasChanged ? 4 : map.losses.length > 0 ? 3 : 2;
     u8.write(w, version);
     if (version === 2) bodyOfVersion2.write(w, map);
     else if (version === 3) bodyOfVersion3.write(w, map);
+    else if (version === 4) bodyOfVersion4.write(w, map);
     else body.write(w, map);
   },
   read: (r) => {
@@ -292,6 +325,7 @@ export const clusterMapCodec: Codec<ClusterMap> = {
     if (version === 1) return fromVersion1(bodyOfVersion1.read(r));
     if (version === 2) return { ...bodyOfVersion2.read(r), losses: [] };
     if (version === 3) return bodyOfVersion3.read(r);
+    if (version === 4) return bodyOfVersion4.read(r);
     if (version !== clusterMapVersion)
       throw new DecodeError(`cluster map of version ${version}; this is ${clusterMapVersion}`);
     return body.read(r);
@@ -302,6 +336,14 @@ export function activeLayout(pool: Pool): Layout {
   const layout = pool.layouts.at(-1);
   if (layout === undefined) throw new RangeError(`pool ${pool.name} has no layout`);
   return layout;
+}
+
+/**
+ * Who answers for a mutable object of which nobody has said anything: the oldest layout. It knows which it has handed over
+ * (osd/handover.ts).
+ */
+export function homeLayout(pool: Pool): Layout {
+  return pool.layouts.reduce((oldest, each) => (each.id < oldest.id ? each : oldest));
 }
 
 /** By what the slots of its PGs are placed: what the layout is, or what it becomes. */
@@ -351,4 +393,9 @@ export function pgIdsOf(pool: Pool, layout: Layout): PgId[] {
   return Array.from({ length: layout.pgCount }, (_, index) =>
     formatPgId(pool.id, layout.id, index),
   );
+}
+
+/** The PG of a layout that a mutable object lies in. */
+export function pgOfName(pool: PoolId, layout: Layout, name: string): PgId {
+  return formatPgId(pool, layout.id, hashBytes(encodeUtf8(name)) % layout.pgCount);
 }

@@ -3,7 +3,14 @@
 // stays in force (promises P4 and P5).
 
 import { parsePgId } from '../base/ids.ts';
-import { type ClusterMap, findLayout, type Layout, type Pool } from './cluster-map.ts';
+import {
+  activeLayout,
+  type ClusterMap,
+  findLayout,
+  type Layout,
+  type Pool,
+  turnMax,
+} from './cluster-map.ts';
 import { copiesMax, formatGeometry, geometryFault, isSameGeometry, slotCount } from './geometry.ts';
 import { isBeginner, type PgRecord, type Slot } from './pg-record.ts';
 
@@ -54,6 +61,7 @@ function poolFault(pool: Pool): string | undefined {
     const nextFault = changeFault(layout);
     if (nextFault !== undefined) return `layout ${layout.id}: ${nextFault}`;
   }
+  if (pool.turn > turnMax) return `turn ${pool.turn}: 0 to ${turnMax}`;
   return pool.layouts.length === 0 ? 'it has no layout' : undefined;
 }
 
@@ -73,7 +81,12 @@ function changeFault({ geometry, next, revision, drainingSince }: Layout): strin
  */
 export function successorFault(known: ClusterMap, next: ClusterMap): string | undefined {
   if (next.fsid !== known.fsid) return `it is of cluster ${next.fsid}`;
-  for (const pool of known.pools)
+  for (const pool of known.pools) {
+    const fault = turnFault(
+      pool,
+      next.pools.find(({ id }) => id === pool.id),
+    );
+    if (fault !== undefined) return `pool ${pool.name}: ${fault}`;
     for (const layout of pool.layouts) {
       const now = findLayout(next, pool.id, layout.id);
       if (now === undefined) continue;
@@ -84,6 +97,17 @@ export function successorFault(known: ClusterMap, next: ClusterMap): string | un
       if (now.pgCount !== layout.pgCount)
         return `layout ${layout.id} of pool ${pool.name} had ${layout.pgCount} placement groups and would have ${now.pgCount}`;
     }
+  }
+  return undefined;
+}
+
+/** Names go to and fro between two layouts: which way is said by the turn alone, and it only rises. */
+function turnFault(before: Pool, now: Pool | undefined): string | undefined {
+  if (now === undefined || before.turn === 0) return undefined;
+  if (now.turn < before.turn) return `its turn was ${before.turn} and would be ${now.turn}`;
+  const [was, is] = [activeLayout(before), activeLayout(now)];
+  if (now.turn === before.turn && is.id !== was.id)
+    return `layout ${was.id} was the active one and ${is.id} would be, in turn ${now.turn}`;
   return undefined;
 }
 

@@ -359,7 +359,6 @@ test('what can not be done in place is refused with what to do instead', async (
   const pools = new PoolCommands(world);
   const set = (wish: Parameters<PoolCommands['setPoolLayout']>[1]) =>
     pools.setPoolLayout('.index', wish);
-  await rejects(set({ pgCount: 8 }), /can't go to other placement groups yet: it keeps its 4/);
   await rejects(set({ geometry: erasure(2, 1) }), /not erasure-coded: .*--copies/);
   await rejects(set({ geometry: copies(2, 1) }), /copies 2\/1 already/);
   await rejects(
@@ -391,6 +390,46 @@ test('what can not be done in place is refused with what to do instead', async (
   await pools.revertPool('.index');
   equal(layoutOf(world.state).next, undefined);
   equal(layoutOf(world.state).revision, 5);
+});
+
+test('another number of placement groups is a layout that names are handed over to', async () => {
+  const world = new World(begin(copies(2, 1)));
+  const pools = new PoolCommands(world);
+  const set = (wish: Parameters<PoolCommands['setPoolLayout']>[1]) =>
+    pools.setPoolLayout('.index', wish);
+  await rejects(set({ pgCount: 0 }), /0 placement groups: 1 to/);
+  await rejects(set({ pgCount: 8, geometry: erasure(2, 1) }), /not erasure-coded: .*--copies/);
+  world.usedBytes = 900;
+  await rejects(
+    set({ pgCount: 8 }),
+    /is to take placement groups of pool \.index, and is 85 % full/,
+  );
+  world.usedBytes = 0;
+  world.old = ['gateway x'];
+  await rejects(set({ pgCount: 8 }), /gateway x would not understand it/);
+  world.old = [];
+  const shape = () => {
+    const { turn, layouts } = poolOf(world.state);
+    return { turn, layouts: layouts.map(({ id, pgCount }) => ({ id, pgCount })) };
+  };
+  const old = { id: 1, pgCount: 4 };
+  const other = { id: 2, pgCount: 8 };
+  await set({ pgCount: 8 });
+  deepEqual(shape(), { turn: 1, layouts: [old, other] });
+  equal(poolOf(world.state).layouts[0]?.drainingSince, world.state.map.epoch);
+  equal(recordsOf(world.state).length, 12);
+
+  await rejects(set({ pgCount: 5 }), /being handed over to 8 placement groups: wait/);
+  await rejects(set({ geometry: copies(3, 2) }), /being handed over to 8 placement groups: wait/);
+  await set({ pgCount: 4 });
+  deepEqual(shape(), { turn: 2, layouts: [other, old] }, 'it is turned back');
+  await pools.revertPool('.index');
+  deepEqual(shape(), { turn: 3, layouts: [old, other] });
+
+  const changing = new World(begin(copies(2, 1)));
+  const both = new PoolCommands(changing);
+  await both.setPoolLayout('.index', { geometry: copies(3, 2) });
+  await rejects(both.setPoolLayout('.index', { pgCount: 8 }), /is changing in place: wait for it/);
 });
 
 test('blobs go to a layout of their own; what is empty changes in place', async () => {

@@ -38,23 +38,26 @@ export function withPool(map: ClusterMap, pool: Pool): ClusterMap {
   return { ...map, epoch: nextEpoch(map), pools };
 }
 
-/** The layout last and alone not draining. */
+/** The layout last and alone not draining; where mutable objects are, or were, handed over, in the next turn. */
 function withActive(map: ClusterMap, pool: Pool, active: Layout): Pool {
   const others = pool.layouts
     .filter((each) => each.id !== active.id)
     .map((each) => ({ ...each, drainingSince: each.drainingSince ?? nextEpoch(map) }));
-  return { ...pool, layouts: [...others, { ...active, drainingSince: undefined }] };
+  const turn = pool.turn === 0 ? 0 : pool.turn + 1;
+  return { ...pool, turn, layouts: [...others, { ...active, drainingSince: undefined }] };
 }
 
 /**
  * The pool with one more layout, the active one from now on, and its new, empty PGs. They begin on disks
- * that are up where there are enough of them. Undefined when there are too few failure domains.
+ * that are up where there are enough of them. Undefined when there are too few failure domains. `names`: it may hold
+ * mutable objects, which are handed over to the new layout (osd/handover.ts).
  */
 export function addLayout(
   state: MonState,
   pool: Pool,
   wish: LayoutWish,
   nonce: () => string,
+  holds: 'names' | 'blobs' = 'blobs',
 ): MonState | undefined {
   const layout: Layout = {
     ...wish,
@@ -63,8 +66,10 @@ export function addLayout(
     next: undefined,
     revision: 0,
   };
+  const active = withActive(state.map, pool, layout);
   const changed = {
-    ...withActive(state.map, pool, layout),
+    ...active,
+    turn: holds === 'names' ? pool.turn + 1 : active.turn,
     nextLayoutId: pool.nextLayoutId + 1,
   };
   const map = withPool(state.map, changed);

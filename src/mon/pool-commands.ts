@@ -12,12 +12,18 @@ import {
   type Pool,
   pgIdsOf,
   placementOf,
+  turnMax,
 } from '../map/cluster-map.ts';
 import { formatGeometry, geometryFault, overheadPermille, slotCount } from '../map/geometry.ts';
 import { pgCountMax } from '../map/map-fault.ts';
 import type { PgRecord } from '../map/pg-record.ts';
 import { domainCount } from '../map/placement.ts';
-import { changesInPlaceSince, type OsdUsage, type PgReport } from '../wire/messages.ts';
+import {
+  changesInPlaceSince,
+  handoversSince,
+  type OsdUsage,
+  type PgReport,
+} from '../wire/messages.ts';
 import { MonError } from './errors.ts';
 import { arrivals, beginChange, revertChange } from './in-place.ts';
 import {
@@ -65,25 +71,29 @@ function tooFewDomains(map: ClusterMap, layout: Layout): string {
   return `${formatGeometry(layout.geometry)} needs ${slotCount(layout.geometry)} failure domains (${layout.rule.failureDomain}), there are ${domainCount(map, layout)}`;
 }
 
-/** Whether what the pool is and what is wished for differ in nothing but how many copies there are, and where. */
-function canChangeInPlace(pool: Pool, wish: LayoutWish): boolean {
-  const [layout, ...others] = pool.layouts;
+/** Whether the pool has one layout, of copies, and copies are what is wished for. */
+function isOfCopies(pool: Pool, wish: LayoutWish): boolean {
   return (
-    layout !== undefined &&
-    others.length === 0 &&
-    layout.geometry.kind === 'copies' &&
-    wish.geometry.kind === 'copies' &&
-    layout.pgCount === wish.pgCount
+    pool.layouts.length === 1 &&
+    activeLayout(pool).geometry.kind === 'copies' &&
+    wish.geometry.kind === 'copies'
   );
 }
 
+/** Whether what the pool is and what is wished for differ in nothing but how many copies there are, and where. */
+function canChangeInPlace(pool: Pool, wish: LayoutWish): boolean {
+  return isOfCopies(pool, wish) && activeLayout(pool).pgCount === wish.pgCount;
+}
+
+/** Whether mutable objects are on their way from one layout of the pool to another. */
+function isHandingOver(pool: Pool): boolean {
+  return pool.turn > 0 && pool.layouts.length > 1;
+}
+
 function whyNotInPlace(pool: Pool, wish: LayoutWish): string {
-  const { pgCount } = activeLayout(pool);
   const holds = `pool ${pool.name} holds mutable objects (rows)`;
   if (wish.geometry.kind !== 'copies')
     return `${holds}, which are not erasure-coded: give it a number of copies (--copies N/MIN)`;
-  if (wish.pgCount !== pgCount)
-    return `${holds}, which can't go to other placement groups yet: it keeps its ${pgCount}; copies, failure domain and class can change`;
   return `${holds} and is being moved to another layout: wait until it has one`;
 }
 
@@ -142,7 +152,8 @@ export class PoolCommands {
 
   /**
    * Gives a pool another layout: new blobs go there from now on, and what the others hold is moved there. A pool of
-   * copies that holds no blobs changes in place (docs/decisions/0024-changes-in-place.md). What is not named stays as it
+   * copies that holds no blobs changes in place (docs/decisions/0024-changes-in-place.md), or, for another number of
+   * placement groups, hands its mutable objects over. What is not named stays as it
    * is, or as it was asked for last. Done when it is decided; `pool ls` shows how far it is.
    */
   async setPoolLayout(name: string, wish: Partial<LayoutWish>): Promise<void> {
@@ -156,8 +167,10 @@ export class PoolCommands {
       const reports = this.#reportsOf(pool, full);
       const hasRows = reports.some(({ report }) => report.rows);
       const isEmpty = reports.every(({ report }) => report.objects === 0);
-      if (hasRows || (isEmpty && canChangeInPlace(pool, full)))
-        return this.#changeInPlace(state, pool, full);
+      const mayHoldRows = hasRows || isHandingOver(pool) || (isEmpty && isOfCopies(pool, full));
+      if (mayHoldRows && (isHandingOver(pool) || active.pgCount !== full.pgCount))
+        return this.#handOver(state, pool, full);
+      if (mayHoldRows) return this.#changeInPlace(state, pool, full);
       if (active.next !== undefined)
         throw new MonError(
           'refused',
@@ -215,12 +228,7 @@ export class PoolCommands {
     }
     if (layout.next !== undefined && isSamePlacement(layout.next, wish))
       throw new MonError('refused', `pool ${name} is changing to ${is} already`);
-    const old = this.#world.tooOldFor(changesInPlaceSince);
-    if (old.length > 0)
-      throw new MonError(
-        'refused',
-        `${old.join(', ')} would not understand it: run the same version of holdfast everywhere first`,
-      );
+    this.#requireNewEnough(changesInPlaceSince);
     const wished: Layout = { ...layout, ...wish, next: undefined };
     if (domainCount(state.map, wished) < slotCount(wish.geometry))
       throw new MonError('refused', tooFewDomains(state.map, wished));
@@ -228,6 +236,63 @@ export class PoolCommands {
     this.#requireRoomToArrive(begun, pool);
     requireBearable(begun.records.values());
     return this.#world.planned(begun);
+  }
+
+  /**
+   * Another number of placement groups for mutable objects: they are handed over, one name after the other, to those of
+   * another layout (docs/decisions/0028-handing-over-names.md).
+   */
+  #handOver(state: MonState, pool: Pool, wish: LayoutWish): MonState {
+    const { name } = pool;
+    const previous = isHandingOver(pool) ? previousLayout(pool) : undefined;
+    if (previous !== undefined && isSameWish(previous, wish))
+      return this.#world.planned(activateLayout(state, pool, previous));
+    if (isHandingOver(pool))
+      throw new MonError(
+        'refused',
+        `pool ${name} is being handed over to ${activeLayout(pool).pgCount} placement groups: wait until that is done, or turn it back (holdfast pool revert ${name})`,
+      );
+    if (!isOfCopies(pool, wish)) throw new MonError('refused', whyNotInPlace(pool, wish));
+    if (activeLayout(pool).next !== undefined)
+      throw new MonError(
+        'refused',
+        `pool ${name} is changing in place: wait for it, or turn it back (holdfast pool revert ${name})`,
+      );
+    if (pool.turn >= turnMax)
+      throw new MonError('refused', `pool ${name} was handed over ${turnMax} times`);
+    this.#requireNewEnough(handoversSince);
+    const begun = addLayout(state, pool, wish, () => this.#world.nonce(), 'names');
+    if (begun === undefined)
+      throw new MonError('refused', tooFewDomains(state.map, { ...activeLayout(pool), ...wish }));
+    requireBearable(begun.records.values());
+    this.#requireUnfilled(begun, pool);
+    return this.#world.planned(begun);
+  }
+
+  /** How many bytes rows have is not known: no disk that they come to may be where health begins to warn. */
+  #requireUnfilled(begun: MonState, before: Pool): void {
+    const pool = begun.map.pools.find(({ id }) => id === before.id) ?? before;
+    const targets = new Set(
+      pgIdsOf(pool, activeLayout(pool)).flatMap((pg) => begun.records.get(pg)?.target ?? []),
+    );
+    for (const id of targets) {
+      const osd = findOsd(begun.map, id);
+      const usage = osd === undefined ? undefined : this.#world.usageOf(osd.uuid);
+      if (usage === undefined || usage.usedBytes < usage.capacityBytes * roomShare) continue;
+      throw new MonError(
+        'refused',
+        `osd.${id} is to take placement groups of pool ${pool.name}, and is 85 % full: make room there, or add disks (holdfast osd add)`,
+      );
+    }
+  }
+
+  #requireNewEnough(version: number): void {
+    const old = this.#world.tooOldFor(version);
+    if (old.length > 0)
+      throw new MonError(
+        'refused',
+        `${old.join(', ')} would not understand it: run the same version of holdfast everywhere first`,
+      );
   }
 
   /** What leaves a disk leaves it late, so that only what comes counts. */

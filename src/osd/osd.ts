@@ -31,7 +31,13 @@ import { describeError, type Incoming, type Outgoing, type Session } from '../ne
 import { ObjectStore, type StoreOptions } from '../store/object-store.ts';
 import { Transaction } from '../store/transaction.ts';
 import { zeroVersion } from '../wire/entry.ts';
-import { type Message, type MessageOf, type PgReport, stoppedWords } from '../wire/messages.ts';
+import {
+  handoversSince,
+  type Message,
+  type MessageOf,
+  type PgReport,
+  stoppedWords,
+} from '../wire/messages.ts';
 import { type Belief, Beliefs } from './beliefs.ts';
 import { CommitStarter } from './commit-starter.ts';
 import { OsdError } from './errors.ts';
@@ -111,6 +117,9 @@ interface Stopped {
 }
 
 /** The monitor answers when it has heard the others that were up, or after its grace. */
+/** For rows that are handed over to be committed elsewhere: a write may wait for a member to be dropped. */
+const pushAnswerMs = 10_000;
+
 const bootAnswerMs = 15_000;
 
 export async function startOsd(env: Env, options: OsdOptions): Promise<Osd> {
@@ -196,6 +205,7 @@ export class Osd {
         { permits: recoveries, count: recoveriesAtOnce },
         { permits: scrubs, count: scrubsAtOnce },
       ]),
+      pushRows: (message) => this.#pushRows(message),
     };
   }
 
@@ -892,6 +902,10 @@ export class Osd {
       case 'append-batch':
         return this.#known(message.pg).appendBatch(session.peer.uuid, incoming).then(answer);
       case 'call':
+        return this.#leading(message.pg)
+          .call({ ...message, turn: 0 })
+          .then((outgoing) => sayMoved(session, outgoing));
+      case 'call-in-turn':
         return this.#leading(message.pg).call(message);
       case 'put-blob':
         return this.#leading(message.pg).putBlob(incoming);
@@ -955,6 +969,8 @@ export class Osd {
       case 'scrub-ended':
         await this.#known(message.pg).scrubEnded(from, message);
         return undefined;
+      case 'push-rows':
+        return this.#leading(message.pg).takeRows(message);
       case 'repair-rows':
         await this.#known(message.pg).repairRows(from, message);
         return undefined;
@@ -987,10 +1003,26 @@ export class Osd {
     throw new OsdError('stale', `${pg} is not on osd.${this.#options.osdId}`);
   }
 
+  async #pushRows(message: MessageOf<'push-rows'>): Promise<void> {
+    const { pg } = message;
+    const primary = this.#world.mon.records.get(pg)?.primary;
+    if (primary === undefined) throw new OsdError('not-primary', `${pg} has no primary`);
+    if (primary === this.#world.self.uuid) {
+      await this.#leading(pg).takeRows(message);
+      return;
+    }
+    const session = await this.#world.peers.session(primary);
+    if (session.peer.version < handoversSince)
+      throw new OsdError('failed', `${pg} is led by an OSD of an older version`);
+    const { message: answered } = await session.request({ message }, pushAnswerMs);
+    if (answered.kind === 'failure') throw new OsdError(answered.code, answered.detail);
+  }
+
   #leading(pg: PgId): Primary {
     const primary = this.#primaries.get(pg);
     if (primary === undefined || primary.hasEnded)
-      throw new OsdError('not-primary', `osd.${this.#options.osdId} does not lead ${pg}`);
+      // Nothing was done: it may be asked for elsewhere.
+      throw new OsdError('stale', `osd.${this.#options.osdId} does not lead ${pg}`);
     return primary;
   }
 }
@@ -1003,6 +1035,12 @@ function isForClients(session: Session, { kind }: Message): boolean {
   const { role } = session.peer;
   if (role === 'osd') return kind === 'append' || kind === 'append-batch';
   return role !== 'mon' && kind !== 'ping';
+}
+
+/** Who speaks an older version has an older map, and asks again until it hears of the newer. */
+function sayMoved(session: Session, outgoing: Outgoing): Outgoing {
+  if (outgoing.message.kind !== 'moved' || session.peer.version >= handoversSince) return outgoing;
+  throw new OsdError('stale', 'the object is in another layout');
 }
 
 function answer(message: Message): Outgoing {

@@ -8,7 +8,7 @@
 //   04 blob id(16)          a blob whose shard here is known to be bad (rule 26)
 //   10 client(8) counter(8) what a request was answered (rule 5)
 //   11 client(8)            below which counter the client's requests have ended: version 1, counter (uint)
-//   20 length(2) object key one row of a mutable object
+//   20 length(2) object key one row of a mutable object; those of the empty name are the PG's own (osd/handover.ts)
 //
 // Blobs are the store's objects, named by blob id. For recovery the requests, rows and blobs together
 // are one sorted space of *positions* (blobs under 30): a joining member is right below its `cursor`
@@ -56,6 +56,9 @@ const requestPrefix = 0x10;
 const endedPrefix = 0x11;
 const rowPrefix = 0x20;
 const blobPrefix = 0x30;
+
+/** The name under which a PG keeps rows of its own; no client's object has it. */
+export const groupsOwn = '';
 
 /** Where positions begin, and the first that is beyond all. */
 export const firstPosition = new Uint8Array([requestPrefix]);
@@ -812,13 +815,19 @@ export class PgDisk {
     return rows.map(([key, value]) => [key.subarray(prefix.length), value]);
   }
 
+  /** Of mutable objects. */
   async hasRows(): Promise<boolean> {
-    const rows = await this.#store.scan(this.#collection, {
-      begin: new Uint8Array([rowPrefix]),
-      end: new Uint8Array([rowPrefix + 1]),
-      limit: 1,
-    });
-    return rows.length > 0;
+    return (await this.objectAfter(undefined)) !== undefined;
+  }
+
+  /** The next mutable object that has rows, in the order of positions; undefined: there is none. */
+  async objectAfter(object: string | undefined): Promise<string | undefined> {
+    // Behind what is the PG's own.
+    const begin = rowKey(object ?? groupsOwn, emptyBytes);
+    incrementLast(begin);
+    const range = { begin, end: new Uint8Array([rowPrefix + 1]), limit: 1 };
+    const [row] = await this.#store.scan(this.#collection, range);
+    return row === undefined ? undefined : objectOfPosition(row[0]);
   }
 
   /** What this disk has of a blob; undefined when nothing, or not yet. */

@@ -16,10 +16,10 @@ import { buffers } from '../base/buffer-pool.ts';
 import { concatBytes, emptyBytes, formatHex } from '../base/bytes.ts';
 import { encode } from '../base/codec.ts';
 import { type BlobId, formatBlobId, type PgId, parsePgId, type Uuid } from '../base/ids.ts';
-import type { MethodOutcome, MethodView, Version } from '../base/method.ts';
+import type { MethodOutcome, MethodView, RowEffect, Version } from '../base/method.ts';
 import { Turnstile } from '../base/turnstile.ts';
 import { type Instant, sleep } from '../env/clock.ts';
-import { type ClusterMap, findLayout, type Layout } from '../map/cluster-map.ts';
+import { type ClusterMap, findLayout, type Layout, turnMax } from '../map/cluster-map.ts';
 import type { Geometry } from '../map/geometry.ts';
 import { recordFault } from '../map/map-fault.ts';
 import {
@@ -58,9 +58,10 @@ import {
   scrubEndedSince,
 } from '../wire/messages.ts';
 import { OsdError } from './errors.ts';
+import { Handover, type HandoverGroup, type Verdict } from './handover.ts';
 import { Link, type LinkOwner, type Shard } from './link.ts';
 import type { Member } from './member.ts';
-import { factsOf, isSameBlob, type PgDisk } from './pg-disk.ts';
+import { factsOf, groupsOwn, isSameBlob, type PgDisk } from './pg-disk.ts';
 import { clockStepMsMax, holderLeaseMs, wallAheadMs } from './promises.ts';
 import { Rounds } from './rounds.ts';
 import { canBeRead, findUnreadable } from './salvage.ts';
@@ -116,7 +117,7 @@ const rowRepairsMax = 256;
 /** Limits of one method call (base/method.ts). */
 const callBytesMax = 4 * 1024 * 1024;
 
-export class Primary implements LinkOwner {
+export class Primary implements LinkOwner, HandoverGroup {
   readonly world: World;
   readonly member: Member;
   readonly disk: PgDisk;
@@ -138,6 +139,7 @@ export class Primary implements LinkOwner {
    */
   readonly #pendingShards = new Map<number, PendingShards>();
   readonly #running = new Map<string, Promise<Outgoing>>();
+  readonly #handover: Handover;
   readonly #confirmations = new Rounds(() => this.#askMembers());
   /** In-sync members by whose word a put was judged to stand or not (rule 20). */
   #judges: readonly Uuid[] = [];
@@ -173,6 +175,7 @@ export class Primary implements LinkOwner {
     this.#layout = parts.layout;
     this.#record = parts.record;
     this.#shards = new ShardReader(this);
+    this.#handover = new Handover(this);
     this.#beginsAs = beginnerOf(parts.record)?.state;
     this.adopted = new Promise((resolve) => {
       this.#resolveAdopted = resolve;
@@ -484,6 +487,18 @@ export class Primary implements LinkOwner {
     this.#durable = this.disk.head.sequence;
   }
 
+  /** What nobody asked for, before it serves. */
+  #appendOwn(effect: Effect): Promise<void> {
+    const { head } = this.disk;
+    return this.#appendAdopted({
+      version: { tenure: this.#tenure, sequence: head.sequence + 1 },
+      previous: head,
+      request: undefined,
+      result: emptyBytes,
+      effect,
+    });
+  }
+
   /**
    * This disk is behind what the others still have in their logs: it can only be filled again, by one of
    * them. In-sync members never roll back, so the primaryship has to move.
@@ -533,17 +548,10 @@ export class Primary implements LinkOwner {
     const given = [...doubtful.values()].filter((put) => !isHeldByEnough(told, put, put.version));
     for (let at = 0; at < given.length && !this.hasEnded; at += abandonedAtOnce) {
       const some = given.slice(at, at + abandonedAtOnce);
-      const { head } = this.disk;
-      await this.#appendAdopted({
-        version: { tenure: this.#tenure, sequence: head.sequence + 1 },
-        previous: head,
-        request: undefined,
-        result: emptyBytes,
-        effect: {
-          kind: 'abandon',
-          blobs: some.map(({ blob }) => blob),
-          requests: some.flatMap(({ request }) => request ?? []),
-        },
+      await this.#appendOwn({
+        kind: 'abandon',
+        blobs: some.map(({ blob }) => blob),
+        requests: some.flatMap(({ request }) => request ?? []),
       });
     }
     const stands = doubtful.size - given.length;
@@ -645,6 +653,7 @@ export class Primary implements LinkOwner {
       await this.#fillMine();
       this.world.env.log.write('warn', 'lost pg salvaged', { pg: this.pg, lost: lost.length });
     }
+    await this.#doubtHandovers();
     while (!this.hasEnded && beginnerOf(this.#record) !== undefined) {
       this.#waiting = 'a monitor';
       const nonce = this.#nonce();
@@ -652,6 +661,12 @@ export class Primary implements LinkOwner {
       if (beginnerOf(this.#record) !== undefined)
         await sleep(this.world.env.clock, 200, 'begin again');
     }
+  }
+
+  async #doubtHandovers(): Promise<void> {
+    const effects = this.hasEnded ? undefined : await this.#handover.doubt();
+    if (effects === undefined || this.hasEnded) return;
+    await this.#appendOwn({ kind: 'rows', object: groupsOwn, effects });
   }
 
   #isDown({ slot }: Link): boolean {
@@ -665,14 +680,8 @@ export class Primary implements LinkOwner {
 
   async #giveUp(blobs: readonly BlobId[]): Promise<void> {
     for (let at = 0; at < blobs.length && !this.hasEnded; at += abandonedAtOnce) {
-      const { head } = this.disk;
-      await this.#appendAdopted({
-        version: { tenure: this.#tenure, sequence: head.sequence + 1 },
-        previous: head,
-        request: undefined,
-        result: emptyBytes,
-        effect: { kind: 'abandon', blobs: blobs.slice(at, at + abandonedAtOnce), requests: [] },
-      });
+      const some = blobs.slice(at, at + abandonedAtOnce);
+      await this.#appendOwn({ kind: 'abandon', blobs: some, requests: [] });
     }
   }
 
@@ -745,6 +754,10 @@ export class Primary implements LinkOwner {
       this.#repairAt = (now + repairRestMs) as Instant;
       await this.repairMine();
     }
+    if (this.#handover.isDue)
+      spawnFor(this.world, this.pg, 'hand over', () =>
+        this.#handover.run((message) => this.world.pushRows(message)),
+      );
     for (const link of [...this.#links.values()]) await this.#promoteIfReady(link);
     const removed = this.#record.slots;
     const { map } = this.world.mon;
@@ -1124,31 +1137,42 @@ export class Primary implements LinkOwner {
 
   // ——— clients ———
 
-  call(message: MessageOf<'call'>): Promise<Outgoing> {
+  call(message: Omit<MessageOf<'call-in-turn'>, 'kind'>): Promise<Outgoing> {
     return this.#once(message.request, () => this.#call(message));
   }
 
-  async #call(message: MessageOf<'call'>): Promise<Outgoing> {
+  async #call(message: Omit<MessageOf<'call-in-turn'>, 'kind'>): Promise<Outgoing> {
     this.#requireServing();
+    if (message.object === groupsOwn) throw new OsdError('bad-request', 'an object has a name');
+    if (message.turn > turnMax) throw new OsdError('bad-request', `turn ${message.turn}`);
     const method = this.world.methods.get(message.method);
     if (method === undefined) throw new OsdError('bad-request', `no method ${message.method}`);
     const before = await this.#answered(message.request);
     if (before !== undefined) return { message: { kind: 'result', result: before } };
     await this.#order.acquire();
-    let outcome: MethodOutcome;
+    let outcome: MethodOutcome | undefined;
+    let verdict: Verdict;
     let sequence: number;
     try {
       this.#requireServing();
-      const context = {
-        version: { tenure: this.#tenure, sequence: this.disk.head.sequence + 1 },
-        wallMs: this.world.env.wall.nowMs(),
-      };
-      outcome = await this.#repairing(() =>
-        method(this.#viewOf(message.object), message.argument, context),
-      );
+      verdict = await this.#repairing(() => this.#handover.judge(message.object, message.turn));
       this.#requireServing();
-      sequence = this.#pendingObjects.get(objectName(message.object)) ?? 0;
-      if (outcome.effects.length > 0) {
+      if (verdict.kind === 'moved') sequence = this.#pendingObjects.get(objectName(groupsOwn)) ?? 0;
+      else {
+        const next = { tenure: this.#tenure, sequence: this.disk.head.sequence + 1 };
+        const context = {
+          version: this.#handover.versionIn(message.turn, next),
+          wallMs: this.world.env.wall.nowMs(),
+        };
+        outcome = await this.#repairing(() =>
+          method(this.#viewOf(message.object), message.argument, context),
+        );
+        this.#requireServing();
+        sequence = this.#pendingObjects.get(objectName(message.object)) ?? 0;
+      }
+      if (outcome !== undefined && outcome.effects.length > 0) {
+        if (verdict.kind === 'read')
+          throw new OsdError('busy', `${this.pg}: ${message.object} is being handed over`);
         checkOutcome(outcome);
         // What removes a row may note, in another, what is to be collected: a full disk must take that.
         const frees =
@@ -1164,12 +1188,37 @@ export class Primary implements LinkOwner {
     } finally {
       this.#order.release();
     }
-    if (outcome.effects.length > 0) await this.#untilCommitted(sequence);
+    if (outcome !== undefined && outcome.effects.length > 0) await this.#untilCommitted(sequence);
     else {
       await this.#untilStable(sequence);
       await this.#confirmRead();
     }
+    if (verdict.kind === 'moved') return { message: verdict };
+    assert(outcome !== undefined, 'what is not moved was called');
     return { message: { kind: 'result', result: outcome.result } };
+  }
+
+  /** Rows of an object that comes here from another layout (osd/handover.ts). */
+  async takeRows(message: MessageOf<'push-rows'>): Promise<Outgoing> {
+    this.#requireServing();
+    await this.#handover.take(message);
+    return { message: { kind: 'ok' } };
+  }
+
+  get leads(): boolean {
+    return this.#phase === 'serving';
+  }
+
+  requireWritable(dataBytes: number): void {
+    this.#requireWritable(dataBytes);
+  }
+
+  submitRows(object: string, effects: readonly RowEffect[]): number {
+    return this.#submit({ kind: 'rows', object, effects }, undefined, emptyBytes, undefined);
+  }
+
+  untilCommitted(sequence: number): Promise<void> {
+    return this.#untilCommitted(sequence);
   }
 
   #viewOf(object: string): MethodView {
@@ -1492,12 +1541,14 @@ export class Primary implements LinkOwner {
     seen.blobs ||= (await this.disk.listBlobs(undefined, 1)).length > 0;
     const { rows } = seen;
     const blobs = seen.blobs ? Math.max(1, counts.blobs) : 0;
+    // Until it is sealed, names may come to it that nobody would look for in the other layout.
+    const isHeld = rows || this.#handover.isUnfinished;
     return {
       pg: this.pg,
       serving: this.isServing,
-      objects: blobs + (rows ? 1 : 0),
+      objects: blobs + (isHeld ? 1 : 0),
       bytes: counts.bytes,
-      waiting: this.#waiting,
+      waiting: this.#waiting === '' ? this.#handover.waiting : this.#waiting,
       rows,
       missing,
       damaged:

@@ -9,6 +9,7 @@ import type { Env } from '../env/env.ts';
 import type { MonLink } from '../net/mon-link.ts';
 import { StoreError } from '../store/errors.ts';
 import type { ObjectStore } from '../store/object-store.ts';
+import type { MessageOf } from '../wire/messages.ts';
 import type { CommitStarter } from './commit-starter.ts';
 import type { MemoryGuard } from './memory-guard.ts';
 import type { Peers } from './peers.ts';
@@ -41,6 +42,8 @@ export interface World {
   readonly recoveryShare: Share;
   readonly scrubShare: Share;
   readonly memory: MemoryGuard;
+  /** To the primary of another group, here or elsewhere. Throws `OsdError`, `NetError`, `EnvError`. */
+  pushRows(message: MessageOf<'push-rows'>): Promise<void>;
 }
 
 /** Work of one PG that nobody waits for: a defect in it is told with the PG. */

@@ -268,6 +268,29 @@ test('what still ends a removal that was taken back opens no shard of the next o
   equal(await send('GET', '/bucket/key'), 200);
 });
 
+test('a shard that somebody else takes out of the trash meanwhile does not make the bucket gone', async () => {
+  const { bench, index, inspector, send, remove } = await start();
+  equal(await send('PUT', '/bucket'), 200);
+  equal(await send('PUT', '/bucket/key', Buffer.alloc(3)), 200);
+  const { bucketId = '', shards = [] } = (await inspector.stats('bucket')) ?? {};
+  const object = shards[0]?.object ?? '';
+  await remove('bucket', hourMs);
+  const call = { bucketId, name: 'bucket' };
+  const { removal } = await index.callObject('buckets', messages.restoreBucket, call);
+  if (removal === undefined) throw new Error('it is in the trash');
+  const { cluster } = bench;
+  const ask = cluster.call.bind(cluster);
+  let described = 0;
+  cluster.call = async (pool, name, method, argument) => {
+    if (method === messages.describeShard.name && described++ === 0)
+      await index.callObject(object, messages.untrashShard, { removal });
+    return ask(pool, name, method, argument);
+  };
+  equal(await send('GET', '/bucket/key'), 200);
+  equal(described, 1);
+  deepEqual(bench.failures, []);
+});
+
 test('who makes a name anew before a removal is told everywhere finds there what is put by that name', async () => {
   const { bench, index, inspector, send, restore } = await start();
   const other = await startTestGateway({ time: 'manual', sharing: bench });

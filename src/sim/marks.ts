@@ -26,6 +26,11 @@ const scenarioOfMark: Readonly<Record<string, string>> = {
   // Clients.
   'request answered again': 'answer-lost-by-catching-up',
   'write refused below the floor': 'joining-does-not-count',
+  // Hand-overs.
+  'name handed over': 'names-handed-over',
+  'names handed over': 'names-handed-over',
+  'frozen name stays': 'name-turned-back',
+  'moved name served again': 'name-turned-back',
   // S3.
   'a shard of an index is split': 'index-splits',
   // Damage.

@@ -16,7 +16,7 @@ import { copies, erasure, slotCount } from '../map/geometry.ts';
 import { MonError } from '../mon/errors.ts';
 import { poolOf } from '../mon/initial.ts';
 import { StoreError } from '../store/errors.ts';
-import { wireVersionMax } from '../wire/messages.ts';
+import { handoversSince, wireVersionMax } from '../wire/messages.ts';
 import { DiskFaults } from './disk-faults.ts';
 import { DiskLosses } from './disk-losses.ts';
 import { HandEdits } from './hand-edits.ts';
@@ -173,6 +173,7 @@ export class Nemesis {
     while (scheduler.now() < end && !isOver()) {
       await scheduler.run(this.#random.below(this.#pauseMsMax));
       this.#hand.look();
+      await this.#upgradeWhoCannotRead();
       for (const due of this.#undo.filter((each) => each.at <= scheduler.now())) due.undo();
       this.#undo = this.#undo.filter((each) => each.at > scheduler.now());
       if (this.#hand.isDue) await this.#hand.takeBack();
@@ -217,6 +218,7 @@ export class Nemesis {
       if (osd.mayFail) cluster.killOsd(osd.id);
       await this.#restart(osd);
     }
+    await this.#upgradeWhoCannotRead();
     for (const osd of cluster.osds) {
       const isGivenUp = (): boolean => findOsd(cluster.monitor.map, osd.id)?.destroyed === true;
       await this.#insist(
@@ -229,12 +231,13 @@ export class Nemesis {
       if (this.#trashedPools().length > 0) await this.#restorePool();
       return this.#trashedPools().length === 0;
     });
-    await this.#insist('letting a pool move', () =>
-      this.#command(
-        cluster.monitor.pools.setMigration('data', { migration: 'running' }),
-        'going on',
-      ),
-    );
+    for (const pool of ['.index', 'data'])
+      await this.#insist('letting a pool move', () =>
+        this.#command(
+          cluster.monitor.pools.setMigration(pool, { migration: 'running' }),
+          'going on',
+        ),
+      );
   }
 
   /** The monitor may refuse until it has heard OSDs, whose word may wait for as long as their system tries a cut link. */
@@ -429,6 +432,12 @@ export class Nemesis {
         weight: 8,
         apply: () => this.#changeIndex(),
       },
+      {
+        name: 'index handed over',
+        kind: 'change',
+        weight: 8,
+        apply: () => this.#handIndexOver(),
+      },
       { name: 'end of a drain', kind: 'change', weight: 6, apply: () => this.#operator.endDrain() },
       { name: 'map edited by hand', weight: 3, apply: () => this.#hand.edit() },
       {
@@ -495,7 +504,23 @@ export class Nemesis {
     if (osd.hasNewerFormat) return false;
     this.#kill(osd, false);
     osd.versionMax = 1 + this.#random.below(wireVersionMax + 1);
+    if (this.#hasTurned) osd.versionMax = Math.max(handoversSince, osd.versionMax);
     return this.#restart(osd);
+  }
+
+  /** A build from before names were handed over can't read the map any more. */
+  get #hasTurned(): boolean {
+    const cluster = this.#cluster;
+    return cluster.hasMonitor && cluster.monitor.map.pools.some(({ turn }) => turn > 0);
+  }
+
+  async #upgradeWhoCannotRead(): Promise<void> {
+    if (!this.#hasTurned) return;
+    for (const osd of this.#cluster.osds) {
+      if (osd.versionMax >= handoversSince) continue;
+      osd.versionMax = wireVersionMax;
+      if (this.#kill(osd, false)) await this.#restart(osd);
+    }
   }
 
   /** The build after this one takes the disk over; the older one, tried again, is kept off it. */
@@ -590,6 +615,21 @@ export class Nemesis {
   }
 
   /** Other copies of the rows, or elsewhere: in place, or back where such a change has not ended. */
+  /** Another number of placement groups, or back to what it had. */
+  async #handIndexOver(): Promise<boolean> {
+    const cluster = this.#cluster;
+    if (!cluster.takesCommands) return false;
+    const { pools } = cluster.monitor;
+    if (this.#random.below(3) === 0)
+      return this.#command(pools.revertPool('.index'), 'turning the index back');
+    if (this.#random.below(4) === 0) {
+      const migration = this.#random.below(2) === 0 ? 'paused' : 'running';
+      return this.#command(pools.setMigration('.index', { migration }), 'pausing the index');
+    }
+    const pgCount = 1 + this.#random.below(6);
+    return this.#command(pools.setPoolLayout('.index', { pgCount }), 'handing the index over');
+  }
+
   async #changeIndex(): Promise<boolean> {
     const cluster = this.#cluster;
     if (!cluster.takesCommands) return false;

@@ -43,6 +43,12 @@ import { firstToBoot } from './stories/first-to-boot.ts';
 import { frozenOsd } from './stories/frozen-osd.ts';
 import { fullDiskGivesBack } from './stories/full-disk-gives-back.ts';
 import { getNeverShort } from './stories/get-never-short.ts';
+import {
+  answerLostInAHandOver,
+  pushHeldBack,
+  takenAndNotKept,
+  unsealedLayoutStays,
+} from './stories/hand-over-broken.ts';
 import { indexSplits } from './stories/index-splits.ts';
 import { joiningDoesNotCount } from './stories/joining-does-not-count.ts';
 import { lastHoldersStay } from './stories/last-holders-stay.ts';
@@ -51,7 +57,9 @@ import { logTooOldToLead } from './stories/log-too-old-to-lead.ts';
 import { lostAndBegunAgain, lostAndBegunEmpty } from './stories/lost-and-begun-again.ts';
 import { lostObject } from './stories/lost-object.ts';
 import { moveUnheard } from './stories/move-unheard.ts';
+import { nameTurnedBack } from './stories/name-turned-back.ts';
 import { nameUsedAgain } from './stories/name-used-again.ts';
+import { namesHandedOver } from './stories/names-handed-over.ts';
 import { plannedHandOver } from './stories/planned-hand-over.ts';
 import { promotedOnItsPromise } from './stories/promoted-on-its-promise.ts';
 import { pushOvertakenByADelete } from './stories/push-overtaken-by-a-delete.ts';
@@ -686,6 +694,12 @@ export const scenarios: ReadonlyMap<string, () => Promise<void>> = new Map([
   ['boot-of-an-earlier-life', bootOfAnEarlierLife],
   ['reports-of-an-earlier-life', reportsOfAnEarlierLife],
   ['change-in-place', changeInPlace],
+  ['names-handed-over', namesHandedOver],
+  ['name-turned-back', nameTurnedBack],
+  ['push-held-back', pushHeldBack],
+  ['taken-and-not-kept', takenAndNotKept],
+  ['answer-lost-in-a-hand-over', answerLostInAHandOver],
+  ['unsealed-layout-stays', unsealedLayoutStays],
   ['answered-below-the-floor', answeredBelowTheFloor],
   ['blob-of-the-uncommitted', blobOfTheUncommitted],
   ['name-used-again', nameUsedAgain],

@@ -1,5 +1,5 @@
-// A cluster that begins with two disks grows: its index, which is made of rows, gets a third copy while clients write, and
-// gives it up again.
+// A cluster that begins with two disks grows: its index, which is made of rows, gets a third copy and other placement
+// groups while clients write, and gives the copy up again.
 
 import { equal, match } from 'node:assert/strict';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ const objectCount = 24;
 /** Small enough to stand in the index. */
 const objectBytes = 2000;
 
-test('the index of a small cluster gets more copies as it grows, and fewer, while clients write', async (t) => {
+test('the index of a small cluster gets more copies and placement groups as it grows, while clients write', async (t) => {
   const cluster = await startCluster(t, ['--osds', '2'], join(temporaryFolder(t), 'data'));
   const session = await openBucket(t, cluster);
   const contents = new Map<string, string>();
@@ -36,8 +36,18 @@ test('the index of a small cluster gets more copies as it grows, and fewer, whil
     cluster.command('pool', 'set', '.index', ...words, '--wait');
   match(await set('--copies', '3/2'), /pool \.index: copies 3\/2 by host\n/);
   match(await cluster.command('pool', 'ls'), /\.index +copies 3\/2 +host/);
-  const groups = await cluster.run('pool', 'set', '.index', '--pgs', '8');
-  match(groups.stderr, /holds mutable objects \(rows\).*it keeps its 16/);
+  await cluster.command('pool', 'pause', '.index');
+  match(
+    await cluster.command('pool', 'set', '.index', '--pgs', '24'),
+    /to 24 placement groups: 0 of 16 have handed over/,
+  );
+  match(await cluster.command('health'), /POOL_HANDING_OVER/);
+  const again = await cluster.run('pool', 'set', '.index', '--pgs', '8');
+  match(again.stderr, /being handed over to 24 placement groups: wait until that is done, or turn/);
+  await cluster.command('pool', 'resume', '.index');
+  await cluster.command('pool', 'revert', '.index', '--wait');
+  match(await set('--pgs', '24'), /pool \.index: copies 3\/2 by host\n/);
+  match(await cluster.command('pool', 'ls'), /\.index +copies 3\/2 +host +any +24 /);
   const coded = await cluster.run('pool', 'set', '.index', '--erasure', '2+1');
   match(coded.stderr, /not erasure-coded/);
   match(await set('--copies', '2/1', '--failure-domain', 'osd'), /copies 2\/1 by osd\n/);

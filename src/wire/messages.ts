@@ -54,9 +54,10 @@ export const wireVersions = [
   { version: 6, since: '0.1.0', change: 'scrub-ended, blob-lost' },
   { version: 7, since: '0.1.0', change: 'maps in which layouts change in place' },
   { version: 8, since: '0.1.0', change: 'read-record is answered with all that was ever said' },
+  { version: 9, since: '0.1.0', change: 'call-in-turn, moved, push-rows, maps with turns' },
 ] as const;
 export const wireVersionMin = 1;
-export const wireVersionMax = 8;
+export const wireVersionMax = 9;
 /** Gateways of before are told of `users`. */
 export const directorySince = 4;
 export const notificationsSince = 5;
@@ -64,6 +65,7 @@ export const scrubEndedSince = 6;
 export const blobLostSince = 6;
 export const changesInPlaceSince = 7;
 export const recordWordSince = 8;
+export const handoversSince = 9;
 
 /**
  * Why a request was not done.
@@ -414,6 +416,19 @@ export type Message =
       readonly lightWallMs: number;
       readonly deepWallMs: number;
     }
+  /**
+   * Rows of an object that is handed over, to the primary of its placement group in the other layout. `first` begins it,
+   * `last` makes it that group's. Without a name: whether one could be taken now.
+   */
+  | {
+      readonly kind: 'push-rows';
+      readonly pg: PgId;
+      readonly object: string;
+      readonly turn: number;
+      readonly first: boolean;
+      readonly last: boolean;
+      readonly rows: readonly BackfillRow[];
+    }
   /** The sender holds data of a PG and is not on its record: the primary may tell it to discard that. */
   | { readonly kind: 'left-over'; readonly pg: PgId }
   // 60-79: from clients to a primary
@@ -425,6 +440,19 @@ export type Message =
       readonly method: string;
       readonly argument: Uint8Array;
     }
+  /** A call by somebody to whom the other layout said that it has the object no more, in this turn (osd/handover.ts). */
+  | {
+      readonly kind: 'call-in-turn';
+      readonly pg: PgId;
+      readonly request: LiveRequest;
+      readonly object: string;
+      readonly method: string;
+      readonly argument: Uint8Array;
+      /** At least 1. */
+      readonly turn: number;
+    }
+  /** The call was not and will not be carried out here: the object is the other layout's since this turn. */
+  | { readonly kind: 'moved'; readonly turn: number }
   | { readonly kind: 'result'; readonly result: Uint8Array }
   | {
       readonly kind: 'put-blob';
@@ -611,6 +639,29 @@ export const messageCodec: Codec<Message> = union({
   call: c(
     60,
     struct({ pg: pgId, request: liveRequestCodec, object: text, method: text, argument: bytes }),
+  ),
+  'call-in-turn': c(
+    93,
+    struct({
+      pg: pgId,
+      request: liveRequestCodec,
+      object: text,
+      method: text,
+      argument: bytes,
+      turn: uint,
+    }),
+  ),
+  moved: c(94, struct({ turn: uint })),
+  'push-rows': c(
+    95,
+    struct({
+      pg: pgId,
+      object: text,
+      turn: uint,
+      first: bool,
+      last: bool,
+      rows: list(rowCodec),
+    }),
   ),
   result: c(61, struct({ result: bytes })),
   'put-blob': c(62, struct({ pg: pgId, request: liveRequestCodec, blob: blobId, blobCrc: uint })),

@@ -388,16 +388,16 @@ export class IndexClient implements IndexObjects {
         // Sealed but still registered: whoever was removing it did not get to the end.
         const facts = await describeShard(this, objectOf(now.record, key));
         if (facts === undefined) throw shardLost(bucket.name);
-        const removal = facts.state.state === 'trashed' ? facts.state.closing : undefined;
-        if (removal !== undefined) {
-          // Whoever took the bucket out of the trash did not get to the end.
-          const object = objectOf(now.record, key);
-          await this.callObject(object, messages.untrashShard, { removal });
-          record = now.record;
-          continue;
-        }
-        if (facts.state.state === 'sealed') await this.unregister(bucket.name, record.bucketId);
-        throw refusalError('no-bucket', bucket.name);
+        const { state, closing } = facts.state;
+        // Whoever took the bucket out of the trash did not get to the end.
+        if (state === 'trashed' && closing !== undefined)
+          await this.callObject(objectOf(now.record, key), messages.untrashShard, {
+            removal: closing,
+          });
+        if (state === 'sealed') await this.unregister(bucket.name, record.bucketId);
+        // Open again, by this or by somebody else meanwhile: asked anew.
+        const isShut = state === 'sealed' || (state === 'trashed' && closing === undefined);
+        if (isShut) throw refusalError('no-bucket', bucket.name);
       }
       record = now.record;
     }

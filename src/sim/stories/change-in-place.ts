@@ -2,10 +2,7 @@
 // while it is in use and while disks and the monitor die; then fewer by disk, which is turned back in the middle. Writes
 // go on by what was promised before, no group ever has less than that, and what is promised anew is there before it is.
 
-import { decodeUtf8, encodeUtf8 } from '../../base/bytes.ts';
 import type { OsdId } from '../../base/ids.ts';
-import type { ClusterClient } from '../../client/cluster-client.ts';
-import { ClientError } from '../../client/errors.ts';
 import {
   activeLayout,
   type DomainLevel,
@@ -16,76 +13,16 @@ import {
 } from '../../map/cluster-map.ts';
 import { copies, formatGeometry, type Geometry } from '../../map/geometry.ts';
 import { type PgRecord, slotsIn } from '../../map/pg-record.ts';
+import { IndexStage } from '../index-stage.ts';
 import { tell } from '../recording.ts';
-import { Stage } from '../stage.ts';
-import { workloadMethods } from '../workload.ts';
+import type { Stage } from '../stage.ts';
 
 const hosts = ['a', 'a', 'a', 'a', 'b', 'c'];
-const rows = 24;
 
-/** Between two rows of the load: some hundreds of them while all this happens. */
-const loadPauseMs = 60;
-
-class Story extends Stage {
-  #client: ClusterClient | undefined;
-
+class Story extends IndexStage {
   constructor() {
     // Five groups: in which order they become clean is not told.
-    super(hosts.length, copies(2, 1), false, undefined, 5, workloadMethods, {
-      hosts,
-      failureDomain: 'osd',
-    });
-  }
-
-  async begin(): Promise<void> {
-    this.#client = await this.start();
-    await this.write('first');
-  }
-
-  /** A row in each group, and more, each acknowledged. */
-  async write(value: string): Promise<void> {
-    for (let at = 0; at < rows; at++) await this.#swap(at, `k=${value}`);
-    tell(this.cluster, `every row is ${value}`);
-  }
-
-  async read(value: string): Promise<void> {
-    for (let at = 0; at < rows; at++)
-      this.expect((await this.#swap(at, 'k')) === value, `row ${at} is ${value}`);
-  }
-
-  #swap(at: number, argument: string): Promise<string> {
-    return this.cluster.settle(this.#call(at, argument), `${argument} of object-${at}`, 20_000);
-  }
-
-  async #call(at: number, argument: string): Promise<string> {
-    const client = this.#client as ClusterClient;
-    const call = client.call('.index', `object-${at}`, 'sim.swap', encodeUtf8(argument));
-    return decodeUtf8(await call);
-  }
-
-  /** Swaps one row after the other beside all that happens, until it is told to end: none is lost, none comes twice. */
-  async load(isOver: () => boolean): Promise<void> {
-    const last = new Map<number, string>();
-    const undecided = new Map<number, Set<string>>();
-    let acknowledged = 0;
-    for (let count = 1; !isOver(); count++) {
-      const at = count % rows;
-      const value = String(count);
-      try {
-        const before = await this.#call(at, `load=${value}`);
-        const isLate = undecided.get(at)?.delete(before) === true;
-        this.expect(isLate || before === (last.get(at) ?? ''), `${before} was in row ${at}`);
-        last.set(at, value);
-        acknowledged++;
-      } catch (error) {
-        if (!(error instanceof ClientError)) throw error;
-        undecided.set(at, (undecided.get(at) ?? new Set()).add(value));
-      }
-      await new Promise<void>((resolve) => {
-        this.cluster.scheduler.after(loadPauseMs, 'load pause', resolve);
-      });
-    }
-    this.expect(acknowledged > rows, `${acknowledged} were acknowledged`);
+    super(hosts, { geometry: copies(2, 1), failureDomain: 'osd', pgCount: 5 });
   }
 
   change(geometry: Geometry, failureDomain: DomainLevel): Promise<void> {

@@ -23,6 +23,8 @@ const link = 'src/osd/link.ts';
 const disk = 'src/osd/pg-disk.ts';
 const osd = 'src/osd/osd.ts';
 const store = 'src/store/object-store.ts';
+const handover = 'src/osd/handover.ts';
+const places = 'src/client/places.ts';
 
 export const teeth: readonly Tooth[] = [
   {
@@ -1644,6 +1646,151 @@ export const teeth: readonly Tooth[] = [
         find: 'if (bucket === undefined || logging === undefined) return answer;',
         replace:
           'if (bucket === undefined || logging === undefined || answer.status > 400) return answer;',
+      },
+    ],
+  },
+  {
+    name: 'a name goes before the other layout has its rows durably',
+    breaks: 'rule 32',
+    scenario: 'names-handed-over',
+    patches: [
+      {
+        file: handover,
+        find: 'const bytes = await this.#push(name, turn, push);',
+        replace: 'const bytes = 0;',
+      },
+    ],
+  },
+  {
+    name: 'rows that are handed over are called taken before they are committed',
+    breaks: 'rule 32',
+    scenario: 'taken-and-not-kept',
+    patches: [
+      {
+        file: handover,
+        find: '    await group.untilCommitted(sequence);\n  }\n\n  /**\n   * Somebody pushes',
+        replace: '  }\n\n  /**\n   * Somebody pushes',
+      },
+    ],
+  },
+  {
+    name: 'absent here, so it is asked for in the other layout',
+    breaks: 'rule 32',
+    scenario: 'names-handed-over',
+    patches: [
+      {
+        file: places,
+        find: '{ layout: homeLayout(pool).id, turn: 0 }',
+        replace: '{ layout: activeLayout(pool).id, turn: pool.turn }',
+      },
+    ],
+  },
+  {
+    name: 'a group is sealed without a look at what is being ordered',
+    breaks: 'rule 32',
+    patches: [
+      {
+        file: handover,
+        find: 'if (!this.#goesOn(turn) || (await group.disk.hasRows())) return undefined;',
+        replace: 'if (!this.#goesOn(turn)) return undefined;',
+      },
+    ],
+  },
+  {
+    name: 'a name on its way is written to where it comes from',
+    breaks: 'rule 32',
+    scenario: 'name-turned-back',
+    patches: [
+      {
+        file: primary,
+        find: "if (verdict.kind === 'read')\n          throw new OsdError(",
+        replace:
+          "if (verdict.kind === 'read' && message.turn > turnMax)\n          throw new OsdError(",
+      },
+    ],
+  },
+  {
+    name: 'rows of an earlier turn stay under those that are pushed',
+    breaks: 'rule 32',
+    scenario: 'name-turned-back',
+    patches: [
+      {
+        file: handover,
+        find: '        await this.#clear(name);\n        if (turn > (this.#whole?.base ?? 0)) this.#putWhole({ base: turn });',
+        replace: '        if (turn > (this.#whole?.base ?? 0)) this.#putWhole({ base: turn });',
+      },
+    ],
+  },
+  {
+    name: 'what was called moved is served again with what was left of it',
+    breaks: 'rule 32',
+    scenario: 'name-turned-back',
+    patches: [
+      {
+        file: handover,
+        find: "        await this.#clear(name);\n        this.#putMarker(name, { state: 'here', turn });",
+        replace: "        this.#putMarker(name, { state: 'here', turn });",
+      },
+    ],
+  },
+  {
+    name: 'rows pushed in an earlier turn, or twice, are taken',
+    breaks: 'rule 32',
+    scenario: 'push-held-back',
+    patches: [
+      {
+        file: handover,
+        find: "      if (marker?.turn === turn && marker.state !== 'arriving') return group.disk.head.sequence;\n",
+        replace: '',
+      },
+    ],
+  },
+  {
+    name: 'versions begin anew in the other layout',
+    breaks: 'rule 32: what methods are given only rises',
+    patches: [
+      {
+        file: handover,
+        find: 'return base === 0 ? version : { ...version, tenure: version.tenure + base * tenuresInTurn };',
+        replace:
+          'return base < 0 ? { ...version, tenure: version.tenure + tenuresInTurn } : version;',
+      },
+    ],
+  },
+  {
+    name: 'a request whose answer was lost is carried out in the other layout too',
+    breaks: 'rules 5 and 32',
+    scenario: 'answer-lost-in-a-hand-over',
+    patches: [
+      {
+        file: places,
+        find: 'if (this.#open === 0 || this.#place === undefined) this.#place',
+        replace: 'this.#place',
+      },
+    ],
+  },
+  {
+    name: 'a layout goes while names may still come to be in it',
+    breaks: 'rules 31 and 32',
+    scenario: 'unsealed-layout-stays',
+    patches: [
+      {
+        file: handover,
+        find: "return role?.kind === 'source' && (this.#whole?.sealed ?? 0) < role.turn;",
+        replace: "return role?.kind === 'source' && (this.#whole?.sealed ?? 0) > role.turn;",
+      },
+    ],
+  },
+  {
+    name: 'a name that was turned back stays frozen',
+    breaks: 'rule 32: it can be turned back',
+    scenario: 'name-turned-back',
+    patches: [
+      {
+        file: handover,
+        find: "const stays = role !== undefined && role.kind !== 'source' && role.turn > marker.turn;",
+        replace:
+          "const stays = role !== undefined && role.kind === 'source' && role.turn > marker.turn;",
       },
     ],
   },

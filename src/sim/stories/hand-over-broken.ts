@@ -1,0 +1,96 @@
+// PROTOCOL rule 32, docs/decisions/0028-handing-over-names.md: hand-overs at whose worst moment something breaks.
+
+import { ClientError } from '../../client/errors.ts';
+import { copies } from '../../map/geometry.ts';
+import { HandOverStage } from '../hand-over-stage.ts';
+
+/** Rows arrive a second time, long after the object has gone and was written where it is. */
+export async function pushHeldBack(): Promise<void> {
+  const stage = new HandOverStage(4, copies(3, 1));
+  const { cluster } = stage;
+  const client = await stage.start();
+  await stage.set(client, 'k=0');
+  const { here, there } = await stage.apart('object', 3);
+  const frozen = stage.logged('name frozen', () =>
+    cluster.network.cut(`osd.${here.id}`, `osd.${there.id}`),
+  );
+  await stage.migrate('running');
+  await frozen;
+  await stage.run(20);
+  const handedOver = stage.logged('name handed over', () => {});
+  await stage.depose(here);
+  await handedOver;
+  for (let value = 1; value < 6; value++) await stage.set(client, `k=${value}`);
+  cluster.network.mend(`osd.${here.id}`, `osd.${there.id}`);
+  await stage.run(1000);
+  const value = await stage.set(client, 'k');
+  stage.expect(value === '5', `what came late was taken: k is ${value}`);
+  await stage.untilOver();
+  stage.end();
+}
+
+/** Who takes the rows dies before anybody else has them. */
+export async function takenAndNotKept(): Promise<void> {
+  const stage = new HandOverStage(8, copies(2, 1));
+  const { cluster } = stage;
+  const client = await stage.start();
+  await stage.set(client, 'k=0');
+  const { there } = await stage.apart('object', 4);
+  const holdersIn = (layout: number) =>
+    cluster.monitor.records
+      .get(stage.groupIn(layout, 'object'))
+      ?.slots.flatMap(({ uuid }) => cluster.osdOf(uuid) ?? []) ?? [];
+  const takers = holdersIn(2);
+  stage.expect(!holdersIn(1).some((osd) => takers.includes(osd)), 'they are other disks');
+  const others = takers.filter((osd) => osd !== there).map(({ id }) => `osd.${id}`);
+  const frozen = stage.logged('name frozen', () => stage.part(`osd.${there.id}`, others));
+  await stage.migrate('running');
+  await frozen;
+  await stage.run(300);
+  cluster.killOsd(there.id, { power: true });
+  await stage.untilHandedOver();
+  const value = await stage.set(client, 'k');
+  stage.expect(value === '0', `it came without its rows: k is ${value}`);
+  cluster.network.heal();
+  await cluster.startOsd(there.id);
+  await cluster.untilClean();
+  stage.end();
+}
+
+/** The answer to a request is lost, and by the next attempt the object has gone, and its old group, too. */
+export async function answerLostInAHandOver(): Promise<void> {
+  const stage = new HandOverStage(4, copies(2, 1));
+  const { cluster } = stage;
+  const client = await stage.start();
+  const name = cluster.processNames().at(-1) as string;
+  await stage.set(client, 'k=0');
+  const lead = `osd.${stage.leadIn(1, 'object').id}`;
+  cluster.network.cut(lead, name);
+  const asked = stage.row(client, 'k=1').catch((error: unknown) => {
+    if (error instanceof ClientError && error.code === 'unavailable') return 'it is not known';
+    throw error;
+  });
+  await stage.run(100);
+  await stage.go(3);
+  await stage.untilOver();
+  // Until it gives its connection up.
+  await stage.run(7000);
+  cluster.network.heal();
+  const answer = await cluster.settle(asked, 'k=1', 30_000);
+  stage.expect(answer === 'it is not known', `it was done twice: before it was ${answer}`);
+  stage.expect((await stage.set(client, 'k')) === '1', 'it was done');
+  stage.end();
+}
+
+/** Nothing is in the old groups, and nobody has said that nothing will be. */
+export async function unsealedLayoutStays(): Promise<void> {
+  const stage = new HandOverStage(4, copies(2, 1));
+  await stage.start();
+  await stage.migrate('paused');
+  await stage.go(3);
+  await stage.run(20_000);
+  stage.expect(stage.pool.layouts.length === 2, 'both layouts are there');
+  await stage.migrate('running');
+  await stage.untilOver();
+  stage.end();
+}
