@@ -29,11 +29,13 @@ async function empty(side: Side, bucket: string): Promise<void> {
     return Buffer.from(body).toString();
   };
   for (const who of side.users) await ask('DELETE', path, { policy: '' }, { who });
-  const uploads = await ask('GET', path, { uploads: '' });
-  for (const [, key = '', id = ''] of uploads.matchAll(
-    /<Upload>.*?<Key>(.*?)<\/Key>.*?<UploadId>(.*?)<\/UploadId>/gs,
-  ))
-    await ask('DELETE', `${path}/${key}`, { uploadId: id });
+  for (const who of side.users) {
+    const uploads = await ask('GET', path, { uploads: '' }, { who });
+    for (const [, key = '', id = ''] of uploads.matchAll(
+      /<Upload>.*?<Key>(.*?)<\/Key>.*?<UploadId>(.*?)<\/UploadId>/gs,
+    ))
+      await ask('DELETE', `${path}/${key}`, { uploadId: id }, { who });
+  }
   for (const who of side.users) {
     const versions = await ask('GET', path, { versions: '' }, { who });
     for (const [, , inner = ''] of versions.matchAll(/<(Version|DeleteMarker)>(.*?)<\/\1>/gs)) {

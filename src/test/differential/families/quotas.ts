@@ -24,27 +24,37 @@ const seenMs = 2200;
 
 const kib = 1024;
 
-const who = 'alt';
-
 /** What a sequence is about. */
 interface Plan {
   readonly kind: QuotaOrder['kind'];
+  readonly who: QuotaOrder['owner'];
   readonly hasUploads: boolean;
 }
 
 const plans = new WeakMap<Sequence, Plan>();
 
 function planOf(s: Sequence): Plan {
-  const known = plans.get(s) ?? {
-    kind: s.c.percent(40) ? 'user' : 'bucket',
-    hasUploads: s.c.percent(35),
-  };
+  const known = plans.get(s) ?? newPlan(s.c.percent(40) ? 'user' : 'bucket', s.c.percent(50));
   plans.set(s, known);
   return known;
 }
 
+/** What radosgw remembers of a user whose quota it looked at goes wrong with uploads in parts: that user makes none. */
+function newPlan(kind: Plan['kind'], wantsUploads: boolean): Plan {
+  return {
+    kind,
+    who: kind === 'user' ? 'main' : 'alt',
+    hasUploads: wantsUploads && kind === 'bucket',
+  };
+}
+
+/** The same, by whose it all is. */
+function byOwner(draw: Draw): Draw {
+  return (s) => ({ ...draw(s), who: planOf(s).who });
+}
+
 function order(s: Sequence, limits: Pick<QuotaOrder, 'bytes' | 'objects'>): StepDraft {
-  const { kind } = planOf(s);
+  const { kind, who } = planOf(s);
   const name = kind === 'user' ? who : s.buckets[0];
   const quota: QuotaOrder = { kind, name, owner: who, ...limits };
   return { action: 'SetQuota', method: 'PUT', path: `/${s.buckets[0]}`, quota, pauseMs: seenMs };
@@ -64,12 +74,12 @@ const setQuota: Draw = (s) => {
 };
 
 const putObject: Draw = (s) => ({
-  ...{ action: 'PutObject', method: 'PUT', path: newObject(s), who },
+  ...{ action: 'PutObject', method: 'PUT', path: newObject(s) },
   body: s.c.bytes(s.c.of([0, 4, 4, 4, 8, 16, 40]) * kib),
 });
 
 const copyObject: Draw = (s) => ({
-  ...{ action: 'CopyObject', method: 'PUT', path: newObject(s), who },
+  ...{ action: 'CopyObject', method: 'PUT', path: newObject(s) },
   headers: {
     'x-amz-copy-source': `${s.bucket()}/source`,
     'x-amz-metadata-directive': 'REPLACE',
@@ -77,7 +87,7 @@ const copyObject: Draw = (s) => ({
 });
 
 const listObjects: Draw = (s) => ({
-  ...{ action: 'ListObjectsV2', method: 'GET', path: s.bucket(), query: { 'list-type': '2' }, who },
+  ...{ action: 'ListObjectsV2', method: 'GET', path: s.bucket(), query: { 'list-type': '2' } },
 });
 
 const deleteObject: Draw = (s) =>
@@ -85,14 +95,14 @@ const deleteObject: Draw = (s) =>
     ? listObjects(s)
     : {
         ...{ action: 'DeleteObject', method: 'DELETE', path: `${s.bucket()}/source` },
-        ...{ who, pauseMs: seenMs },
+        ...{ pauseMs: seenMs },
       };
 
 const replaceObject: Draw = (s) =>
   planOf(s).kind === 'user'
     ? listObjects(s)
     : {
-        ...{ action: 'PutObject', method: 'PUT', path: `${s.bucket()}/source`, who },
+        ...{ action: 'PutObject', method: 'PUT', path: `${s.bucket()}/source` },
         ...{ body: s.c.bytes(s.c.of([4, 8, 20]) * kib), pauseMs: seenMs },
       };
 
@@ -103,7 +113,6 @@ const createUpload: Draw = (s) => ({
     path: newObject(s),
     query: { uploads: '' },
   },
-  who,
 });
 
 const uploadPart: Draw = (s) => {
@@ -111,7 +120,7 @@ const uploadPart: Draw = (s) => {
   if (upload === undefined) return createUpload(s);
   const query = { uploadId: `{upload:${upload.name}}`, partNumber: '1' };
   const body = s.c.bytes(s.c.of([4, 8, 40]) * kib);
-  return { action: 'UploadPart', method: 'PUT', path: upload.path, query, body, who };
+  return { action: 'UploadPart', method: 'PUT', path: upload.path, query, body };
 };
 
 const completeUpload: Draw = (s) => {
@@ -119,7 +128,7 @@ const completeUpload: Draw = (s) => {
   const etag = upload?.parts.get(1);
   if (upload === undefined || etag === undefined) return uploadPart(s);
   return {
-    ...{ action: 'CompleteMultipartUpload', method: 'POST', path: upload.path, who },
+    ...{ action: 'CompleteMultipartUpload', method: 'POST', path: upload.path },
     query: { uploadId: `{upload:${upload.name}}` },
     body: `<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>${etag}</ETag></Part></CompleteMultipartUpload>`,
   };
@@ -138,28 +147,28 @@ export const quotas: Family = {
       : undefined,
   first: (s) => [
     ...s.buckets.flatMap((bucket): StepDraft[] => [
-      { action: 'CreateBucket', method: 'PUT', path: `/${bucket}`, who },
+      { action: 'CreateBucket', method: 'PUT', path: `/${bucket}`, who: planOf(s).who },
       {
         ...{ action: 'PutObject', method: 'PUT', path: `/${bucket}/source` },
-        ...{ body: 'x'.repeat(4 * kib), who },
+        ...{ body: 'x'.repeat(4 * kib), who: planOf(s).who },
       },
     ]),
     order(s, s.c.of([{ objects: 6 }, { bytes: 32 * kib }, { objects: 8, bytes: 48 * kib }])),
   ],
-  repair: (_, step) => {
+  repair: (s, step) => {
     const draft = takeAway(step);
-    return draft === undefined ? undefined : { ...draft, who, pauseMs: seenMs };
+    return draft === undefined ? undefined : { ...draft, who: planOf(s).who, pauseMs: seenMs };
   },
   last: (s) => [{ ...order(s, {}), pauseMs: 0 }],
   rules: [
     [5, setQuota],
-    [50, putObject],
-    [10, copyObject],
-    [3, deleteObject],
-    [2, replaceObject],
-    [6, listObjects],
-    [6, ifUploads(createUpload)],
-    [6, ifUploads(uploadPart)],
-    [6, ifUploads(completeUpload)],
+    [50, byOwner(putObject)],
+    [10, byOwner(copyObject)],
+    [3, byOwner(deleteObject)],
+    [2, byOwner(replaceObject)],
+    [6, byOwner(listObjects)],
+    [6, byOwner(ifUploads(createUpload))],
+    [6, byOwner(ifUploads(uploadPart))],
+    [6, byOwner(ifUploads(completeUpload))],
   ],
 };
