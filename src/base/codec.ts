@@ -257,6 +257,25 @@ export function brandedText<T extends string>(
   };
 }
 
+/** Texts remembered at once; more than any cluster has, and bounded whatever a peer sends. */
+const sharedTextsMax = 65_536;
+
+/** Equal texts are one string in memory, whatever message they came in. */
+export function sharedText<T extends string>(codec: Codec<T>): Codec<T> {
+  const known = new Map<T, T>();
+  return {
+    write: codec.write,
+    read: (r) => {
+      const value = codec.read(r);
+      const same = known.get(value);
+      if (same !== undefined) return same;
+      if (known.size >= sharedTextsMax) known.clear();
+      known.set(value, value);
+      return value;
+    },
+  };
+}
+
 /** One of a fixed list of words, as one byte: its position. Append only. */
 export function oneOf<const W extends string>(...words: readonly W[]): Codec<W> {
   return {

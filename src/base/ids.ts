@@ -1,6 +1,6 @@
 // Identities. Each is branded, so that one can't be taken for another or for a measurement.
 
-import { brandedText, type Codec, struct, u64, uint } from './codec.ts';
+import { brandedText, type Codec, sharedText, struct, u64, uint } from './codec.ts';
 
 /** 16 random bytes as 32 lower-case hexadecimal digits. */
 export type Uuid = string & { readonly brand: 'Uuid' };
@@ -27,8 +27,13 @@ export function parsePgId(pg: PgId): {
   readonly layout: number;
   readonly index: number;
 } {
-  const [pool, layout, index] = pg.split('.').map(Number);
-  return { pool: pool as PoolId, layout: layout as number, index: index as number };
+  const first = pg.indexOf('.');
+  const second = pg.indexOf('.', first + 1);
+  return {
+    pool: Number(pg.slice(0, first)) as PoolId,
+    layout: Number(pg.slice(first + 1, second)),
+    index: Number(pg.slice(second + 1)),
+  };
 }
 
 /** By pool, layout and index, as numbers. */
@@ -55,8 +60,9 @@ export function formatBlobId(blob: BlobId): string {
   return `${blob.incarnation.toString(16)}.${blob.counter.toString(16)}`;
 }
 
-export const uuid: Codec<Uuid> = brandedText('uuid', isUuid);
-export const pgId: Codec<PgId> = brandedText('placement group id', isPgId);
+// Both come again and again, in messages and rows, and are kept in thousands of places.
+export const uuid: Codec<Uuid> = sharedText(brandedText('uuid', isUuid));
+export const pgId: Codec<PgId> = sharedText(brandedText('placement group id', isPgId));
 export const osdId = uint as Codec<number> as Codec<OsdId>;
 export const poolId = uint as Codec<number> as Codec<PoolId>;
 export const epoch = uint as Codec<number> as Codec<Epoch>;

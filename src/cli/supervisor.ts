@@ -152,10 +152,12 @@ export class Supervisor {
 
   async #untilReady(waitingFor: (words: string) => void): Promise<void> {
     while (!this.#stopping) {
+      const begun = performance.now();
       const status = await this.admin.get<Status>('/v1/status').catch(() => undefined);
       if (status?.ready === true) return;
       waitingFor(status === undefined ? 'the monitor' : describeWaiting(status));
-      await sleep(pollMs);
+      // With thousands of placement groups an answer costs the monitor what it needs for their start.
+      await sleep(Math.max(pollMs, 5 * (performance.now() - begun)));
     }
   }
 

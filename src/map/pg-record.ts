@@ -107,6 +107,22 @@ export function slotOf(record: PgRecord, disk: Uuid): Slot | undefined {
   return record.slots.find((slot) => slot.uuid === disk);
 }
 
+export function isSameSlots(a: readonly Slot[], b: readonly Slot[]): boolean {
+  return (
+    a.length === b.length &&
+    a.every((slot, at) => {
+      const other = b[at];
+      return (
+        slot.uuid === other?.uuid &&
+        slot.osd === other.osd &&
+        slot.index === other.index &&
+        slot.state === other.state &&
+        slot.asOf === other.asOf
+      );
+    })
+  );
+}
+
 /** The slot from which a PG that was lost begins again; undefined in every other PG. */
 export function beginnerOf(record: PgRecord): Slot | undefined {
   return record.slots.find(isBeginner);

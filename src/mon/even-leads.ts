@@ -7,6 +7,7 @@ import type { Instant } from '../env/clock.ts';
 import type { ClusterMap, OsdEntry } from '../map/cluster-map.ts';
 import { isClean, nextRecord, type PgRecord, slotsIn } from '../map/pg-record.ts';
 import { countLeads, layoutOf } from './planner.ts';
+import { RecordTable } from './record-table.ts';
 import type { MonState } from './state.ts';
 
 /** A disk that came up is asked to lead when it has stayed for so long, in milliseconds. */
@@ -92,7 +93,7 @@ export class LeadEvener {
     // What happened to it meanwhile comes first.
     return (state) =>
       state.records.get(next.pg) === before
-        ? { ...state, records: new Map(state.records).set(next.pg, next) }
+        ? { ...state, records: RecordTable.of(state.records).with([next]) }
         : state;
   }
 

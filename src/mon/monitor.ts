@@ -34,6 +34,7 @@ import {
   distinctCount,
   distrust,
   hasWriteFloor,
+  isSameSlots,
   nextRecord,
   type PgRecord,
   proposalFault,
@@ -69,6 +70,7 @@ import { type NotificationWord, NotificationWords } from './notification-words.t
 import { judgeOut, type OutVerdict } from './out-policy.ts';
 import { layoutOf, otherLead, plan, retarget, withStandInTargets } from './planner.ts';
 import { PoolCommands } from './pool-commands.ts';
+import { RecordTable } from './record-table.ts';
 import { mergeKnown } from './restore.ts';
 import { loadState, type MonState, putsFor } from './state.ts';
 import { type StoreMark, StoreWitness } from './store-witness.ts';
@@ -133,6 +135,8 @@ const reportLifeMs = 5000;
 
 /** How long nobody is dropped or marked down after the monitor started (rule 14's boot grace). */
 const bootGraceMs = 5000;
+/** And for each thousand PGs that a disk is in, which it reads before it says a word. */
+const bootGraceMsPerThousand = 1000;
 
 const tickMs = 500;
 
@@ -141,6 +145,12 @@ const oversleptMs = 2000;
 
 /** After its start, the monitor waits so long for disks before it works around those that are not there. */
 const settleMs = 15_000;
+
+/**
+ * Changes that are stored and shown together. A disk that boots asks for thousands at once: between two batches whatever
+ * else has come is read, so that nobody's signs of life wait behind all of them.
+ */
+const changesAtOnce = 512;
 
 /** How often it is made durable how far each disk is (rule 21). */
 const keepSequencesMs = 60_000;
@@ -155,6 +165,7 @@ export class Monitor {
   readonly #env: Env;
   readonly #options: MonOptions;
   readonly #startedAt: Instant;
+  readonly #bootGraceMs: number;
   /** When the last tick was, and since when they come on time. */
   #tickedAt: Instant;
   #awakeSince: Instant;
@@ -223,10 +234,12 @@ export class Monitor {
     this.#tickedAt = this.#startedAt;
     this.#awakeSince = this.#startedAt;
     const up = state.map.osds.filter((osd) => osd.up && !osd.destroyed);
+    this.#bootGraceMs =
+      bootGraceMs + bootGraceMsPerThousand * Math.floor(mostSlots(state.records.values()) / 1000);
     this.#witness = new StoreWitness(
       env.clock,
       up.map(({ uuid }) => uuid),
-      bootGraceMs,
+      this.#bootGraceMs,
     );
     this.#last = this.#witness.opened;
   }
@@ -394,9 +407,9 @@ export class Monitor {
 
   /** What was asked for meanwhile is stored and shown together: a primary that begins asks for all its PGs at once. */
   async #changeAsked(): Promise<void> {
-    // Bounded: each turn takes all there is, and nothing is asked again by itself.
+    // Bounded: each turn takes some, and nothing is asked again by itself.
     while (this.#asked.length > 0) {
-      const batch = this.#asked.splice(0);
+      const batch = this.#asked.splice(0, changesAtOnce);
       const before = this.#state;
       let after = before;
       const decided: AskedChange[] = [];
@@ -465,8 +478,9 @@ export class Monitor {
       for (const record of changed) next.set(record.pg, record);
       records = next;
     }
-    const same = [...records].every(([pg, record]) => state.records.get(pg) === record);
-    return same ? state : { ...state, records };
+    const table = RecordTable.of(state.records);
+    const different = [...records.values()].filter((record) => table.get(record.pg) !== record);
+    return different.length === 0 ? state : { ...state, records: table.with(different) };
   }
 
   /**
@@ -477,17 +491,17 @@ export class Monitor {
   #plannedFor(state: MonState, changed: PgRecord): MonState {
     const { map } = state;
     const nonce = (): string => this.#nonce();
-    const records = new Map(state.records).set(changed.pg, changed);
+    const table = RecordTable.of(state.records);
     const layout = layoutOf(map, changed.pg);
     const record =
       layout === undefined || !this.#isSettled()
         ? changed
         : withStandInTargets(map, layout, changed, nonce);
     const options = { which: [record], awaitsFirst: this.#awaitsFirst };
-    for (const next of plan(map, records, nonce, options)) records.set(next.pg, next);
-    if (records.get(changed.pg) === changed && record !== changed) records.set(record.pg, record);
-    if (changed.slots !== state.records.get(changed.pg)?.slots) this.#isRoundDue = true;
-    return { ...state, records };
+    const [next] = plan(map, table.with([changed]), nonce, options);
+    const before = table.get(changed.pg)?.slots ?? [];
+    if (!isSameSlots(changed.slots, before)) this.#isRoundDue = true;
+    return { ...state, records: table.with([next ?? record]) };
   }
 
   #nonce(): string {
@@ -497,9 +511,7 @@ export class Monitor {
   #show(before: MonState, after: MonState): void {
     const messages: Message[] = [];
     if (after.map !== before.map) messages.push({ kind: 'map', map: after.map });
-    const records = [...after.records.values()].filter(
-      (record) => before.records.get(record.pg) !== record,
-    );
+    const records = RecordTable.of(after.records).changedSince(RecordTable.of(before.records));
     if (records.length > 0) messages.push({ kind: 'records', records, complete: false });
     messages.push({ kind: 'map-store', ...this.#mark });
     for (const session of this.#subscribers) {
@@ -870,7 +882,7 @@ export class Monitor {
     // Below the write floor a slot is dropped only if the monitor does not hear it either (rule 14).
     for (const slot of current.slots) {
       if (slot.state !== 'in-sync' || slotOf(proposed, slot.uuid)?.state === 'in-sync') continue;
-      if (this.#env.clock.now() - this.#startedAt < bootGraceMs)
+      if (this.#env.clock.now() - this.#startedAt < this.#bootGraceMs)
         return 'boot grace: nobody is dropped below the write floor yet';
       const osd = findOsd(state.map, slot.osd);
       const sight = this.#sights.get(slot.uuid);
@@ -1048,7 +1060,7 @@ export class Monitor {
     const osd = findOsd(this.#state.map, id);
     if (this.#closed || !this.#witness.isOpen || osd === undefined || !osd.up) return;
     const now = this.#env.clock.now();
-    if (now - this.#startedAt < bootGraceMs) return;
+    if (now - this.#startedAt < this.#bootGraceMs) return;
     const sight = this.#sights.get(osd.uuid);
     // A session to a process that is frozen stays open; nothing comes through it. What came while this process did
     // not run itself is still to be read.
@@ -1088,7 +1100,7 @@ export class Monitor {
     this.#wasComplete ||= this.#state.map.osds.every(
       (osd) => !osd.in || osd.destroyed || this.#sights.get(osd.uuid)?.hasBooted === true,
     );
-    if (this.#awaitsFirst && (this.#wasComplete || now - this.#startedAt >= bootGraceMs)) {
+    if (this.#awaitsFirst && (this.#wasComplete || now - this.#startedAt >= this.#bootGraceMs)) {
       this.#awaitsFirst = false;
       this.#isRoundDue = true;
     }
@@ -1149,7 +1161,8 @@ export class Monitor {
 
   /** Disks of a cluster that has just been started are all there, or not coming any more. */
   #isSettled(): boolean {
-    return this.#wasComplete || this.#env.clock.now() - this.#startedAt >= settleMs;
+    const settledMs = Math.max(settleMs, this.#bootGraceMs);
+    return this.#wasComplete || this.#env.clock.now() - this.#startedAt >= settledMs;
   }
 
   #tendLayouts(now: Instant): void {
@@ -1406,4 +1419,12 @@ export class Monitor {
     if (osd === undefined) throw new MonError('not-found', `no osd.${id}`);
     return osd;
   }
+}
+
+/** Records that name the disk that most of them name. */
+function mostSlots(records: Iterable<PgRecord>): number {
+  const counts = new Map<Uuid, number>();
+  for (const { slots } of records)
+    for (const { uuid } of slots) counts.set(uuid, (counts.get(uuid) ?? 0) + 1);
+  return Math.max(0, ...counts.values());
 }

@@ -206,7 +206,12 @@ export function plan(
     const osd = uuid === undefined ? undefined : byUuid.get(uuid);
     return osd?.up === true && !osd.destroyed;
   };
-  const leads = countLeads(map, records);
+  let counted: Map<OsdId, number> | undefined;
+  // Counted when somebody is to be elected, which is rare: the look at one record must not cost one at all.
+  const leads = (): Map<OsdId, number> => {
+    counted ??= countLeads(map, records);
+    return counted;
+  };
   const changed: PgRecord[] = [];
   for (const record of options.which ?? records.values()) {
     const layout = layoutOf(map, record.pg);
@@ -225,7 +230,7 @@ function elect(
   record: PgRecord,
   layout: Layout,
   isUp: (uuid: Uuid | undefined) => boolean,
-  leads: Map<OsdId, number>,
+  leads: () => Map<OsdId, number>,
 ): Uuid | undefined {
   const current = record.slots.find((slot) => slot.uuid === record.primary);
   const inSync = slotsIn(record, 'in-sync').filter((slot) => isUp(slot.uuid));
@@ -234,11 +239,11 @@ function elect(
     const misplaced = !isTarget(record, current, layout) && isWhole(record, layout);
     const successors = inSync.filter((slot) => isTarget(record, slot, layout));
     if (!misplaced || successors.length === 0) return record.primary;
-    return choose(successors, leads);
+    return choose(successors, leads());
   }
   // Fewer than the record floor could not read what they hold: wait for more to return.
   if (!hasRecordFloor(inSync, layout)) return record.primary;
-  return choose(inSync, leads);
+  return choose(inSync, leads());
 }
 
 /** Who leads in place of a primary that can't; undefined when there is nobody. */

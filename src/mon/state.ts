@@ -24,6 +24,7 @@ import { mapFault } from '../map/map-fault.ts';
 import { type PgRecord, pgRecordCodec } from '../map/pg-record.ts';
 import { MonError } from './errors.ts';
 import type { MapStore, Put } from './map-store.ts';
+import { RecordTable } from './record-table.ts';
 
 export interface MonState {
   readonly map: ClusterMap;
@@ -93,10 +94,10 @@ export function putsFor(before: MonState | undefined, after: MonState): Put[] {
       if (!after.sequences.has(disk)) put(`disk/${disk}`, undefined);
   }
   if (before?.records !== after.records) {
-    for (const [pg, record] of after.records)
-      if (before?.records.get(pg) !== record) put(`pg/${pg}`, encode(recordValue, record));
-    for (const pg of before?.records.keys() ?? [])
-      if (!after.records.has(pg)) put(`pg/${pg}`, undefined);
+    const was = RecordTable.of(before?.records ?? new Map());
+    const is = RecordTable.of(after.records);
+    for (const record of is.changedSince(was)) put(`pg/${record.pg}`, encode(recordValue, record));
+    for (const pg of is.goneSince(was)) put(`pg/${pg}`, undefined);
   }
   return puts;
 }
