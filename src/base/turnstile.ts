@@ -1,7 +1,8 @@
 /** One at a time, first come first served; free of cost when nobody waits. */
 export class Turnstile {
   #busy = false;
-  readonly #queue: (() => void)[] = [];
+  /** Made when somebody waits. */
+  #queue: (() => void)[] | undefined;
 
   /** Takes it now if it is free; then the caller must `release`. */
   tryAcquire(): boolean {
@@ -12,13 +13,20 @@ export class Turnstile {
 
   acquire(): Promise<void> {
     if (this.tryAcquire()) return Promise.resolve();
-    return new Promise((resolve) => this.#queue.push(resolve));
+    return new Promise((resolve) => {
+      this.#queue ??= [];
+      this.#queue.push(resolve);
+    });
   }
 
   release(): void {
-    const next = this.#queue.shift();
-    if (next === undefined) this.#busy = false;
-    else next();
+    const next = this.#queue?.shift();
+    if (next !== undefined) {
+      next();
+      return;
+    }
+    this.#busy = false;
+    this.#queue = undefined;
   }
 
   async run<T>(work: () => Promise<T>): Promise<T> {

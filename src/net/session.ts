@@ -57,6 +57,11 @@ export type SessionHandler = (
   incoming: Incoming,
 ) => Promise<Outgoing | undefined>;
 
+/** Of whom there may be thousands for one session: without a closure for each. */
+export interface SessionWatcher {
+  onSessionEnd(reason: string): void;
+}
+
 interface Waiting {
   readonly resolve: (incoming: Incoming) => void;
   readonly reject: (error: NetError) => void;
@@ -90,6 +95,7 @@ export class Session {
   readonly #reader: FrameReader;
   readonly #waiting = new Map<number, Waiting>();
   readonly #closeListeners: ((reason: string) => void)[] = [];
+  readonly #watchers = new Set<SessionWatcher>();
   readonly #writer = new Writer(8 * 1024);
   #nextRequest = 1;
   #handlingBytes = 0;
@@ -144,6 +150,16 @@ export class Session {
     else listener(this.#closedReason);
   }
 
+  /** Tells the watcher once when the session ends, at once when it has, unless it watches no more. */
+  watch(watcher: SessionWatcher): void {
+    if (this.#closedReason === undefined) this.#watchers.add(watcher);
+    else watcher.onSessionEnd(this.#closedReason);
+  }
+
+  unwatch(watcher: SessionWatcher): void {
+    this.#watchers.delete(watcher);
+  }
+
   /**
    * Throws `NetError` `closed` or `deadline`. An answer `failure` is an answer, not a throw. With `pooled`
    * the answer's payload may be memory of the pool: whoever is done with it gives it back.
@@ -194,6 +210,9 @@ export class Session {
     this.#waiting.clear();
     for (const each of waiting) each.reject(new NetError('closed', `${each.kind}: ${reason}`));
     for (const listener of this.#closeListeners.splice(0)) listener(reason);
+    const watchers = [...this.#watchers];
+    this.#watchers.clear();
+    for (const watcher of watchers) watcher.onSessionEnd(reason);
   }
 
   /** Bytes of the connection after the handshake. */

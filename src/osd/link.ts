@@ -17,8 +17,8 @@ import { type Instant, sleep } from '../env/clock.ts';
 import type { PgRecord, Slot } from '../map/pg-record.ts';
 import { slotOf } from '../map/pg-record.ts';
 import { NetError } from '../net/errors.ts';
-import { describeError, type Session } from '../net/session.ts';
-import { equalVersions, type LogEntry, logEntryCodec } from '../wire/entry.ts';
+import { describeError, type Session, type SessionWatcher } from '../net/session.ts';
+import { equalVersions, type LogEntry, logEntryCodec, zeroVersion } from '../wire/entry.ts';
 import {
   type BlobListing,
   blobLostSince,
@@ -79,6 +79,8 @@ export interface LinkOwner {
   /** Runs with nothing being ordered; rows of this disk that do not verify are repaired on the way. */
   inOrderRepairing<T>(work: () => Promise<T>): Promise<T>;
   onLinkProgress(): void;
+  /** Something else that it may wait for. */
+  onLinkChange(): void;
 }
 
 /** One answer of a member may take this long; a slow disk is not a dead one. */
@@ -107,12 +109,24 @@ const batchEntriesMax = 256;
 /** Shards waiting here for one member that is joining; beyond that it catches up from the log. */
 const heldShardBytesMax = 16 * 1024 * 1024;
 
+function nothingWaits(): void {}
+
+/** What a member is taken to have told that has everything and gets each entry: the same of all. */
+const restingMember: MessageOf<'collected'> = {
+  kind: 'collected',
+  head: zeroVersion,
+  tail: zeroVersion,
+  committed: 0,
+  complete: true,
+  missing: 0,
+};
+
 /** After a failed attempt, in milliseconds. */
 const retryMs = 150;
 /** After the member said that it failed. */
 const failedRetryMs = 1000;
 
-export class Link {
+export class Link implements SessionWatcher {
   readonly #owner: LinkOwner;
   slot: Slot;
   collected: MessageOf<'collected'> | undefined;
@@ -139,13 +153,20 @@ export class Link {
   #batchesInFlight = 0;
   #ended = false;
   #needsReset = false;
-  #wake: () => void = () => {};
+  #wake: () => void = nothingWaits;
+  /** It is followed, and nothing of it runs: the next trouble begins it anew. */
+  #isAtRest = false;
 
   constructor(owner: LinkOwner, slot: Slot) {
     this.#owner = owner;
     this.slot = slot;
     this.troubledSince = owner.world.env.clock.now();
-    spawnFor(owner.world, owner.pg, `link to osd.${slot.osd} of`, () => this.#run());
+    this.#begin();
+  }
+
+  #begin(): void {
+    const { world, pg } = this.#owner;
+    spawnFor(world, pg, `link to osd.${this.slot.osd} of`, () => this.#run());
   }
 
   get isLive(): boolean {
@@ -166,6 +187,11 @@ export class Link {
     this.#isLive = false;
     this.#dropHeld();
     this.#wake();
+    this.#session?.unwatch(this);
+  }
+
+  onSessionEnd(reason: string): void {
+    this.#fail(new NetError('closed', reason));
   }
 
   /** They are in the log, from which the next attempt sends them. */
@@ -300,13 +326,26 @@ export class Link {
     this.#batchesInFlight = 0;
     this.promisedUntil = Number.NEGATIVE_INFINITY as Instant;
     this.#wake();
+    this.#owner.onLinkChange();
+    if (!this.#isAtRest) return;
+    this.#isAtRest = false;
+    this.#session?.unwatch(this);
+    this.collected = undefined;
+    this.#owner.world.env.clock.after(retryMs, 'link retry', () => {
+      if (!this.#isOver) this.#begin();
+    });
   }
 
+  /** Ends when the member is followed: of thousands of groups at rest none has anything that waits in memory. */
   async #run(): Promise<void> {
     while (!this.#isOver) {
       let pauseMs = retryMs;
       try {
         await this.#follow();
+        if (this.#isAtRest) {
+          this.#wake = nothingWaits;
+          return;
+        }
       } catch (error) {
         const isRetired = error instanceof OsdError && error.code === 'stale';
         this.#owner.world.env.log.write(isRetired ? 'debug' : 'info', 'link attempt ended', {
@@ -318,6 +357,8 @@ export class Link {
         // It has looked, and could not: it will look no better in a moment.
         if (error instanceof OsdError && error.code === 'failed') pauseMs = failedRetryMs;
       }
+      this.#wake = nothingWaits;
+      this.#session?.unwatch(this);
       this.collected = undefined;
       if (!this.#isOver) await sleep(this.#owner.world.env.clock, pauseMs, 'link retry');
     }
@@ -327,27 +368,26 @@ export class Link {
     const session = await this.#owner.world.peers.session(this.slot.uuid);
     if (this.#isOver) return;
     this.#session = session;
-    session.onClose((reason) => {
-      if (this.#session === session) this.#fail(new NetError('closed', reason));
-    });
+    session.watch(this);
     this.collected = await this.ask({ kind: 'collect', record: this.#owner.record }, 'collected');
+    this.#owner.onLinkChange();
     // A connection that ends meanwhile is made anew: to wait for the log here would make a member that is
     // well look as if it did not answer.
-    await Promise.race([
-      this.#owner.adopted,
-      new Promise<void>((resolve) => session.onClose(() => resolve())),
-    ]);
-    if (this.#isOver || !session.isOpen) return;
-    const broken = new Promise<void>((resolve) => {
+    await new Promise<void>((resolve) => {
       this.#wake = resolve;
+      this.#owner.adopted.then(resolve, resolve);
     });
+    if (this.#isOver || !session.isOpen) return;
     this.isComplete = false;
     await this.#bringForward(this.collected);
     if (this.#isOver) return;
     this.#owner.onLinkProgress();
     if (this.slot.state === 'joining') await this.#fill(this.collected);
     else await this.#fillMissed(this.collected);
-    if (this.#isLive && session.isOpen) await broken;
+    // Only that it was collected counts from here on.
+    this.collected = restingMember;
+    this.#isAtRest = this.#isLive && session.isOpen && !this.#isOver;
+    this.#owner.onLinkChange();
   }
 
   /** By the log where it meets ours, else by starting over. Live when it returns. */

@@ -15,7 +15,7 @@ import type { Layout } from '../map/cluster-map.ts';
 import { findLayout } from '../map/cluster-map.ts';
 import { geometryFault, slotCount } from '../map/geometry.ts';
 import type { PgRecord } from '../map/pg-record.ts';
-import { mayHaveBeenSaid, slotOf } from '../map/pg-record.ts';
+import { isSameRecord, mayHaveBeenSaid, slotOf } from '../map/pg-record.ts';
 import type { Incoming, Outgoing } from '../net/session.ts';
 import { StoreError, type StoreErrorCode } from '../store/errors.ts';
 import { type BlobFacts, equalVersions, type LogEntry, logEntryCodec } from '../wire/entry.ts';
@@ -60,7 +60,7 @@ export class Member {
   readonly #world: World;
   readonly #turn = new Turnstile();
   /** Called when a newer tenure was accepted: whoever led under an older one must stop. */
-  #onNewTenure: (tenure: number) => void = () => {};
+  #onNewTenure: (pg: PgId, tenure: number) => void = () => {};
 
   constructor(world: World, disk: PgDisk) {
     this.#world = world;
@@ -68,7 +68,7 @@ export class Member {
     this.pg = disk.pg;
   }
 
-  onNewTenure(listener: (tenure: number) => void): void {
+  onNewTenure(listener: (pg: PgId, tenure: number) => void): void {
     this.#onNewTenure = listener;
   }
 
@@ -108,6 +108,10 @@ export class Member {
         `${this.pg}: tenure ${record.tenure} is older than ${this.disk.tenure}`,
       );
     this.#world.mon.learn(record);
+    const known = this.#world.mon.records.get(record.pg);
+    // The same in memory, where it is the same.
+    const isKnown = known?.version === record.version && isSameRecord(known, record);
+    const kept = isKnown ? known : record;
     if (slotOf(record, this.#world.self.uuid) === undefined)
       throw new OsdError('stale', `${this.pg}: not a slot of this disk`);
     if (!this.isWhole && slotOf(record, this.#world.self.uuid)?.state === 'in-sync')
@@ -123,11 +127,11 @@ export class Member {
         await this.disk.flushed();
         return head;
       }
-      if (isNewer) this.#onNewTenure(record.tenure);
+      if (isNewer) this.#onNewTenure(this.pg, record.tenure);
       const holdsOtherShard = this.#holdsOtherShard(record);
       if (holdsOtherShard)
         this.#world.env.log.write('debug', 'data of another shard set aside', { pg: this.pg });
-      await this.disk.accept(record.tenure, record, holdsOtherShard);
+      await this.disk.accept(record.tenure, kept, holdsOtherShard);
       return head;
     });
     if (record.tenure !== this.disk.tenure)

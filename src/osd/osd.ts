@@ -56,6 +56,7 @@ import {
 } from './promises.ts';
 import { scrubPg } from './scrub.ts';
 import { ClientWork, Share } from './share.ts';
+import { Starts } from './starts.ts';
 import { Trash } from './trash.ts';
 import { spawnFor, usedPermille, type World } from './world.ts';
 
@@ -82,6 +83,16 @@ export interface OsdOptions {
 }
 
 const beaconMs = 1000;
+
+/** PGs asked for their reports at once, and reports of one beacon. */
+const reportsAtOnce = 16;
+const beaconReportsMax = 1024;
+
+/** PGs read at once when the OSD starts: a disk answers several questions in the time of one, and each holds little. */
+const loadsAtOnce = 16;
+
+/** With more PGs than these, a change of how many serve is told when it is over, or with the next beacon. */
+const toldAtOnce = 256;
 
 /** A PG is compared once a day and read whole once a week, as is usual. */
 const lightScrubMs = 24 * 3600 * 1000;
@@ -155,9 +166,12 @@ export class Osd {
   #closed = false;
   /** PGs that served when the last beacon was sent. */
   #servingTold = 0;
+  /** And when it was looked at last. */
+  #servingSeen = 0;
   #marks: Marks = noMarks;
   #isKeepingMarks = false;
   #isRemovingLeftOver = false;
+  #isReporting = false;
   #hasHeard = false;
 
   constructor(env: Env, options: OsdOptions, store: ObjectStore) {
@@ -198,6 +212,7 @@ export class Osd {
       ingest: new Permits(memoryShares(budgetBytes).ingestBytes),
       recoveries,
       catchUps: new Map(),
+      starts: new Starts(env.clock, (pg) => this.#beginWaiting(pg)),
       scrubs,
       recoveryShare: shareOf('recovery_share_percent'),
       scrubShare: shareOf('scrub_share_percent'),
@@ -264,8 +279,11 @@ export class Osd {
     const pgs = collections.filter((name) => name.startsWith('pg/')).map((name) => name.slice(3));
     await this.#trash.load();
     await this.#beliefs.load();
-    for (const pg of pgs)
-      if (isPgId(pg) && !this.#trash.has(pg) && !this.#stopped.has(pg)) await this.#loadPg(pg);
+    const here = pgs.filter(
+      (pg): pg is PgId => isPgId(pg) && !this.#trash.has(pg) && !this.#stopped.has(pg),
+    );
+    for (let at = 0; at < here.length; at += loadsAtOnce)
+      await this.#loadPgs(here.slice(at, at + loadsAtOnce));
     // Not to be read is like never written: the next mark is kept in its place.
     const marks = await this.#store.get(ownCollection, marksKey).catch(() => undefined);
     if (marks !== undefined) this.#marks = decode(marksCodec, marks);
@@ -294,13 +312,23 @@ export class Osd {
     });
   }
 
-  async #loadPg(pg: PgId): Promise<void> {
-    try {
-      const disk = await PgDisk.load(this.#store, pg);
-      if (disk !== undefined) this.#addMember(disk);
-    } catch (error) {
-      this.#stopped.set(pg, { kind: 'unreadable', reason: describeError(error) });
-      this.#env.log.write('error', 'placement group stopped', { pg, error: describeError(error) });
+  /** Those that can't be understood are stopped; the order is that of `pgs`, whatever is read first. */
+  async #loadPgs(pgs: readonly PgId[]): Promise<void> {
+    const load = async (pg: PgId): Promise<PgDisk | Stopped | undefined> => {
+      try {
+        return await PgDisk.load(this.#store, pg);
+      } catch (error) {
+        return { kind: 'unreadable', reason: describeError(error) };
+      }
+    };
+    const loaded = await Promise.all(pgs.map(load));
+    for (const [at, pg] of pgs.entries()) {
+      const disk = loaded[at];
+      if (disk instanceof PgDisk) this.#addMember(disk);
+      else if (disk !== undefined) {
+        this.#stopped.set(pg, disk);
+        this.#env.log.write('error', 'placement group stopped', { pg, error: disk.reason });
+      }
     }
   }
 
@@ -391,6 +419,8 @@ export class Osd {
     this.#hasHeard = true;
     const records = change.map ? [...this.#world.mon.records.values()] : change.records;
     for (const record of records) this.#follow(record);
+    // Who is down by it is dropped now, not with the next look.
+    if (change.map) for (const primary of this.#primaries.values()) primary.reconcile();
   }
 
   /** PGs whose layout the map has no more are led by nobody; what they held goes (osd/leftovers.ts). */
@@ -499,7 +529,7 @@ export class Osd {
   #beacon(): void {
     if (this.#closed) return;
     this.#env.clock.after(beaconMs, 'beacon', () => this.#beacon());
-    this.#report();
+    this.#report(this.#servingCount());
     this.#tellLeftOvers();
     this.#judgeBeliefs();
     this.#env.tasks.spawn('look for space', async () => {
@@ -515,7 +545,7 @@ export class Osd {
 
   /** What a record no longer names stays until its primary says that it is not needed (rule 16). */
   #tellLeftOvers(): void {
-    for (const pg of [...this.#members.keys(), ...this.#unreadable()]) {
+    for (const pg of [...this.#pgsUnnamed(), ...this.#unreadable()]) {
       const record = this.#world.mon.records.get(pg);
       if (record?.primary === undefined || slotOf(record, this.#world.self.uuid) !== undefined)
         continue;
@@ -526,28 +556,64 @@ export class Osd {
     }
   }
 
-  #report(): void {
-    this.#servingTold = this.#servingCount();
+  /** PGs here whose record does not name this disk. */
+  #pgsUnnamed(): readonly PgId[] {
+    const { mon, self } = this.#world;
+    const unnamed: PgId[] = [];
+    for (const pg of this.#members.keys()) {
+      const record = mon.records.get(pg);
+      if (record !== undefined && slotOf(record, self.uuid) === undefined) unnamed.push(pg);
+    }
+    return unnamed;
+  }
+
+  /** One at a time: what a PG that has just begun holds is looked up on the disk, which takes its time. */
+  #report(serving: number): void {
+    if (this.#isReporting) {
+      // A sign of life all the same.
+      this.#world.mon.tell(this.#beaconOf([]));
+      return;
+    }
+    this.#isReporting = true;
+    this.#servingTold = serving;
     this.#env.tasks.spawn('beacon', async () => {
-      const reports: PgReport[] = [];
-      for (const primary of this.#primaries.values()) {
-        if (primary.hasEnded) continue;
-        const report = await primary.report().catch(() => undefined);
-        if (report !== undefined) reports.push(report);
+      try {
+        await this.#tellReports();
+      } finally {
+        this.#isReporting = false;
       }
-      if (this.#closed) return;
-      this.#world.mon.tell(this.#beaconOf(reports));
-      this.#world.mon.tell({ kind: 'memory', ...this.#world.memory.report }, 3);
     });
   }
 
-  #beaconOf(reports: readonly PgReport[]): MessageOf<'beacon'> {
+  async #tellReports(): Promise<void> {
+    const primaries = [...this.#primaries.values()];
+    // What is said on the way is said under this map, whichever comes meanwhile.
+    const epoch = this.#epoch;
+    let reports: PgReport[] = [];
+    for (let at = 0; at < primaries.length; at += reportsAtOnce) {
+      const some = primaries.slice(at, at + reportsAtOnce).filter(({ hasEnded }) => !hasEnded);
+      const told = await Promise.all(some.map((each) => each.report().catch(() => undefined)));
+      reports.push(...told.filter((report) => report !== undefined));
+      if (this.#closed) return;
+      if (reports.length < beaconReportsMax) continue;
+      this.#world.mon.tell(this.#beaconOf(reports, epoch));
+      reports = [];
+    }
+    this.#world.mon.tell(this.#beaconOf(reports, epoch));
+    this.#world.mon.tell({ kind: 'memory', ...this.#world.memory.report }, 3);
+  }
+
+  get #epoch(): Epoch {
+    return this.#world.mon.map?.epoch ?? (0 as Epoch);
+  }
+
+  #beaconOf(reports: readonly PgReport[], epoch = this.#epoch): MessageOf<'beacon'> {
     const { capacityBytes, usedBytes } = this.#store.usage();
     return {
       kind: 'beacon',
       usage: { capacityBytes, usedBytes },
       sequence: this.#store.sequence,
-      epoch: this.#world.mon.map?.epoch ?? (0 as Epoch),
+      epoch,
       refusedMap: this.#world.mon.refusedMap,
       reports,
       stopped: [...this.#stopped].map(([pg, { reason }]) => stoppedWords(pg, reason)),
@@ -555,8 +621,10 @@ export class Osd {
   }
 
   #servingCount(): number {
+    const now = this.#env.clock.now();
+    const aheadMs = wallAheadMs(this.#env.clock, this.#env.wall);
     let count = 0;
-    for (const primary of this.#primaries.values()) if (primary.isServing) count++;
+    for (const primary of this.#primaries.values()) if (primary.isServingAt(now, aheadMs)) count++;
     return count;
   }
 
@@ -577,11 +645,20 @@ export class Osd {
       return;
     }
     if (slot?.state !== 'in-sync') return;
+    const { starts } = this.#world;
+    if (!starts.may(record.pg)) return;
     const member = this.#member(record);
     if (member === undefined) this.#leaveLead(record);
     const layout = member?.layout();
-    if (member === undefined || layout === undefined || !member.isWhole) return;
-    this.#primaries.set(record.pg, new Primary(this.#world, { member, layout, record }));
+    if (member === undefined || layout === undefined || !member.isWhole) starts.ended(record.pg);
+    else this.#primaries.set(record.pg, new Primary(this.#world, { member, layout, record }));
+  }
+
+  /** It is the PG's turn, if it is still to be led from here. */
+  #beginWaiting(pg: PgId): boolean {
+    const record = this.#world.mon.records.get(pg);
+    if (record !== undefined && !this.#closed) this.#follow(record);
+    return this.#primaries.has(pg);
   }
 
   /** What is stopped here can still be led from another disk; asked for again with each look. */
@@ -674,12 +751,15 @@ export class Osd {
     return this.#addMember(PgDisk.create(this.#store, record, isComplete));
   }
 
+  /** One function for all of them. */
+  readonly #endOlder = (pg: PgId, tenure: number): void => {
+    const primary = this.#primaries.get(pg);
+    if (primary !== undefined && primary.tenure < tenure) primary.end('a newer tenure began');
+  };
+
   #addMember(disk: PgDisk): Member {
     const member = new Member(this.#world, disk);
-    member.onNewTenure((tenure) => {
-      const primary = this.#primaries.get(disk.pg);
-      if (primary !== undefined && primary.tenure < tenure) primary.end('a newer tenure began');
-    });
+    member.onNewTenure(this.#endOlder);
     this.#members.set(disk.pg, member);
     return member;
   }
@@ -701,8 +781,11 @@ export class Osd {
     for (const record of this.#world.mon.records.values())
       if (record.primary === this.#world.self.uuid && !this.#primaries.has(record.pg))
         this.#follow(record);
-    // Whoever waits for the cluster to serve should not wait for the next beacon, too.
-    if (this.#servingCount() !== this.#servingTold) this.#report();
+    // Whoever waits for the cluster to serve should not wait for the next beacon, too: it is told when no more come.
+    const serving = this.#servingCount();
+    if (serving !== this.#servingTold && (serving === this.#servingSeen || serving <= toldAtOnce))
+      this.#report(serving);
+    this.#servingSeen = serving;
   }
 
   #leaseRound(): void {
@@ -788,7 +871,7 @@ export class Osd {
       .then(async (isThere) => {
         if (!isThere) return;
         this.#env.log.write('debug', 'placement group out of the trash', { pg });
-        await this.#loadPg(pg);
+        await this.#loadPgs([pg]);
       })
       .finally(() => this.#reviving.delete(pg));
     this.#reviving.set(pg, done);

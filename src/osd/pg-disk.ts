@@ -30,6 +30,7 @@ import {
 } from '../base/codec.ts';
 import type { BlobId, PgId } from '../base/ids.ts';
 import type { MethodRow, Version } from '../base/method.ts';
+import { SparseMap } from '../base/sparse-map.ts';
 import { type PgRecord, pgRecordCodec } from '../map/pg-record.ts';
 import { StoreError } from '../store/errors.ts';
 import type { ObjectStore } from '../store/object-store.ts';
@@ -73,6 +74,9 @@ const logEntriesMax = 2000;
 
 /** Entries trimmed in one transaction, so that trimming costs little on each write. */
 const logTrimBatch = 128;
+
+/** Rows beside the log and the objects that are read with a group's meta. */
+const loadedAtOnce = 128;
 
 export interface PgCounts {
   readonly blobs: number;
@@ -267,18 +271,21 @@ export type OwnShard =
   | { readonly index: number; readonly views: readonly Uint8Array[] }
   | undefined;
 
+const noCounts: PgCounts = { blobs: 0, bytes: 0 };
+const nothingAppended = Promise.resolve();
+
 export class PgDisk {
   readonly pg: PgId;
   readonly #store: ObjectStore;
-  readonly #clients = new Map<number, ClientMemory>();
-  readonly #missing = new Map<string, BlobListing>();
-  readonly #damaged = new Map<string, BlobId>();
+  readonly #clients = new SparseMap<number, ClientMemory>();
+  readonly #missing = new SparseMap<string, BlobListing>();
+  readonly #damaged = new SparseMap<string, BlobId>();
   #meta: Meta;
   #head: Version;
   /** Sequence of the first entry of the log; head + 1 when it is empty. */
   #first: number;
-  #counts: PgCounts = { blobs: 0, bytes: 0 };
-  #lastAppend: Promise<void> = Promise.resolve();
+  #counts: PgCounts = noCounts;
+  #lastAppend: Promise<void> = nothingAppended;
   #hasLeft = false;
 
   private constructor(store: ObjectStore, meta: Meta) {
@@ -309,11 +316,18 @@ export class PgDisk {
   /** Undefined when the disk has nothing of the PG. Throws `DecodeError`, `StoreError` when it can't be read. */
   static async load(store: ObjectStore, pg: PgId): Promise<PgDisk | undefined> {
     const collection = PgDisk.collectionOf(pg);
-    const meta = await store.get(collection, metaKey);
+    // Of a group at rest these are all, and a disk has thousands of groups to read before it can serve.
+    const range = { begin: metaKey, end: new Uint8Array([endedPrefix + 1]), limit: loadedAtOnce };
+    const rows = await store.scan(collection, range).catch(() => undefined);
+    const isAll = rows !== undefined && rows.length < loadedAtOnce;
+    const meta = isAll
+      ? rows.find(([key]) => key[0] === metaKey[0])?.[1]
+      : await store.get(collection, metaKey);
     if (meta === undefined) return undefined;
     const disk = new PgDisk(store, decode(metaCodec, meta));
     await disk.#loadLog();
-    await disk.#loadAllReadable();
+    if (isAll) for (const row of rows) disk.#loadRow(row);
+    else await disk.#loadAllReadable();
     return disk;
   }
 
@@ -340,23 +354,29 @@ export class PgDisk {
   }
 
   async #loadMarks(): Promise<void> {
-    for (const [key, value] of await this.#scanAll(missingPrefix))
-      this.#missing.set(
-        nameOf(blobKey(0, blobOfName(key.subarray(1)))),
-        decode(shardHeaderCodec, value),
-      );
-    for (const [key] of await this.#scanAll(damagedPrefix))
-      this.#damaged.set(
-        nameOf(blobKey(0, blobOfName(key.subarray(1)))),
-        blobOfName(key.subarray(1)),
-      );
+    for (const row of await this.#scanAll(missingPrefix, damagedPrefix)) this.#loadRow(row);
+  }
+
+  #loadRow([key, value]: MethodRow): void {
+    if (key[0] === endedPrefix) {
+      this.#memoryOf(clientOfEnded(key)).forgotten = decode(endedCodec, value);
+    } else if (key[0] === requestPrefix) {
+      const { incarnation, counter } = blobOfName(key.subarray(1));
+      this.#memoryOf(incarnation).counters.set(counter, decode(answerCodec, value).sequence);
+    } else if (key[0] === missingPrefix || key[0] === damagedPrefix) {
+      const blob = blobOfName(key.subarray(1));
+      const name = nameOf(blobKey(0, blob));
+      if (key[0] === missingPrefix) this.#missing.set(name, decode(shardHeaderCodec, value));
+      else this.#damaged.set(name, blob);
+    }
   }
 
   async #loadLog(): Promise<void> {
     const range = { begin: logKey(0), end: new Uint8Array([logPrefix + 1]), limit: 1 };
     const [first] = await this.#store.scan(this.#collection, range);
+    if (first === undefined) return;
     const [last] = await this.#store.scan(this.#collection, { ...range, reverse: true });
-    if (first === undefined || last === undefined) return;
+    if (last === undefined) return;
     const oldest = entryOf(decode(logRowCodec, first[1]));
     const newest = decode(logRowCodec, last[1]);
     this.#first = oldest.version.sequence;
@@ -370,28 +390,20 @@ export class PgDisk {
   }
 
   async #loadRequests(): Promise<void> {
-    for (const [key, value] of await this.#scanAll(requestPrefix)) {
-      const name = blobOfName(key.subarray(1));
-      this.#memoryOf(name.incarnation).counters.set(
-        name.counter,
-        decode(answerCodec, value).sequence,
-      );
-    }
-    for (const [key, value] of await this.#scanAll(endedPrefix))
-      this.#memoryOf(clientOfEnded(key)).forgotten = decode(endedCodec, value);
+    for (const row of await this.#scanAll(requestPrefix, endedPrefix)) this.#loadRow(row);
   }
 
-  /** All rows under a one-byte prefix; only for small kinds. */
-  async #scanAll(prefix: number): Promise<MethodRow[]> {
+  /** All rows under the one-byte prefixes from `first` to `last`; only for small kinds. */
+  async #scanAll(first: number, last: number): Promise<MethodRow[]> {
     const rows: MethodRow[] = [];
-    let begin: Uint8Array = new Uint8Array([prefix]);
-    const end = new Uint8Array([prefix + 1]);
+    let begin: Uint8Array = new Uint8Array([first]);
+    const end = new Uint8Array([last + 1]);
     for (;;) {
       const page = await this.#store.scan(this.#collection, { begin, end, limit: 1000 });
       rows.push(...page);
-      const last = page.at(-1);
-      if (last === undefined || page.length < 1000) return rows;
-      begin = concatBytes([last[0], new Uint8Array(1)]);
+      const newest = page.at(-1);
+      if (newest === undefined || page.length < 1000) return rows;
+      begin = concatBytes([newest[0], new Uint8Array(1)]);
     }
   }
 

@@ -17,6 +17,7 @@ import { concatBytes, emptyBytes, formatHex } from '../base/bytes.ts';
 import { encode } from '../base/codec.ts';
 import { type BlobId, formatBlobId, type PgId, parsePgId, type Uuid } from '../base/ids.ts';
 import type { MethodOutcome, MethodView, RowEffect, Version } from '../base/method.ts';
+import { SparseMap } from '../base/sparse-map.ts';
 import { Turnstile } from '../base/turnstile.ts';
 import { type Instant, sleep } from '../env/clock.ts';
 import { type ClusterMap, findLayout, type Layout, turnMax } from '../map/cluster-map.ts';
@@ -132,15 +133,16 @@ export class Primary implements LinkOwner, HandoverGroup {
   readonly #readers = new SequenceWaiters();
   readonly #writers = new SequenceWaiters();
   /** Objects and blobs with entries not yet stable, and the last such entry. */
-  readonly #pendingObjects = new Map<string, number>();
+  readonly #pendingObjects = new SparseMap<string, number>();
   /**
    * Shards of blobs that are not yet stable: until then this may be the only place that has enough of
    * them. Bounded by the requests that wait for them.
    */
-  readonly #pendingShards = new Map<number, PendingShards>();
-  readonly #running = new Map<string, Promise<Outgoing>>();
+  readonly #pendingShards = new SparseMap<number, PendingShards>();
+  readonly #running = new SparseMap<string, Promise<Outgoing>>();
   readonly #handover: Handover;
-  readonly #confirmations = new Rounds(() => this.#askMembers());
+  /** Made when a read is to be confirmed. */
+  #confirmations: Rounds | undefined;
   /** In-sync members by whose word a put was judged to stand or not (rule 20). */
   #judges: readonly Uuid[] = [];
   readonly adopted: Promise<void>;
@@ -160,12 +162,18 @@ export class Primary implements LinkOwner, HandoverGroup {
   /** How the PG was to begin again when this disk was made ready for it. */
   readonly #beginsAs: SlotState | undefined;
   #waiting = 'its tenure to be established';
+  /** Whoever waits for something to happen looks again. */
+  #wake: () => void = nothingWaits;
   #reconciling = false;
+  /** The map and the record under which a look found nothing to do. */
+  #restMap: ClusterMap | undefined;
+  #restRecord: PgRecord | undefined;
   #endedReason = '';
   #isScrubbing = false;
   #rowsRepaired = 0;
-  /** What there was, as of an entry. */
-  #seen = { at: -1, rows: false, blobs: false };
+  /** Whether there are rows or blobs here; undefined: to be looked up. */
+  #hasRows: boolean | undefined;
+  #hasBlobs: boolean | undefined;
 
   constructor(world: World, parts: { member: Member; layout: Layout; record: PgRecord }) {
     this.world = world;
@@ -240,11 +248,13 @@ export class Primary implements LinkOwner, HandoverGroup {
     for (const pending of this.#pendingShards.values()) pending.release();
     this.#pendingShards.clear();
     this.#endedReason = reason;
+    this.world.starts.ended(this.pg);
     this.#resolveAdopted();
     // What was being gathered is in the log like everything else.
     this.world.store.begin();
     this.#releasePromises();
     for (const link of this.#links.values()) link.end();
+    this.#wake();
     const error = new OsdError('not-primary', `${this.pg}: ${reason}`);
     this.#readers.refuse(error);
     this.#writers.refuse(error);
@@ -288,6 +298,7 @@ export class Primary implements LinkOwner, HandoverGroup {
     );
     this.#followSlots();
     this.#advance();
+    this.#wake();
   }
 
   async #ignoreClosing(work: Promise<void>): Promise<void> {
@@ -323,14 +334,18 @@ export class Primary implements LinkOwner, HandoverGroup {
     await this.member.alone(() => this.disk.accept(this.#tenure, this.#record));
     this.#durable = this.disk.head.sequence;
     this.#followSlots();
-    await this.#until('the logs of all in-sync members', () =>
-      this.inSyncLinks().every((link) => link.collected !== undefined),
-    );
+    await this.#until('the logs of all in-sync members', () => {
+      const links = this.inSyncLinks();
+      // It may have to wait for long: others can begin meanwhile.
+      if (links.some((link) => this.#isDown(link))) this.world.starts.ended(this.pg);
+      return links.every((link) => link.collected !== undefined);
+    });
     if (this.hasEnded) return;
     if (beginnerOf(this.#record) === undefined) await this.#adopt();
     else await this.#beginAgain();
     if (this.hasEnded) return;
     this.#resolveAdopted();
+    this.#resolveAdopted = nothingWaits;
     const head = this.disk.head.sequence;
     await this.#until('in-sync members to confirm the log', () => {
       this.#requireJudges();
@@ -339,8 +354,12 @@ export class Primary implements LinkOwner, HandoverGroup {
       );
     });
     if (this.hasEnded) return;
+    this.world.starts.ended(this.pg);
     assert(this.disk.missingCount === 0, 'who serves misses nothing');
     this.#phase = 'serving';
+    // What was seen on the way is not what it begins with.
+    this.#hasRows = undefined;
+    this.#hasBlobs = undefined;
     this.#advance();
     await this.#until('promises of in-sync members', () => this.#hasPromises());
     if (this.hasEnded) return;
@@ -371,13 +390,15 @@ export class Primary implements LinkOwner, HandoverGroup {
     }
   }
 
-  /** Waits for a state, looking at it with every reconcile; ends early when the tenure does. */
+  /** Waits for a state, looking at it when anything happened, and with every reconcile; ends early when the tenure does. */
   async #until(what: string, isTrue: () => boolean): Promise<void> {
     this.#waiting = what;
-    while (!this.hasEnded && !isTrue()) {
-      this.reconcile();
-      await sleep(this.world.env.clock, 10, 'primary start');
-    }
+    this.reconcile();
+    while (!this.hasEnded && !isTrue())
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    this.#wake = nothingWaits;
   }
 
   async #establish(): Promise<void> {
@@ -484,6 +505,7 @@ export class Primary implements LinkOwner, HandoverGroup {
     } finally {
       for (const view of shard?.views ?? []) buffers.release(view);
     }
+    this.#noteEffect(entry.effect);
     this.#durable = this.disk.head.sequence;
   }
 
@@ -715,24 +737,36 @@ export class Primary implements LinkOwner, HandoverGroup {
 
   /** Everyone whose durable copy a commit waits for, but ourselves. */
   #acknowledgementSet(): Link[] {
-    return [...this.#links.values()].filter(
-      (link) => link.slot.state === 'in-sync' || link.isPromoting,
-    );
+    return [...this.#links.values()].filter(isAwaited);
   }
 
   #hasPromises(): boolean {
     const { clock, wall } = this.world.env;
-    const now = clock.now();
-    const aheadMs = wallAheadMs(clock, wall);
-    return this.#acknowledgementSet().every(
-      (link) =>
-        link.promisedUntil > now && Math.abs(link.promisedWallAheadMs - aheadMs) < clockStepMsMax,
-    );
+    return this.hasPromisesAt(clock.now(), wallAheadMs(clock, wall));
   }
 
-  /** Looks after slots: restarts, drops, promotes, retires. Cheap when there is nothing to do. */
+  /** As `isServing`, for whoever looks at many in one moment. */
+  isServingAt(now: Instant, aheadMs: number): boolean {
+    return this.#phase === 'serving' && this.hasPromisesAt(now, aheadMs);
+  }
+
+  hasPromisesAt(now: Instant, aheadMs: number): boolean {
+    for (const link of this.#links.values()) {
+      if (!isAwaited(link)) continue;
+      if (link.promisedUntil <= now) return false;
+      if (Math.abs(link.promisedWallAheadMs - aheadMs) >= clockStepMsMax) return false;
+    }
+    return true;
+  }
+
+  /**
+   * Looks after slots: restarts, drops, promotes, retires. An OSD asks it of thousands of groups five times a second:
+   * one at rest is known by a few comparisons.
+   */
   reconcile(): void {
     if (this.#reconciling || this.#phase === 'ended' || this.#phase === 'starting') return;
+    if (this.#isAtRest()) return;
+    this.#wake();
     this.#reconciling = true;
     spawnFor(this.world, this.pg, 'reconcile', async () => {
       try {
@@ -765,6 +799,21 @@ export class Primary implements LinkOwner, HandoverGroup {
       map === undefined ? undefined : retire(record, this.layout, map, this.#nonce()),
     );
     if (outcome.kind === 'accepted') this.#discardRetired(removed);
+    const isMade = outcome.kind === 'nothing' && map === this.world.mon.map;
+    this.#restMap = isMade ? map : undefined;
+    this.#restRecord = isMade && removed === this.#record.slots ? this.#record : undefined;
+  }
+
+  /** Nothing of what a look sees has changed since one found nothing to do: nobody to drop, promote, retire or repair. */
+  #isAtRest(): boolean {
+    if (this.#phase !== 'serving' || this.#restRecord !== this.#record) return false;
+    if (this.#restMap !== this.world.mon.map || this.disk.damagedCount > 0) return false;
+    if (this.#handover.isDue) return false;
+    if (this.#keptCommit !== this.#committed && this.#committed === this.disk.head.sequence)
+      return false;
+    for (const link of this.#links.values())
+      if (!link.isLive || link.slot.state !== 'in-sync' || link.mustGo) return false;
+    return true;
   }
 
   /** When writes rest, the commit point is made durable everywhere: a later start then knows it. */
@@ -921,6 +970,7 @@ export class Primary implements LinkOwner, HandoverGroup {
     } catch (error) {
       throw storeRefusal(error);
     }
+    this.#noteEffect(effect);
     const shards = set === undefined ? undefined : new SharedShards(set);
     // The disk may still be writing from it when everybody else is done.
     const written = shards?.hold();
@@ -1008,6 +1058,11 @@ export class Primary implements LinkOwner, HandoverGroup {
 
   onLinkProgress(): void {
     this.#advance();
+    this.#wake();
+  }
+
+  onLinkChange(): void {
+    this.#wake();
   }
 
   /** Resolves when the entry may be acknowledged; rejects when the tenure, or the write floor, ends first. */
@@ -1044,6 +1099,7 @@ export class Primary implements LinkOwner, HandoverGroup {
   async #confirmRead(): Promise<void> {
     this.#requirePromises();
     if (settingOf(this.world.mon.map, 'confirm_reads') === 0) return;
+    this.#confirmations ??= new Rounds(() => this.#askMembers());
     await this.#confirmations.join();
     this.#requirePromises();
   }
@@ -1531,16 +1587,9 @@ export class Primary implements LinkOwner, HandoverGroup {
   async report(): Promise<PgReport> {
     const missing = [...this.#links.values()].reduce((sum, link) => sum + link.missing, 0);
     const { counts, scrubs } = this.disk;
-    // A delete of what is not there counts as well, so that only the listing says whether nothing is here: a
-    // layout is removed by this word (rule 31). That something is here is remembered until the next entry, so
-    // that a primary at rest reads nothing each second; that nothing is, never.
-    const { sequence } = this.disk.head;
-    if (this.#seen.at !== sequence) this.#seen = { at: sequence, rows: false, blobs: false };
-    const seen = this.#seen;
-    seen.rows ||= await this.disk.hasRows();
-    seen.blobs ||= (await this.disk.listBlobs(undefined, 1)).length > 0;
-    const { rows } = seen;
-    const blobs = seen.blobs ? Math.max(1, counts.blobs) : 0;
+    const rows = this.#hasRows ?? (await this.#look('rows'));
+    const hasBlobs = this.#hasBlobs ?? (await this.#look('blobs'));
+    const blobs = hasBlobs ? Math.max(1, counts.blobs) : 0;
     // Until it is sealed, names may come to it that nobody would look for in the other layout.
     const isHeld = rows || this.#handover.isUnfinished;
     return {
@@ -1558,6 +1607,34 @@ export class Primary implements LinkOwner, HandoverGroup {
       deepScrubbedWallMs: scrubs.deep,
       scrubbing: this.#isScrubbing,
     };
+  }
+
+  /**
+   * A delete of what is not there counts as well, so that only the listing says whether nothing is here: a layout is
+   * removed by this word (rule 31). What was seen is remembered until an entry may have changed it, and looked at once
+   * more when it begins to serve: a primary at rest, or one that waits, reads nothing each second.
+   */
+  async #look(kind: 'rows' | 'blobs'): Promise<boolean> {
+    const { head } = this.disk;
+    const phase = this.#phase;
+    const isHere =
+      kind === 'rows'
+        ? await this.disk.hasRows()
+        : (await this.disk.listBlobs(undefined, 1)).length > 0;
+    if (phase === this.#phase && head === this.disk.head) {
+      if (kind === 'rows') this.#hasRows = isHere;
+      else this.#hasBlobs = isHere;
+    }
+    return isHere;
+  }
+
+  /** An entry that puts leaves something here; after one that removes nobody knows. */
+  #noteEffect(effect: Effect): void {
+    if (effect.kind === 'put-blob') this.#hasBlobs = true;
+    else if (effect.kind !== 'rows') this.#hasBlobs = undefined;
+    else if (effect.object === groupsOwn) this.#hasRows = undefined;
+    else if (effect.effects.length > 0)
+      this.#hasRows = effect.effects.every(({ kind }) => kind === 'put') ? true : undefined;
   }
 
   /** Words for a person who wants to know what it does. */
@@ -1593,7 +1670,15 @@ export class Primary implements LinkOwner, HandoverGroup {
       link.promisedWallAheadMs = promise.aheadMs;
     }
     link.usedPermille = promise.usedPermille;
+    this.#wake();
   }
+}
+
+function nothingWaits(): void {}
+
+/** A commit waits for its durable copy. */
+function isAwaited({ slot, isPromoting }: Link): boolean {
+  return slot.state === 'in-sync' || isPromoting;
 }
 
 /** Gives back what was gathered, but what became the result itself. */

@@ -15,6 +15,7 @@ import type { MemoryGuard } from './memory-guard.ts';
 import type { Peers } from './peers.ts';
 import type { GivenPromises } from './promises.ts';
 import type { Share } from './share.ts';
+import type { Starts } from './starts.ts';
 
 export interface World {
   readonly env: Env;
@@ -36,6 +37,8 @@ export interface World {
    * else's.
    */
   readonly catchUps: Map<Uuid, Permits>;
+  /** When a primary may begin. */
+  readonly starts: Starts;
   /** Scrubs running at once. */
   readonly scrubs: Permits;
   /** How they share the OSD with clients. */

@@ -188,12 +188,3 @@ test('a weight that is none, or of no disk, changes nothing; a right one is show
   deepEqual(await weights(), [before[0], 7, before[2]]);
   match(await cluster.command('osd', 'tree'), /osd\.1 +\S+ +\S+ \S+ +7 +up/);
 });
-
-test('more placement groups than a disk can bear are refused, with what is usual', async (t) => {
-  const cluster = await startCluster(t, ['--osds', '3']);
-  const before = (await cluster.status()).pgs.total;
-  const { code, stderr } = await cluster.run('pool', 'set', 'data', '--pgs', '4096');
-  equal(code, 1, stderr);
-  match(stderr, /osd\.\d would be in \d+ placement groups, and can bear 2100/);
-  equal((await cluster.status()).pgs.total, before);
-});

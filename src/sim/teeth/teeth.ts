@@ -68,8 +68,8 @@ export const teeth: readonly Tooth[] = [
     patches: [
       {
         file: primary,
-        find: 'link.promisedUntil > now && Math.abs',
-        replace: '(link.promisedUntil > now || now > 0) && Math.abs',
+        find: 'if (link.promisedUntil <= now) return false;',
+        replace: 'if (link.promisedUntil <= now && now <= 0) return false;',
       },
     ],
   },
@@ -167,8 +167,8 @@ export const teeth: readonly Tooth[] = [
     patches: [
       {
         file: member,
-        find: 'await this.disk.accept(record.tenure, record, holdsOtherShard);',
-        replace: 'this.disk.accept(record.tenure, record, holdsOtherShard).catch(() => {});',
+        find: 'await this.disk.accept(record.tenure, kept, holdsOtherShard);',
+        replace: 'this.disk.accept(record.tenure, kept, holdsOtherShard).catch(() => {});',
       },
     ],
     scenario: 'tenure-forgotten',
@@ -678,8 +678,8 @@ export const teeth: readonly Tooth[] = [
     patches: [
       {
         file: link,
-        find: 'new Promise<void>((resolve) => session.onClose(() => resolve())),',
-        replace: 'new Promise<void>(() => {}),',
+        find: 'this.#wake = resolve;\n      this.#owner.adopted.then(resolve, resolve);',
+        replace: 'this.#owner.adopted.then(resolve, resolve);',
       },
     ],
     scenario: 'takeover-waits-for-ever',
@@ -803,8 +803,8 @@ export const teeth: readonly Tooth[] = [
     patches: [
       {
         file: primary,
-        find: 'const blobs = seen.blobs ? Math.max(1, counts.blobs) : 0;',
-        replace: 'const blobs = seen.blobs ? counts.blobs : 0;',
+        find: 'const blobs = hasBlobs ? Math.max(1, counts.blobs) : 0;',
+        replace: 'const blobs = hasBlobs ? counts.blobs : 0;',
       },
     ],
     scenario: 'layout-called-empty',
