@@ -45,6 +45,7 @@ import { fullDiskGivesBack } from './stories/full-disk-gives-back.ts';
 import { getNeverShort } from './stories/get-never-short.ts';
 import {
   answerLostInAHandOver,
+  lostInAHandOver,
   pushHeldBack,
   takenAndNotKept,
   unsealedLayoutStays,
@@ -700,6 +701,7 @@ export const scenarios: ReadonlyMap<string, () => Promise<void>> = new Map([
   ['taken-and-not-kept', takenAndNotKept],
   ['answer-lost-in-a-hand-over', answerLostInAHandOver],
   ['unsealed-layout-stays', unsealedLayoutStays],
+  ['lost-in-a-hand-over', lostInAHandOver],
   ['answered-below-the-floor', answeredBelowTheFloor],
   ['blob-of-the-uncommitted', blobOfTheUncommitted],
   ['name-used-again', nameUsedAgain],

@@ -1,8 +1,10 @@
 // PROTOCOL rule 32, docs/decisions/0028-handing-over-names.md: hand-overs at whose worst moment something breaks.
 
+import { decodeUtf8, encodeUtf8 } from '../../base/bytes.ts';
 import { ClientError } from '../../client/errors.ts';
 import { copies } from '../../map/geometry.ts';
 import { HandOverStage } from '../hand-over-stage.ts';
+import { watched } from '../stage.ts';
 
 /** Rows arrive a second time, long after the object has gone and was written where it is. */
 export async function pushHeldBack(): Promise<void> {
@@ -92,5 +94,63 @@ export async function unsealedLayoutStays(): Promise<void> {
   stage.expect(stage.pool.layouts.length === 2, 'both layouts are there');
   await stage.migrate('running');
   await stage.untilOver();
+  stage.end();
+}
+
+/** The old group is lost when some have gone, and begins again with nothing: it has forgotten that they went. */
+export async function lostInAHandOver(): Promise<void> {
+  const stage = new HandOverStage(8, copies(2, 1));
+  const { cluster } = stage;
+  const client = await stage.start();
+  const names = Array.from({ length: 8 }, (_, at) => `object-${at}`);
+  const swap = async (name: string, argument: string): Promise<string> => {
+    const call = client.call('.index', name, 'sim.swap', encodeUtf8(argument));
+    return decodeUtf8(await cluster.settle(call, `${argument} of ${name}`, 60_000));
+  };
+  for (const name of names) await swap(name, 'k=0');
+  // A byte a second: there is time between two names.
+  const { pools, losses } = cluster.monitor;
+  await cluster.settle(pools.setMigration('.index', { migrationBytesPerSecond: 1 }), 'the rate');
+  const gone: string[] = [];
+  const { onLog } = cluster;
+  cluster.onLog = (line) => {
+    onLog?.(line);
+    if (line.event === 'name handed over') gone.push(String(line.fields?.name));
+  };
+  await stage.go(4);
+  await cluster.until('some to go', () => gone.length === 3, 60_000);
+  for (const name of names) await swap(name, 'k=1');
+  stage.expect(gone.length < names.length - 2, 'most are there yet');
+
+  const pg = stage.groupIn(1, names[0] ?? '');
+  const holders = cluster.monitor.records.get(pg)?.slots ?? [];
+  for (const { osd } of holders) cluster.killOsd(osd);
+  for (const { osd } of holders)
+    await cluster.settle(cluster.monitor.markDownByOperator(osd), `osd.${osd} down`);
+  const ids = new Set(holders.map(({ osd }) => osd));
+  await cluster.settle(
+    losses.destroyOsds(ids, () => {}),
+    'giving them up',
+  );
+  // Held back, it is not sealed at once.
+  await stage.migrate('paused');
+  const how = { kind: 'force-create', acceptedBy: 'the operator' } as const;
+  await cluster.settle(
+    losses.beginAgain([pg], how, () => {}),
+    'beginning again',
+  );
+  // By somebody who has not been told where it is.
+  const stranger = await cluster.client();
+  const asked = watched(stranger.call('.index', gone[0] ?? '', 'sim.swap', encodeUtf8('k')));
+  await stage.run(10_000);
+  stage.expect(!asked.isDone(), 'it does not say that there is nothing');
+  await stage.migrate('running');
+  for (const name of names) {
+    const value = await swap(name, 'k');
+    const kept = gone.includes(name) ? '1' : '';
+    stage.expect(value === kept, `${name} is ${value}, not ${kept}`);
+  }
+  await stage.untilHandedOver();
+  for (const name of gone) stage.expect((await swap(name, 'k')) === '1', `${name} is there`);
   stage.end();
 }

@@ -1782,6 +1782,18 @@ export const teeth: readonly Tooth[] = [
     ],
   },
   {
+    name: 'a group that was lost in a hand-over answers for what it has forgotten',
+    breaks: 'rule 32: absent here is no answer',
+    scenario: 'lost-in-a-hand-over',
+    patches: [
+      {
+        file: primary,
+        find: '    await this.#doubtHandovers();\n',
+        replace: '',
+      },
+    ],
+  },
+  {
     name: 'a name that was turned back stays frozen',
     breaks: 'rule 32: it can be turned back',
     scenario: 'name-turned-back',
