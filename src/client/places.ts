@@ -45,7 +45,12 @@ export class Places {
   first(pool: Pool, object: string): Place {
     if (pool.turn === 0) return { layout: activeLayout(pool).id, turn: 0 };
     if (pool.layouts.length === 1) return { layout: activeLayout(pool).id, turn: pool.turn };
-    return this.#known.get(nameOf(pool, object)) ?? { layout: homeLayout(pool).id, turn: 0 };
+    return (
+      this.#known.get(nameOf(pool, object)) ?? {
+        layout: homeLayout(pool).id,
+        turn: pool.settledTurn,
+      }
+    );
   }
 
   learn(pool: Pool, object: string, place: Place): void {

@@ -127,6 +127,8 @@ export interface Pool {
    * (docs/decisions/0028-handing-over-names.md): 0 to `turnMax`. 0: they never were, and `pgCount` never changed.
    */
   readonly turn: number;
+  /** The turn in which there was one layout last: what went before that is nobody's question any more. At most `turn`. */
+  readonly settledTurn: number;
 }
 
 /** Versions that methods are given rise with the turn (osd/handover.ts), and stay exact integers for so many. */
@@ -224,10 +226,14 @@ function poolCodecOfVersion4(layout: Codec<Layout>): Codec<Pool> {
   const codec = struct(poolFields(layout));
   return {
     write: (w, pool) => codec.write(w, pool),
-    read: (r) => ({ ...codec.read(r), turn: 0 }),
+    read: (r) => ({ ...codec.read(r), turn: 0, settledTurn: 0 }),
   };
 }
-const poolCodec: Codec<Pool> = struct({ ...poolFields(layoutCodec), turn: uint });
+const poolCodec: Codec<Pool> = struct({
+  ...poolFields(layoutCodec),
+  turn: uint,
+  settledTurn: uint,
+});
 
 const mapFields = { fsid: uuid, epoch };
 const nextIds = { nextOsdId: uint, nextPoolId: uint };
@@ -305,6 +311,7 @@ export const newPool = {
   migrationBytesPerSecond: 0,
   removedWallMs: 0,
   turn: 0,
+  settledTurn: 0,
 } as const;
 
 /** Version byte, then the fields in order: the lowest version that has what the map says, for builds of before. */

@@ -62,6 +62,7 @@ function poolFault(pool: Pool): string | undefined {
     if (nextFault !== undefined) return `layout ${layout.id}: ${nextFault}`;
   }
   if (pool.turn > turnMax) return `turn ${pool.turn}: 0 to ${turnMax}`;
+  if (pool.settledTurn > pool.turn) return `turn ${pool.turn}, and ${pool.settledTurn} is over`;
   return pool.layouts.length === 0 ? 'it has no layout' : undefined;
 }
 

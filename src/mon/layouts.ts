@@ -92,7 +92,11 @@ export function removeLayout(state: MonState, pool: Pool, layout: Layout): MonSt
   const layouts = pool.layouts.filter((each) => each.id !== layout.id);
   return {
     ...state,
-    map: withPool(state.map, { ...pool, layouts }),
+    map: withPool(state.map, {
+      ...pool,
+      layouts,
+      settledTurn: layouts.length === 1 ? pool.turn : pool.settledTurn,
+    }),
     records: new Map([...state.records].filter(([pg]) => !gone.has(pg))),
   };
 }

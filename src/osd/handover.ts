@@ -6,11 +6,12 @@
 //
 //   frozen    it is about to go: its rows are read and do not change
 //   moved     it went: whoever asks is sent to the other layout, and what rows are left here are garbage
-//   arriving  rows of it come here, and are not yet this group's
+//   arriving  rows of it come here
+//   arrived   all of them are here: it is this group's for whoever was told by the other one that it went
 //   here      this group answers for it
 //
-// The old primary commits `frozen`, pushes the rows, the new one commits them with `here`, and only then the old one
-// commits `moved`. A group that has nothing left is *sealed*: what it has no marker of was moved too. Each step may be
+// The old primary commits `frozen`, pushes the rows, the new one commits them with `arrived`, and only then the old one
+// commits `moved`: until it has, the name is the old group's, and turned back it stays there. A group that has nothing left is *sealed*: what it has no marker of was moved too. Each step may be
 // done again, by any later primary: frozen rows are the same for all of them.
 //
 // Which way names go is said by the pool's *turn*, which rises each time that it begins or is turned back. A marker of
@@ -26,7 +27,7 @@ import { describeError } from '../net/session.ts';
 import type { MessageOf } from '../wire/messages.ts';
 import { OsdError } from './errors.ts';
 import { groupsOwn, type PgDisk } from './pg-disk.ts';
-import type { World } from './world.ts';
+import type { Taken, World } from './world.ts';
 
 /** Rows that travel in one message: so many bytes, or one row. */
 const pushBytesMax = 256 * 1024;
@@ -47,7 +48,7 @@ const markersMax = 4096;
  */
 const tenuresInTurn = 2 ** 20;
 
-const markerStates = ['frozen', 'moved', 'arriving', 'here'] as const;
+const markerStates = ['frozen', 'moved', 'arriving', 'arrived', 'here'] as const;
 
 interface Marker {
   readonly state: (typeof markerStates)[number];
@@ -119,9 +120,6 @@ export interface HandoverGroup {
   submitRows(object: string, effects: readonly RowEffect[]): number;
   untilCommitted(sequence: number): Promise<void>;
 }
-
-/** Sends to the primary of another group, on this OSD or elsewhere. Throws `OsdError`, `NetError`, `EnvError`. */
-export type PushRows = (message: MessageOf<'push-rows'>) => Promise<void>;
 
 export class Handover {
   readonly #group: HandoverGroup;
@@ -219,6 +217,14 @@ export class Handover {
       }
       case 'here':
         return { kind: 'serve' };
+      case 'arrived':
+        if (this.#isOurs(marker) || turn >= marker.turn) {
+          if (this.#isWritable()) this.#putMarker(name, { ...marker, state: 'here' });
+          return { kind: 'serve' };
+        }
+        // The other one says whether it went.
+        if (marker.turn > 1) return { kind: 'moved', turn: marker.turn - 1 };
+        throw this.#busy(name, 'is on its way here');
       case 'frozen': {
         // Turned back meanwhile, it stays. A primary that goes by an older map must not go on with it.
         const role = this.#role();
@@ -329,22 +335,25 @@ export class Handover {
   // ——— the new side ———
 
   /** Takes rows of an object that comes here. Resolves when they are committed. */
-  async take(message: MessageOf<'push-rows'>): Promise<void> {
+  async take(message: MessageOf<'push-rows'>): Promise<Taken> {
     const { object: name, turn, first, last, rows } = message;
     const group = this.#group;
-    const sequence = await group.inOrderRepairing(async () => {
+    const { sequence, taken } = await group.inOrderRepairing(async () => {
       if (!group.leads) throw new OsdError('not-primary', `${group.pg}: not led here any more`);
       group.requireWritable(1);
       await this.#load();
-      if (name === groupsOwn) return group.disk.head.sequence;
+      const done = (taken: Taken, sequence = group.disk.head.sequence) => ({ sequence, taken });
+      if (name === groupsOwn) return done('taken');
       const marker = await this.#standing(name);
       const seen = Math.max(marker?.turn ?? 0, (this.#whole?.sealed ?? 0) + 1);
       if (seen > turn)
         throw new OsdError('stale', `${group.pg}: ${name} is of turn ${seen}, not ${turn}`);
-      if (marker?.turn === turn && marker.state !== 'arriving') return group.disk.head.sequence;
+      if (marker?.turn === turn && marker.state !== 'arriving')
+        return done(marker.state === 'arrived' ? 'taken' : 'ours');
       if (marker === undefined || marker.turn < turn) {
         if (!first) throw new OsdError('failed', `${group.pg}: ${name} is to be pushed anew`);
-        if (await this.#isOurs(name, marker)) return this.#putMarker(name, { state: 'here', turn });
+        if (await this.#answersFor(name, marker))
+          return done('ours', this.#putMarker(name, { state: 'here', turn }));
         await this.#clear(name);
         if (turn > (this.#whole?.base ?? 0)) this.#putWhole({ base: turn });
         this.#putMarker(name, { state: 'arriving', turn });
@@ -354,17 +363,27 @@ export class Handover {
           name,
           rows.map(({ key, value }) => ({ kind: 'put', key, value })),
         );
-      return last ? this.#putMarker(name, { state: 'here', turn }) : group.disk.head.sequence;
+      if (!last) return done('taken');
+      const arrived = this.#putMarker(name, { state: 'arrived', turn });
+      this.#note('name arrived', name);
+      return done('taken', arrived);
     });
     await group.untilCommitted(sequence);
+    return taken;
+  }
+
+  /** Everything of the layout that it came from has gone, which is not there any more. */
+  #isOurs({ state, turn }: Marker): boolean {
+    return state === 'arrived' && turn <= (this.#role()?.pool.settledTurn ?? 0);
   }
 
   /**
-   * Somebody pushes what this group answers for already: a group that was lost, and has forgotten that it handed it over. Unless
-   * it is this one that has forgotten.
+   * Somebody pushes what this group answers for already: a group that was lost, and has forgotten that it handed it over; or
+   * one to which it was on its way when it was turned back. Unless it is this one that has forgotten.
    */
-  async #isOurs(name: string, marker: Marker | undefined): Promise<boolean> {
-    if (marker !== undefined) return marker.state === 'here' || marker.state === 'frozen';
+  async #answersFor(name: string, marker: Marker | undefined): Promise<boolean> {
+    if (marker !== undefined)
+      return marker.state === 'here' || marker.state === 'frozen' || this.#isOurs(marker);
     if (this.#isDoubtful()) return false;
     return (await this.#rowsFrom(name, emptyBytes, 1)).length > 0;
   }
@@ -372,12 +391,12 @@ export class Handover {
   // ——— the old side ———
 
   /** Hands over what there is, until something is in the way. */
-  async run(push: PushRows): Promise<void> {
+  async run(): Promise<void> {
     if (!this.isDue) return;
     this.#isRunning = true;
     try {
       const role = await this.#begin();
-      if (role?.kind === 'source') await this.#handOver(role.turn, push);
+      if (role?.kind === 'source') await this.#handOver(role.turn);
       this.#waiting = '';
     } catch (error) {
       this.#waiting = `to hand over: ${describeError(error)}`;
@@ -404,7 +423,7 @@ export class Handover {
     return this.#group.leads && role?.kind === 'source' && role.turn === turn;
   }
 
-  async #handOver(turn: number, push: PushRows): Promise<void> {
+  async #handOver(turn: number): Promise<void> {
     const { disk, world } = this.#group;
     for (let name: string | undefined; ; ) {
       name = await disk.objectAfter(name);
@@ -412,7 +431,7 @@ export class Handover {
       if (role === undefined || !this.#goesOn(turn) || role.pool.migration === 'paused') return;
       if (name === undefined) break;
       const share = world.recoveryShare.begin();
-      const bytes = await this.#handOverName(name, turn, push);
+      const bytes = await this.#handOverName(name, turn);
       await share.rest();
       const { migrationBytesPerSecond: rate } = role.pool;
       if (rate > 0) await sleep(world.env.clock, (bytes * 1000) / rate, 'hand-over rate');
@@ -420,7 +439,7 @@ export class Handover {
     await this.#seal(turn);
   }
 
-  async #handOverName(name: string, turn: number, push: PushRows): Promise<number> {
+  async #handOverName(name: string, turn: number): Promise<number> {
     const before = await this.#group.inOrderRepairing(() => this.#standing(name));
     if ((before?.turn ?? 0) > turn)
       throw new OsdError('stale', `${name} is of turn ${before?.turn}, and the map of ${turn}`);
@@ -428,31 +447,57 @@ export class Handover {
       await this.#dropGarbage(name, turn, before);
       return 0;
     }
-    if (before?.state !== 'frozen' || before.turn !== turn) {
-      // What can't be taken there now is not kept from being written here.
-      await push({ ...this.#pushOf(groupsOwn, turn, name), first: false, last: false, rows: [] });
-      const sequence = await this.#group.inOrderRepairing(async () => {
-        if (!this.#goesOn(turn)) return undefined;
-        this.#group.requireWritable(0);
-        return this.#putMarker(name, { state: 'frozen', turn });
-      });
-      if (sequence === undefined) return 0;
-      await this.#group.untilCommitted(sequence);
-      this.#note('name frozen', name);
-    }
-    const bytes = await this.#push(name, turn, push);
-    const sequence = await this.#group.inOrderRepairing(async () => {
-      const now = await this.#standing(name);
-      // Turned back meanwhile, it may be written to again.
-      if (!this.#goesOn(turn) || now?.state !== 'frozen' || now.turn !== turn) return undefined;
-      this.#group.requireWritable(0);
-      return this.#putMarker(name, { state: 'moved', turn });
-    });
-    if (sequence === undefined) return bytes;
-    await this.#group.untilCommitted(sequence);
+    const isFrozen = before?.state === 'frozen' && before.turn === turn;
+    if (!isFrozen && !(await this.#freeze(name, turn, before))) return 0;
+    const { bytes } = await this.#push(name, turn);
+    const isMoved = await this.#mark(name, turn, 'frozen', { state: 'moved', turn });
+    if (!isMoved) return bytes;
     this.#note('name handed over', name);
     await this.#dropGarbage(name, turn, { state: 'moved', turn });
     return bytes;
+  }
+
+  /** False when the name is not this group's, or does not go any more. */
+  async #freeze(name: string, turn: number, before: Marker | undefined): Promise<boolean> {
+    // What can't be taken there now is not kept from being written here.
+    await this.#group.world.pushRows({
+      ...this.#pushOf(groupsOwn, turn, name),
+      first: false,
+      last: false,
+    });
+    const isClaimed = before?.state === 'arrived' && !this.#isOurs(before);
+    if (isClaimed) {
+      // Turned back when it had come: who it came from says whether it went.
+      const answer = await this.#group.world.pushRows({
+        ...this.#pushOf(name, turn, name),
+        last: false,
+      });
+      const mark: Marker =
+        answer === 'ours' ? { state: 'moved', turn } : { ...before, state: 'here' };
+      if (!(await this.#mark(name, turn, 'arrived', mark)) || answer === 'ours') return false;
+    }
+    const state = isClaimed ? 'here' : before?.state;
+    if (!(await this.#mark(name, turn, state, { state: 'frozen', turn }))) return false;
+    this.#note('name frozen', name);
+    return true;
+  }
+
+  /** Marks a name that goes from here, if it is still in that state; false when it is not, or has been turned back. */
+  async #mark(
+    name: string,
+    turn: number,
+    from: Marker['state'] | undefined,
+    marker: Marker,
+  ): Promise<boolean> {
+    const group = this.#group;
+    const sequence = await group.inOrderRepairing(async () => {
+      if (!this.#goesOn(turn) || (await this.#standing(name))?.state !== from) return undefined;
+      group.requireWritable(0);
+      return this.#putMarker(name, marker);
+    });
+    if (sequence === undefined) return false;
+    await group.untilCommitted(sequence);
+    return true;
   }
 
   #pushOf(object: string, turn: number, name: string): MessageOf<'push-rows'> {
@@ -462,8 +507,8 @@ export class Handover {
     return { kind: 'push-rows', pg, object, turn, first: true, last: true, rows: [] };
   }
 
-  /** Sends all rows; they do not change while it is frozen. Answers how many bytes. */
-  async #push(name: string, turn: number, push: PushRows): Promise<number> {
+  /** Sends all rows, which do not change while it is frozen, unless the name is the other group's already. */
+  async #push(name: string, turn: number): Promise<{ readonly bytes: number }> {
     let begin: Uint8Array = emptyBytes;
     let total = 0;
     for (let first = true; ; first = false) {
@@ -474,10 +519,15 @@ export class Handover {
       const { chunk, bytes } = chunkOf(rows);
       const last = chunk.length === rows.length && rows.length < pushRowsMax;
       const carried = chunk.map(([key, value]) => ({ key, value }));
-      await push({ ...this.#pushOf(name, turn, name), first, last, rows: carried });
+      const answer = await this.#group.world.pushRows({
+        ...this.#pushOf(name, turn, name),
+        first,
+        last,
+        rows: carried,
+      });
       total += bytes;
       const end = chunk.at(-1);
-      if (last || end === undefined) return total;
+      if (answer === 'ours' || last || end === undefined) return { bytes: total };
       begin = concatBytes([end[0], new Uint8Array(1)]);
     }
   }
@@ -487,15 +537,11 @@ export class Handover {
     const group = this.#group;
     // First so that nothing of an earlier turn comes to it any more.
     if (marker.state === 'arriving')
-      await group.inOrderRepairing(async () => {
-        const now = await this.#marker(name);
-        if (!this.#goesOn(turn) || now?.state !== 'arriving') return;
-        group.requireWritable(0);
-        this.#putMarker(name, { state: 'moved', turn });
-      });
+      await this.#mark(name, turn, 'arriving', { state: 'moved', turn });
     for (;;) {
       const sequence = await group.inOrderRepairing(async () => {
-        if (!this.#goesOn(turn) || (await this.#marker(name))?.state !== 'moved') return undefined;
+        if (!this.#goesOn(turn) || (await this.#standing(name))?.state !== 'moved')
+          return undefined;
         const rows = await this.#rowsFrom(name, emptyBytes, removedTogether);
         if (rows.length === 0) return undefined;
         group.requireWritable(0);

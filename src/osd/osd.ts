@@ -58,7 +58,7 @@ import { scrubPg } from './scrub.ts';
 import { ClientWork, Share } from './share.ts';
 import { Starts } from './starts.ts';
 import { Trash } from './trash.ts';
-import { spawnFor, usedPermille, type World } from './world.ts';
+import { spawnFor, type Taken, usedPermille, type World } from './world.ts';
 
 export interface OsdOptions {
   readonly identity: Identity;
@@ -1086,19 +1086,20 @@ export class Osd {
     throw new OsdError('stale', `${pg} is not on osd.${this.#options.osdId}`);
   }
 
-  async #pushRows(message: MessageOf<'push-rows'>): Promise<void> {
+  async #pushRows(message: MessageOf<'push-rows'>): Promise<Taken> {
     const { pg } = message;
     const primary = this.#world.mon.records.get(pg)?.primary;
     if (primary === undefined) throw new OsdError('not-primary', `${pg} has no primary`);
-    if (primary === this.#world.self.uuid) {
-      await this.#leading(pg).takeRows(message);
-      return;
-    }
+    const takenBy = ({ message: said }: { readonly message: Message }): Taken => {
+      if (said.kind === 'failure') throw new OsdError(said.code, said.detail);
+      return said.kind === 'moved' ? 'ours' : 'taken';
+    };
+    if (primary === this.#world.self.uuid)
+      return takenBy(await this.#leading(pg).takeRows(message));
     const session = await this.#world.peers.session(primary);
     if (session.peer.version < handoversSince)
       throw new OsdError('failed', `${pg} is led by an OSD of an older version`);
-    const { message: answered } = await session.request({ message }, pushAnswerMs);
-    if (answered.kind === 'failure') throw new OsdError(answered.code, answered.detail);
+    return takenBy(await session.request({ message }, pushAnswerMs));
   }
 
   #leading(pg: PgId): Primary {

@@ -789,9 +789,7 @@ export class Primary implements LinkOwner, HandoverGroup {
       await this.repairMine();
     }
     if (this.#handover.isDue)
-      spawnFor(this.world, this.pg, 'hand over', () =>
-        this.#handover.run((message) => this.world.pushRows(message)),
-      );
+      spawnFor(this.world, this.pg, 'hand over', () => this.#handover.run());
     for (const link of [...this.#links.values()]) await this.#promoteIfReady(link);
     const removed = this.#record.slots;
     const { map } = this.world.mon;
@@ -1257,8 +1255,8 @@ export class Primary implements LinkOwner, HandoverGroup {
   /** Rows of an object that comes here from another layout (osd/handover.ts). */
   async takeRows(message: MessageOf<'push-rows'>): Promise<Outgoing> {
     this.#requireServing();
-    await this.#handover.take(message);
-    return { message: { kind: 'ok' } };
+    const taken = await this.#handover.take(message);
+    return { message: taken === 'taken' ? { kind: 'ok' } : { kind: 'moved', turn: message.turn } };
   }
 
   get leads(): boolean {

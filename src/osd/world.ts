@@ -17,6 +17,9 @@ import type { GivenPromises } from './promises.ts';
 import type { Share } from './share.ts';
 import type { Starts } from './starts.ts';
 
+/** `ours`: nothing was taken, for the name is that group's already. */
+export type Taken = 'taken' | 'ours';
+
 export interface World {
   readonly env: Env;
   readonly self: { readonly uuid: Uuid; readonly id: OsdId };
@@ -46,7 +49,7 @@ export interface World {
   readonly scrubShare: Share;
   readonly memory: MemoryGuard;
   /** To the primary of another group, here or elsewhere. Throws `OsdError`, `NetError`, `EnvError`. */
-  pushRows(message: MessageOf<'push-rows'>): Promise<void>;
+  pushRows(message: MessageOf<'push-rows'>): Promise<Taken>;
 }
 
 /** Work of one PG that nobody waits for: a defect in it is told with the PG. */

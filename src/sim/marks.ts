@@ -30,6 +30,7 @@ const scenarioOfMark: Readonly<Record<string, string>> = {
   'name handed over': 'names-handed-over',
   'names handed over': 'names-handed-over',
   'frozen name stays': 'name-turned-back',
+  'name arrived': 'turned-back-on-arrival',
   'moved name served again': 'name-turned-back',
   // S3.
   'a shard of an index is split': 'index-splits',

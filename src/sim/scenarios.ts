@@ -46,8 +46,10 @@ import { getNeverShort } from './stories/get-never-short.ts';
 import {
   answerLostInAHandOver,
   lostInAHandOver,
+  madeAfterATurn,
   pushHeldBack,
   takenAndNotKept,
+  turnedBackOnArrival,
   unsealedLayoutStays,
 } from './stories/hand-over-broken.ts';
 import { indexSplits } from './stories/index-splits.ts';
@@ -702,6 +704,8 @@ export const scenarios: ReadonlyMap<string, () => Promise<void>> = new Map([
   ['answer-lost-in-a-hand-over', answerLostInAHandOver],
   ['unsealed-layout-stays', unsealedLayoutStays],
   ['lost-in-a-hand-over', lostInAHandOver],
+  ['turned-back-on-arrival', turnedBackOnArrival],
+  ['made-after-a-turn', madeAfterATurn],
   ['answered-below-the-floor', answeredBelowTheFloor],
   ['blob-of-the-uncommitted', blobOfTheUncommitted],
   ['name-used-again', nameUsedAgain],

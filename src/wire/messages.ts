@@ -418,7 +418,8 @@ export type Message =
     }
   /**
    * Rows of an object that is handed over, to the primary of its placement group in the other layout. `first` begins it,
-   * `last` makes it that group's. Without a name: whether one could be taken now.
+   * `last` says that these are all. Without a name: whether one could be taken now. The answer is `ok`, or `moved` when the
+   * object is that group's already.
    */
   | {
       readonly kind: 'push-rows';

@@ -59,6 +59,55 @@ export async function takenAndNotKept(): Promise<void> {
   stage.end();
 }
 
+/** On its way back all of it has arrived when who sends it dies, before it has said so; then it is to go after all. */
+export async function turnedBackOnArrival(): Promise<void> {
+  const stage = new HandOverStage(8, copies(2, 1));
+  const { cluster } = stage;
+  const client = await stage.start();
+  await stage.set(client, 'k=0');
+  await stage.apart('object', 4);
+  const handedOver = stage.logged('name handed over', () => {});
+  await stage.migrate('running');
+  await handedOver;
+  await stage.migrate('paused');
+  await stage.turnBack();
+  const { id } = stage.leadIn(2, 'object');
+  const arrived = stage.logged('name arrived', () => cluster.killOsd(id));
+  await stage.migrate('running');
+  await arrived;
+  await stage.go(4);
+  await cluster.startOsd(id);
+  await stage.set(client, 'k=1');
+  await stage.untilOver();
+  const value = await stage.set(client, 'k');
+  stage.expect(value === '1', `it was written where it was not: k is ${value}`);
+  stage.end();
+}
+
+/** A group that had sealed itself was turned back to, and is written to since: its seal says nothing of that. */
+export async function madeAfterATurn(): Promise<void> {
+  const stage = new HandOverStage(4, copies(2, 1));
+  const { cluster } = stage;
+  const client = await stage.start();
+  const sealed = stage.logged('names handed over', () => {});
+  await stage.go(3);
+  await sealed;
+  await stage.turnBack();
+  await stage.untilOver();
+  stage.expect(stage.pool.layouts[0]?.id === 1, 'it is where it was');
+  await stage.set(client, 'k=0');
+  await stage.migrate('paused');
+  await stage.go(3);
+  await stage.run(2000);
+  const value = await stage.set(client, 'k');
+  stage.expect(value === '0', `it was said to have gone: k is ${value}`);
+  await stage.migrate('running');
+  await stage.untilOver();
+  stage.expect((await stage.set(client, 'k')) === '0', 'it has gone');
+  await cluster.untilClean();
+  stage.end();
+}
+
 /** The answer to a request is lost, and by the next attempt the object has gone, and its old group, too. */
 export async function answerLostInAHandOver(): Promise<void> {
   const stage = new HandOverStage(4, copies(2, 1));

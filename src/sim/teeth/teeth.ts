@@ -1656,7 +1656,7 @@ export const teeth: readonly Tooth[] = [
     patches: [
       {
         file: handover,
-        find: 'const bytes = await this.#push(name, turn, push);',
+        find: 'const { bytes } = await this.#push(name, turn);',
         replace: 'const bytes = 0;',
       },
     ],
@@ -1668,8 +1668,9 @@ export const teeth: readonly Tooth[] = [
     patches: [
       {
         file: handover,
-        find: '    await group.untilCommitted(sequence);\n  }\n\n  /**\n   * Somebody pushes',
-        replace: '  }\n\n  /**\n   * Somebody pushes',
+        find: '    await group.untilCommitted(sequence);\n    return taken;',
+        replace:
+          '    return sequence >= 0 ? taken : group.untilCommitted(sequence).then(() => taken);',
       },
     ],
   },
@@ -1680,8 +1681,8 @@ export const teeth: readonly Tooth[] = [
     patches: [
       {
         file: places,
-        find: '{ layout: homeLayout(pool).id, turn: 0 }',
-        replace: '{ layout: activeLayout(pool).id, turn: pool.turn }',
+        find: 'layout: homeLayout(pool).id,\n        turn: pool.settledTurn,',
+        replace: 'layout: activeLayout(pool).id,\n        turn: pool.turn,',
       },
     ],
   },
@@ -1740,8 +1741,8 @@ export const teeth: readonly Tooth[] = [
     patches: [
       {
         file: handover,
-        find: "      if (marker?.turn === turn && marker.state !== 'arriving') return group.disk.head.sequence;\n",
-        replace: '',
+        find: "if (marker?.turn === turn && marker.state !== 'arriving')\n",
+        replace: 'if (turn < 0)\n',
       },
     ],
   },
@@ -1778,6 +1779,30 @@ export const teeth: readonly Tooth[] = [
         file: handover,
         find: "return role?.kind === 'source' && (this.#whole?.sealed ?? 0) < role.turn;",
         replace: "return role?.kind === 'source' && (this.#whole?.sealed ?? 0) > role.turn;",
+      },
+    ],
+  },
+  {
+    name: 'what has arrived is served before the old group says that it went',
+    breaks: 'rule 32',
+    scenario: 'turned-back-on-arrival',
+    patches: [
+      {
+        file: handover,
+        find: 'if (this.#isOurs(marker) || turn >= marker.turn) {',
+        replace: 'if (turn >= 0) {',
+      },
+    ],
+  },
+  {
+    name: 'the seal of a turn that is over is believed',
+    breaks: 'rule 32',
+    scenario: 'made-after-a-turn',
+    patches: [
+      {
+        file: places,
+        find: 'turn: pool.settledTurn,',
+        replace: 'turn: 0,',
       },
     ],
   },
