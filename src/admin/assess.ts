@@ -189,6 +189,7 @@ function assessPool(knowledge: MonitorKnowledge, pool: Pool, pgs: readonly PgVie
   const layout = activeLayout(pool);
   const own = pgs.filter((pg) => pg.pool === pool.name);
   const layouts = pool.layouts.map((each) => assessLayout(each, own));
+  const handover = assessHandover(knowledge, pool);
   return {
     id: pool.id,
     name: pool.name,
@@ -201,15 +202,12 @@ function assessPool(knowledge: MonitorKnowledge, pool: Pool, pgs: readonly PgVie
     inlineBytesMax: pool.inlineBytesMax,
     margin: worstMargin(own.map((pg) => pg.margin)),
     layouts,
-    migration: movesBlobs(pool) ? assessMigration(knowledge, pool, layouts) : null,
-    handover: assessHandover(knowledge, pool),
+    // What is left in the old layout when all names have gone is blobs, or nothing.
+    migration:
+      layouts.length > 1 && handover === null ? assessMigration(knowledge, pool, layouts) : null,
+    handover,
     change: assessChange(knowledge, pool, layout),
   };
-}
-
-/** Pools of mutable objects have no blobs to be moved. */
-function movesBlobs({ layouts, turn }: Pool): boolean {
-  return layouts.length > 1 && turn === 0;
 }
 
 function assessHandover(knowledge: MonitorKnowledge, pool: Pool): HandoverView | null {
@@ -217,8 +215,9 @@ function assessHandover(knowledge: MonitorKnowledge, pool: Pool): HandoverView |
   if (pool.turn === 0 || old === undefined) return null;
   const done = pgIdsOf(pool, old).filter((pg) => {
     const report = knowledge.reportOf(pg);
-    return report?.objects === 0 && report.epoch >= (old.drainingSince ?? 0);
+    return report?.rows === false && report.epoch >= (old.drainingSince ?? 0);
   });
+  if (done.length === old.pgCount) return null;
   return {
     fromPgs: old.pgCount,
     toPgs: activeLayout(pool).pgCount,

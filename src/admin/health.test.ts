@@ -26,7 +26,8 @@ class Cluster implements MonitorKnowledge {
   reportedAt: number = now;
   handedOver = false;
   usedBytes = 10;
-  readonly emptied = new Set<PgId>();
+  /** Have mutable objects to hand over. */
+  readonly named = new Set<PgId>();
   missing = 0;
   damaged = 0;
   failure = '';
@@ -105,10 +106,10 @@ class Cluster implements MonitorKnowledge {
     return {
       pg,
       serving: true,
-      objects: this.emptied.has(pg) ? 0 : 1,
+      objects: 1,
       bytes: 2,
       waiting: '',
-      rows: false,
+      rows: this.named.has(pg),
       missing: this.missing,
       damaged: this.damaged,
       scrubbedWallMs: 0,
@@ -272,27 +273,29 @@ test('a pool whose objects go to other groups is not well before all have gone',
   const cluster = new Cluster();
   const [index, data] = cluster.map.pools as [Pool, Pool];
   const [layout] = index.layouts as [Pool['layouts'][number]];
-  const old = { ...layout, drainingSince: cluster.map.epoch };
-  const other = { ...layout, id: 2, pgCount: 2 };
+  const old = { ...layout, pgCount: 2, drainingSince: cluster.map.epoch };
+  const other = { ...layout, id: 2, pgCount: 1 };
   const pool = { ...index, turn: 1, nextLayoutId: 3, layouts: [old, other] };
   cluster.map = { ...cluster.map, pools: [pool, data] };
   const record = cluster.records.get('1.1.0' as PgId) as PgRecord;
-  for (const pg of ['1.2.0', '1.2.1'] as PgId[]) cluster.records.set(pg, { ...record, pg });
+  for (const pg of ['1.1.1', '1.2.0'] as PgId[]) cluster.records.set(pg, { ...record, pg });
+  cluster.named.add('1.1.0' as PgId);
   deepEqual(cluster.health().checks, [
     {
       code: 'POOL_HANDING_OVER',
       severity: 'WARN',
       summary: '1 pool going to another number of placement groups',
-      detail: ['pool .index: 0 of 1 have handed over what they had to 2 placement groups'],
+      detail: ['pool .index: 1 of 2 have handed over what they had to 1 placement group'],
     },
   ]);
-  cluster.emptied.add('1.1.0' as PgId);
-  const view = { fromPgs: 1, toPgs: 2, pgsDone: 1, isPaused: false };
+  const view = { fromPgs: 2, toPgs: 1, pgsDone: 1, isPaused: false };
   deepEqual(assess(cluster, now).pools[0]?.handover, view);
   equal(assess(cluster, now).pools[0]?.migration, null);
   const text = formatMetrics(assess(cluster, now), cluster.health(), []);
-  ok(text.includes('holdfast_pool_handover_pgs{pool=".index"} 1\n'));
+  ok(text.includes('holdfast_pool_handover_pgs{pool=".index"} 2\n'));
   ok(text.includes('holdfast_pool_handover_pgs_done{pool=".index"} 1\n'));
+  cluster.named.clear();
+  equal(assess(cluster, now).pools[0]?.handover, null);
 });
 
 test('events that wait for long are a warning, and events are counted', () => {

@@ -167,7 +167,7 @@ export class PoolCommands {
       const reports = this.#reportsOf(pool, full);
       const hasRows = reports.some(({ report }) => report.rows);
       const isEmpty = reports.every(({ report }) => report.objects === 0);
-      const mayHoldRows = hasRows || isHandingOver(pool) || (isEmpty && isOfCopies(pool, full));
+      const mayHoldRows = hasRows || (isEmpty && (isHandingOver(pool) || isOfCopies(pool, full)));
       if (mayHoldRows && (isHandingOver(pool) || active.pgCount !== full.pgCount))
         return this.#handOver(state, pool, full);
       if (mayHoldRows) return this.#changeInPlace(state, pool, full);

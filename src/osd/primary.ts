@@ -1596,7 +1596,7 @@ export class Primary implements LinkOwner, HandoverGroup {
       objects: blobs + (isHeld ? 1 : 0),
       bytes: counts.bytes,
       waiting: this.#waiting === '' ? this.#handover.waiting : this.#waiting,
-      rows,
+      rows: isHeld,
       missing,
       damaged:
         this.disk.damagedCount +

@@ -104,7 +104,7 @@ export interface PgReport {
   readonly bytes: number;
   /** Words for `pg ls`: what it waits for, or empty. */
   readonly waiting: string;
-  /** It holds rows of mutable objects. */
+  /** It holds rows of mutable objects, or has yet to say that none will come to be in it. */
   readonly rows: boolean;
   /** Items that a joining slot still misses, summed over slots. */
   readonly missing: number;
