@@ -888,7 +888,8 @@ export class Monitor {
       const sight = this.#sights.get(slot.uuid);
       // What it says of itself needs no second witness.
       if (this.#isStopped(slot.uuid, proposed.pg)) continue;
-      if (osd?.up === true && sight?.session?.isOpen === true)
+      // A disk that has another in its place can't be: its connection may seem open for long.
+      if (osd?.uuid === slot.uuid && osd.up && sight?.session?.isOpen === true)
         return `osd.${slot.osd} is heard by the monitor and would be dropped below the write floor`;
     }
     return undefined;

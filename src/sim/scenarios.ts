@@ -11,6 +11,7 @@ import { answerLostByCatchingUp } from './regressions/answer-lost-by-catching-up
 import { bootOfAnEarlierLife } from './regressions/boot-of-an-earlier-life.ts';
 import { diskFailsOneRead } from './regressions/disk-fails-one-read.ts';
 import { deletedHalfWay, givenUpHalfWay } from './regressions/given-up-half-way.ts';
+import { heardInADeadDisksName } from './regressions/heard-in-a-dead-disks-name.ts';
 import { judgeLostHalfWay } from './regressions/judge-lost-half-way.ts';
 import { layoutCalledEmpty } from './regressions/layout-called-empty.ts';
 import { layoutNotHeardOf } from './regressions/layout-not-heard-of.ts';
@@ -694,6 +695,7 @@ export const scenarios: ReadonlyMap<string, () => Promise<void>> = new Map([
   ['shown-an-edited-map', shownAnEditedMap],
   ['nobody-there-to-refuse-the-map', nobodyThereToRefuseTheMap],
   ['interim-of-an-edited-map', interimOfAnEditedMap],
+  ['heard-in-a-dead-disks-name', heardInADeadDisksName],
   ['boot-of-an-earlier-life', bootOfAnEarlierLife],
   ['reports-of-an-earlier-life', reportsOfAnEarlierLife],
   ['change-in-place', changeInPlace],
