@@ -17,7 +17,7 @@
 // Which way names go is said by the pool's *turn*, which rises each time that it begins or is turned back. A marker of
 // a later turn refuses whatever comes of an earlier one, and a caller brings the turn in which it was sent here.
 
-import { concatBytes, emptyBytes, encodeUtf8 } from '../base/bytes.ts';
+import { concatBytes, decodeUtf8, emptyBytes, encodeUtf8 } from '../base/bytes.ts';
 import { type Codec, DecodeError, decode, encode, oneOf, struct, u8, uint } from '../base/codec.ts';
 import { type PgId, parsePgId } from '../base/ids.ts';
 import type { MethodRow, RowEffect, Version } from '../base/method.ts';
@@ -87,8 +87,17 @@ const wholeCodec: Codec<Whole> = versioned(struct({ base: uint, sealed: uint, do
 
 const wholeRow = new Uint8Array([1]);
 
+const markerPrefix = 2;
+
 function markerRow(name: string): Uint8Array {
-  return concatBytes([new Uint8Array([2]), encodeUtf8(name)]);
+  return concatBytes([new Uint8Array([markerPrefix]), encodeUtf8(name)]);
+}
+
+/** Markers read at once. */
+const markersAtOnce = 1000;
+
+function mayAnswerFor({ state }: Marker): boolean {
+  return state === 'here' || state === 'frozen' || state === 'arrived';
 }
 
 const unused: Whole = { base: 0, sealed: 0, doubted: 0 };
@@ -128,6 +137,8 @@ export class Handover {
   #isLoaded = false;
   /** Read or written by this primary; undefined: none yet. */
   #markers: Map<string, Marker | undefined> | undefined;
+  /** Markers made of names that this group may answer for. */
+  #kept = 0;
   #isRunning = false;
   #waiting = '';
 
@@ -292,6 +303,7 @@ export class Handover {
       { kind: 'put', key: markerRow(name), value },
     ]);
     this.#remember(name, marker);
+    if (mayAnswerFor(marker)) this.#kept++;
     return sequence;
   }
 
@@ -436,7 +448,33 @@ export class Handover {
       const { migrationBytesPerSecond: rate } = role.pool;
       if (rate > 0) await sleep(world.env.clock, (bytes * 1000) / rate, 'hand-over rate');
     }
-    await this.#seal(turn);
+    const kept = this.#kept;
+    await this.#handOverEmpty(turn);
+    // Those that were handed over now are counted: then it is looked once more.
+    await this.#seal(turn, kept);
+  }
+
+  /**
+   * Names that have a marker and no rows any more: the other side may have rows of an earlier turn under them, and is told
+   * that there are none.
+   */
+  async #handOverEmpty(turn: number): Promise<void> {
+    const { disk } = this.#group;
+    const end = new Uint8Array([markerPrefix + 1]);
+    for (let begin: Uint8Array = new Uint8Array([markerPrefix]); this.#goesOn(turn); ) {
+      const range = { begin, end, limit: markersAtOnce };
+      const rows = await this.#group.inOrderRepairing(() => disk.scanRows(groupsOwn, range));
+      for (const [key, value] of rows) {
+        const marker = decode(markerCodec, value);
+        // Of turns that are over the other layout has nothing.
+        const isOver = marker.turn <= (this.#role()?.pool.settledTurn ?? 0);
+        if (!isOver && mayAnswerFor(marker))
+          await this.#handOverName(decodeUtf8(key.subarray(1)), turn);
+      }
+      const last = rows.at(-1);
+      if (last === undefined || rows.length < markersAtOnce) return;
+      begin = concatBytes([last[0], new Uint8Array(1)]);
+    }
   }
 
   async #handOverName(name: string, turn: number): Promise<number> {
@@ -556,10 +594,12 @@ export class Handover {
   }
 
   /** With nothing left, and nothing being ordered beside it: from here on whatever has no marker is the other layout's. */
-  async #seal(turn: number): Promise<void> {
+  async #seal(turn: number, kept: number): Promise<void> {
     const group = this.#group;
     if ((this.#whole?.sealed ?? 0) >= turn) return;
     const sequence = await group.inOrderRepairing(async () => {
+      // What came to be meanwhile is looked for anew.
+      if (kept !== this.#kept) return undefined;
       if (!this.#goesOn(turn) || (await group.disk.hasRows())) return undefined;
       group.requireWritable(0);
       return this.#putWhole({ sealed: turn });

@@ -82,4 +82,24 @@ export class HandOverStage extends Stage {
     this.expect(here !== there, 'two lead');
     return { here, there };
   }
+
+  /** All that hold a group are lost for good, and it begins again with nothing. */
+  async beginAnew(pg: PgId): Promise<void> {
+    const { cluster } = this;
+    const { losses } = cluster.monitor;
+    const holders = cluster.monitor.records.get(pg)?.slots ?? [];
+    for (const { osd } of holders) cluster.killOsd(osd);
+    for (const { osd } of holders)
+      await cluster.settle(cluster.monitor.markDownByOperator(osd), `osd.${osd} down`);
+    const ids = new Set(holders.map(({ osd }) => osd));
+    await cluster.settle(
+      losses.destroyOsds(ids, () => {}),
+      'giving them up',
+    );
+    const how = { kind: 'force-create', acceptedBy: 'the operator' } as const;
+    await cluster.settle(
+      losses.beginAgain([pg], how, () => {}),
+      'beginning again',
+    );
+  }
 }

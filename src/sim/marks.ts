@@ -31,7 +31,7 @@ const scenarioOfMark: Readonly<Record<string, string>> = {
   'names handed over': 'names-handed-over',
   'frozen name stays': 'name-turned-back',
   'name arrived': 'turned-back-on-arrival',
-  'moved name served again': 'name-turned-back',
+  'moved name served again': 'lost-where-it-went',
   // S3.
   'a shard of an index is split': 'index-splits',
   // Damage.

@@ -47,6 +47,7 @@ import { getNeverShort } from './stories/get-never-short.ts';
 import {
   answerLostInAHandOver,
   lostInAHandOver,
+  lostWhereItWent,
   madeAfterATurn,
   pushHeldBack,
   takenAndNotKept,
@@ -61,7 +62,7 @@ import { logTooOldToLead } from './stories/log-too-old-to-lead.ts';
 import { lostAndBegunAgain, lostAndBegunEmpty } from './stories/lost-and-begun-again.ts';
 import { lostObject } from './stories/lost-object.ts';
 import { moveUnheard } from './stories/move-unheard.ts';
-import { nameTurnedBack } from './stories/name-turned-back.ts';
+import { nameTurnedBack, removedAfterItStayed } from './stories/name-turned-back.ts';
 import { nameUsedAgain } from './stories/name-used-again.ts';
 import { namesHandedOver } from './stories/names-handed-over.ts';
 import { plannedHandOver } from './stories/planned-hand-over.ts';
@@ -708,6 +709,8 @@ export const scenarios: ReadonlyMap<string, () => Promise<void>> = new Map([
   ['lost-in-a-hand-over', lostInAHandOver],
   ['turned-back-on-arrival', turnedBackOnArrival],
   ['made-after-a-turn', madeAfterATurn],
+  ['removed-after-it-stayed', removedAfterItStayed],
+  ['lost-where-it-went', lostWhereItWent],
   ['answered-below-the-floor', answeredBelowTheFloor],
   ['blob-of-the-uncommitted', blobOfTheUncommitted],
   ['name-used-again', nameUsedAgain],

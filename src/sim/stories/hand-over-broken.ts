@@ -158,7 +158,7 @@ export async function lostInAHandOver(): Promise<void> {
   };
   for (const name of names) await swap(name, 'k=0');
   // A byte a second: there is time between two names.
-  const { pools, losses } = cluster.monitor;
+  const { pools } = cluster.monitor;
   await cluster.settle(pools.setMigration('.index', { migrationBytesPerSecond: 1 }), 'the rate');
   const gone: string[] = [];
   const { onLog } = cluster;
@@ -172,24 +172,11 @@ export async function lostInAHandOver(): Promise<void> {
   stage.expect(gone.length < names.length - 2, 'most are there yet');
 
   const pg = stage.groupIn(1, names[0] ?? '');
-  const holders = cluster.monitor.records.get(pg)?.slots ?? [];
-  for (const { osd } of holders) cluster.killOsd(osd);
-  for (const { osd } of holders)
-    await cluster.settle(cluster.monitor.markDownByOperator(osd), `osd.${osd} down`);
-  const ids = new Set(holders.map(({ osd }) => osd));
-  await cluster.settle(
-    losses.destroyOsds(ids, () => {}),
-    'giving them up',
-  );
+  const stranger = await cluster.client();
   // Held back, it is not sealed at once.
   await stage.migrate('paused');
-  const how = { kind: 'force-create', acceptedBy: 'the operator' } as const;
-  await cluster.settle(
-    losses.beginAgain([pg], how, () => {}),
-    'beginning again',
-  );
+  await stage.beginAnew(pg);
   // By somebody who has not been told where it is.
-  const stranger = await cluster.client();
   const asked = watched(stranger.call('.index', gone[0] ?? '', 'sim.swap', encodeUtf8('k')));
   await stage.run(10_000);
   stage.expect(!asked.isDone(), 'it does not say that there is nothing');
@@ -201,5 +188,28 @@ export async function lostInAHandOver(): Promise<void> {
   }
   await stage.untilHandedOver();
   for (const name of gone) stage.expect((await swap(name, 'k')) === '1', `${name} is there`);
+  stage.end();
+}
+
+/** Where it went is lost, with all that was in it, and what it had left behind is there yet when it is turned back. */
+export async function lostWhereItWent(): Promise<void> {
+  const stage = new HandOverStage(8, copies(2, 1));
+  const { cluster } = stage;
+  const client = await stage.start();
+  await stage.set(client, 'k=0');
+  await stage.apart('object', 4);
+  const { id } = stage.leadIn(1, 'object');
+  const handedOver = stage.logged('name handed over', () => cluster.killOsd(id));
+  await stage.migrate('running');
+  await handedOver;
+  await stage.migrate('paused');
+  await stage.set(client, 'k=1');
+  await stage.beginAnew(stage.groupIn(2, 'object'));
+  await stage.turnBack();
+  await cluster.startOsd(id);
+  await stage.migrate('running');
+  await stage.untilHandedOver();
+  const value = await stage.set(client, 'k');
+  stage.expect(value === '', `what had been left behind is served: k is ${value}`);
   stage.end();
 }

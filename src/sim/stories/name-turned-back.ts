@@ -140,3 +140,34 @@ export async function nameTurnedBack(): Promise<void> {
   await stage.compare();
   stage.end();
 }
+
+/**
+ * Before it had been said that it went back, it was to go after all; then all its rows are removed, and it is turned back
+ * again. What had arrived the first time is not there.
+ */
+export async function removedAfterItStayed(): Promise<void> {
+  const stage = new Story();
+  const { cluster } = stage;
+  await stage.begin();
+  await stage.apart('large', 4);
+  const handedOver = stage.logged('name handed over', () => {});
+  await stage.migrate('running');
+  await handedOver;
+  await stage.migrate('paused');
+  await stage.turnBack();
+  const { id } = stage.leadIn(2, 'large');
+  const arrived = stage.logged('name arrived', () => cluster.killOsd(id));
+  await stage.migrate('running');
+  await arrived;
+  await stage.migrate('paused');
+  await stage.go(4);
+  await cluster.startOsd(id);
+  await stage.has(rowCount);
+  await stage.call('remove');
+  await stage.has(0);
+  await stage.turnBack();
+  await stage.migrate('running');
+  await stage.untilOver();
+  await stage.has(0);
+  stage.end();
+}

@@ -1725,7 +1725,7 @@ export const teeth: readonly Tooth[] = [
   {
     name: 'what was called moved is served again with what was left of it',
     breaks: 'rule 32',
-    scenario: 'name-turned-back',
+    scenario: 'lost-where-it-went',
     patches: [
       {
         file: handover,
@@ -1791,6 +1791,18 @@ export const teeth: readonly Tooth[] = [
         file: handover,
         find: 'if (this.#isOurs(marker) || turn >= marker.turn) {',
         replace: 'if (turn >= 0) {',
+      },
+    ],
+  },
+  {
+    name: 'of a name without rows the other layout is told nothing',
+    breaks: 'rule 32',
+    scenario: 'removed-after-it-stayed',
+    patches: [
+      {
+        file: handover,
+        find: '    await this.#handOverEmpty(turn);\n',
+        replace: '',
       },
     ],
   },
