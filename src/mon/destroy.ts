@@ -1,9 +1,9 @@
 // Giving up disks for good, and taking that back (PROTOCOL rule 27). Pure. Looking and doing are one change
 // of the monitor, so that nothing can come between what was judged and what is done.
 
-import type { Epoch, OsdId, PgId } from '../base/ids.ts';
+import type { Epoch, OsdId, PgId, Uuid } from '../base/ids.ts';
 import type { ClusterMap, OsdEntry } from '../map/cluster-map.ts';
-import { hasRecordFloor, nextRecord, type PgRecord, type Slot } from '../map/pg-record.ts';
+import { hasRecordFloor, nextRecord, type PgRecord, type Slot, slotOf } from '../map/pg-record.ts';
 import { layoutOf } from './planner.ts';
 import type { MonState } from './state.ts';
 
@@ -33,6 +33,27 @@ export function withDestroyed(
     if (next !== undefined) records.set(record.pg, next);
   }
   return { ...state, map, records };
+}
+
+/**
+ * The record of a PG without a disk that has another in its place: where it was joining, or where those in-sync are too few
+ * without it and those that hold everything are not. Else the primary drops it, and it stays as stale until the PG is whole.
+ * Undefined when nothing changes.
+ */
+export function withoutGoneDisk(
+  record: PgRecord,
+  disk: Uuid,
+  map: ClusterMap,
+  nonce: () => string,
+): PgRecord | undefined {
+  const layout = layoutOf(map, record.pg);
+  const slot = slotOf(record, disk);
+  if (layout === undefined || slot === undefined) return undefined;
+  const slots = record.slots.filter((each) => each !== slot);
+  if (slot.state === 'joining') return nextRecord(record, { slots }, nonce());
+  const inSync = slots.filter(({ state }) => state === 'in-sync');
+  if (slot.state !== 'in-sync' || hasRecordFloor(inSync, layout)) return undefined;
+  return withoutSlots(record, map, (each) => each === slot, nonce);
 }
 
 function withoutSlots(

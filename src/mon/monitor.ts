@@ -55,6 +55,7 @@ import {
   type PgReport,
   stoppedPg,
 } from '../wire/messages.ts';
+import { withoutGoneDisk } from './destroy.ts';
 import { DirectoryCommands } from './directory-commands.ts';
 import { MonError } from './errors.ts';
 import { LeadEvener, steadyMsDefault } from './even-leads.ts';
@@ -1292,30 +1293,13 @@ export class Monitor {
 
   /**
    * A new disk under a known id: a new uuid, joining wherever the old one was (DESIGN, "PG record"). The old
-   * uuid is forgotten only where the floor holds without it, which retiring decides.
+   * uuid is forgotten only where others hold everything (destroy.ts), or the floor holds without it, which retiring decides.
    */
   async replaceDisk(id: OsdId, uuid: Uuid): Promise<void> {
     const osd = this.#requireOsd(id);
     if (!isUuid(uuid)) throw new MonError('invalid', `${uuid} is not a uuid`);
     if (osd.up) throw new MonError('refused', `osd.${id} is up: its disk can't be replaced now`);
     await this.#command((state) => {
-      const records = new Map(state.records);
-      for (const record of state.records.values()) {
-        const slot = slotOf(record, osd.uuid);
-        const layout = layoutOf(state.map, record.pg);
-        if (slot === undefined || layout === undefined || slot.state === 'in-sync') continue;
-        // Not in-sync: nothing acknowledged depends on it unless others are lost too; it stays as stale
-        // until the PG is whole, under the uuid that is gone.
-        if (slot.state === 'joining')
-          records.set(
-            record.pg,
-            nextRecord(
-              record,
-              { slots: record.slots.filter((each) => each !== slot) },
-              this.#nonce(),
-            ),
-          );
-      }
       const map: ClusterMap = {
         ...state.map,
         epoch: (state.map.epoch + 1) as Epoch,
@@ -1333,6 +1317,11 @@ export class Monitor {
             : each,
         ),
       };
+      const records = new Map(state.records);
+      for (const record of state.records.values()) {
+        const next = withoutGoneDisk(record, osd.uuid, map, () => this.#nonce());
+        if (next !== undefined) records.set(record.pg, next);
+      }
       return this.#planned({ ...state, map, records });
     });
   }

@@ -9,6 +9,7 @@ import { headKeysBegin, headKeysEnd, headSlots } from '../store/format.ts';
 import { compareMembers } from './end-state.ts';
 import { answerLostByCatchingUp } from './regressions/answer-lost-by-catching-up.ts';
 import { bootOfAnEarlierLife } from './regressions/boot-of-an-earlier-life.ts';
+import { deadLeadOfAShortGroup } from './regressions/dead-lead-of-a-short-group.ts';
 import { diskFailsOneRead } from './regressions/disk-fails-one-read.ts';
 import { deletedHalfWay, givenUpHalfWay } from './regressions/given-up-half-way.ts';
 import { heardInADeadDisksName } from './regressions/heard-in-a-dead-disks-name.ts';
@@ -697,6 +698,7 @@ export const scenarios: ReadonlyMap<string, () => Promise<void>> = new Map([
   ['nobody-there-to-refuse-the-map', nobodyThereToRefuseTheMap],
   ['interim-of-an-edited-map', interimOfAnEditedMap],
   ['heard-in-a-dead-disks-name', heardInADeadDisksName],
+  ['dead-lead-of-a-short-group', deadLeadOfAShortGroup],
   ['boot-of-an-earlier-life', bootOfAnEarlierLife],
   ['reports-of-an-earlier-life', reportsOfAnEarlierLife],
   ['change-in-place', changeInPlace],
