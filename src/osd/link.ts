@@ -144,6 +144,8 @@ export class Link implements SessionWatcher {
   mustGo = false;
   missing = 0;
   damaged = 0;
+  /** What it said to be bad is being sent to it. */
+  isBeingRepaired = false;
   /** Since when it has not been live. */
   troubledSince: Instant;
   #session: Session | undefined;

@@ -59,6 +59,7 @@ export class Member {
   readonly disk: PgDisk;
   readonly #world: World;
   readonly #turn = new Turnstile();
+  #hasToldDamage = false;
   /** Called when a newer tenure was accepted: whoever led under an older one must stop. */
   #onNewTenure: (pg: PgId, tenure: number) => void = () => {};
 
@@ -302,14 +303,31 @@ export class Member {
     return new OsdError('failed', `${this.pg}: ${String(error)}`, { cause: error });
   }
 
+  /**
+   * Now and then, all that is bad here: those that it is to be computed from may have been away when it was told first. And
+   * once that there is nothing any more.
+   */
+  tellDamageAgain(): void {
+    const { damagedCount } = this.disk;
+    if (damagedCount === 0 && !this.#hasToldDamage) return;
+    this.#hasToldDamage = damagedCount > 0;
+    this.#sendDamage(this.disk.damaged(damageTold));
+  }
+
   /** The primary has, or can compute, what this disk lost (promise P2: served from the others and repaired). */
   #tellDamage(blobs: readonly BlobId[]): void {
+    if (blobs.length === 0) return;
+    this.#hasToldDamage = true;
+    this.#sendDamage(blobs);
+  }
+
+  #sendDamage(blobs: readonly BlobId[]): void {
     const { primary } = this.record;
-    if (primary === undefined || primary === this.#world.self.uuid || blobs.length === 0) return;
+    if (primary === undefined || primary === this.#world.self.uuid) return;
     const message = { kind: 'report-damage', pg: this.pg, blobs } as const;
     this.#world.peers.session(primary).then(
       (session) => session.notify({ message }),
-      // Told again when a primary collects.
+      // Told again in a moment.
       () => {},
     );
   }

@@ -84,6 +84,9 @@ export interface OsdOptions {
 
 const beaconMs = 1000;
 
+/** Between two times that primaries are told of what is bad here, as a primary tries to repair what is bad at its own. */
+const damageMs = 5000;
+
 /** PGs asked for their reports at once, and reports of one beacon. */
 const reportsAtOnce = 16;
 const beaconReportsMax = 1024;
@@ -172,6 +175,7 @@ export class Osd {
   #isKeepingMarks = false;
   #isRemovingLeftOver = false;
   #isReporting = false;
+  #damageToldAt = Number.NEGATIVE_INFINITY;
   #hasHeard = false;
 
   constructor(env: Env, options: OsdOptions, store: ObjectStore) {
@@ -531,6 +535,7 @@ export class Osd {
     this.#env.clock.after(beaconMs, 'beacon', () => this.#beacon());
     this.#report(this.#servingCount());
     this.#tellLeftOvers();
+    this.#tellDamage();
     this.#judgeBeliefs();
     this.#env.tasks.spawn('look for space', async () => {
       try {
@@ -554,6 +559,13 @@ export class Osd {
         session.notify({ message: { kind: 'left-over', pg } });
       else this.#world.peers.session(record.primary).catch(() => {});
     }
+  }
+
+  #tellDamage(): void {
+    const now = this.#env.clock.now();
+    if (now < this.#damageToldAt + damageMs) return;
+    this.#damageToldAt = now;
+    for (const member of this.#members.values()) member.tellDamageAgain();
   }
 
   /** PGs here whose record does not name this disk. */

@@ -1475,16 +1475,20 @@ export class Primary implements LinkOwner, HandoverGroup {
     return this.disk.damagedCount;
   }
 
-  /** A member found shards of its own that do not verify. */
+  /** A member found shards of its own that do not verify; none: it has no such any more. Said again until they do. */
   repairMember(uuid: Uuid, blobs: readonly BlobId[]): void {
     const link = this.#links.get(uuid);
-    if (link === undefined || !link.isLive) return;
+    if (link === undefined || !link.isLive || link.isBeingRepaired) return;
+    link.damaged = blobs.length;
+    if (blobs.length === 0) return;
+    link.isBeingRepaired = true;
     spawnFor(this.world, this.pg, 'repair', async () => {
       for (const blob of blobs) {
         await this.world.recoveries.acquire();
         const turn = this.world.recoveryShare.begin();
         try {
           await link.pushBlob(blob, 'replace');
+          link.damaged = Math.max(0, link.damaged - 1);
           this.world.env.log.write('info', 'shard repaired', {
             pg: this.pg,
             osd: link.slot.osd,
@@ -1501,6 +1505,7 @@ export class Primary implements LinkOwner, HandoverGroup {
           this.world.recoveries.release();
         }
       }
+      link.isBeingRepaired = false;
     });
   }
 

@@ -107,7 +107,11 @@ export class Migrator {
     if (migration.to.layout !== this.#toLayout) this.#cleanPasses = 0;
     this.#toLayout = migration.to.layout;
     const now = this.#parts.env.clock.now();
-    if (this.#cleanPasses >= cleanPassesEnough && now < this.#restUntil) return;
+    if (this.#cleanPasses >= cleanPassesEnough && now < this.#restUntil) {
+      // Said again: a monitor that was started meanwhile has not heard it.
+      this.#report();
+      return;
+    }
     this.#trouble = '';
     this.#movedInRound = 0;
     try {

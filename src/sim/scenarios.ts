@@ -8,6 +8,7 @@ import { copies, erasure, slotCount } from '../map/geometry.ts';
 import { headKeysBegin, headKeysEnd, headSlots } from '../store/format.ts';
 import { compareMembers } from './end-state.ts';
 import { answerLostByCatchingUp } from './regressions/answer-lost-by-catching-up.ts';
+import { badWhileOthersAreAway } from './regressions/bad-while-others-are-away.ts';
 import { bootOfAnEarlierLife } from './regressions/boot-of-an-earlier-life.ts';
 import { deadLeadOfAShortGroup } from './regressions/dead-lead-of-a-short-group.ts';
 import { diskFailsOneRead } from './regressions/disk-fails-one-read.ts';
@@ -699,6 +700,7 @@ export const scenarios: ReadonlyMap<string, () => Promise<void>> = new Map([
   ['interim-of-an-edited-map', interimOfAnEditedMap],
   ['heard-in-a-dead-disks-name', heardInADeadDisksName],
   ['dead-lead-of-a-short-group', deadLeadOfAShortGroup],
+  ['bad-while-others-are-away', badWhileOthersAreAway],
   ['boot-of-an-earlier-life', bootOfAnEarlierLife],
   ['reports-of-an-earlier-life', reportsOfAnEarlierLife],
   ['change-in-place', changeInPlace],
