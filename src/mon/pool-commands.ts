@@ -164,6 +164,8 @@ export class PoolCommands {
       const active = activeLayout(pool);
       const base = own ?? active;
       const full: LayoutWish = { ...base, ...placementOf(base), ...wish, purpose: 'own' };
+      // New groups may have yet to say that they are empty.
+      if (isHandingOver(pool) && !this.#isHeardOf(pool)) return this.#handOver(state, pool, full);
       const reports = this.#reportsOf(pool, full);
       const hasRows = reports.some(({ report }) => report.rows);
       const isEmpty = reports.every(({ report }) => report.objects === 0);
@@ -193,6 +195,12 @@ export class PoolCommands {
       if (back === undefined) requireBearable(next.records.values());
       return this.#world.planned(next);
     });
+  }
+
+  #isHeardOf(pool: Pool): boolean {
+    return pool.layouts
+      .flatMap((layout) => pgIdsOf(pool, layout))
+      .every((pg) => this.#world.reportOf(pg) !== undefined);
   }
 
   /** What primaries say of all that the pool holds, if it may be given what is wished for at all. */

@@ -27,6 +27,8 @@ test('what was done to a cluster is among its last log lines, however much its d
   const cluster = new SimulatedCluster({ seed: 1, osdCount: 2, pools, methods: workloadMethods });
   cluster.tell('nemesis', 'partition', { osd: 1 });
   await cluster.start();
+  // Behind what is logged in the same moment.
+  await cluster.scheduler.run(1);
   cluster.tell('nemesis', 'crash', { osd: 0 });
   const told = cluster.recentLog();
   equal(told[0], '0.0 nemesis partition {"osd":1}');
