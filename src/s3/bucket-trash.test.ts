@@ -250,8 +250,8 @@ test('a bucket that came back without its shards knowing is not empty, and not r
   }
 });
 
-test('what still ends a removal that was taken back opens no shard of the next one', async () => {
-  const { index, inspector, send, remove, restore } = await start();
+/** A bucket with a key that is registered again, and whose only shard has not heard of it. */
+async function halfRestored({ index, inspector, send, remove }: Awaited<ReturnType<typeof start>>) {
   equal(await send('PUT', '/bucket'), 200);
   equal(await send('PUT', '/bucket/key', Buffer.alloc(3)), 200);
   const { bucketId = '', shards = [] } = (await inspector.stats('bucket')) ?? {};
@@ -260,6 +260,13 @@ test('what still ends a removal that was taken back opens no shard of the next o
   const call = { bucketId, name: 'bucket' };
   const { removal } = await index.callObject('buckets', messages.restoreBucket, call);
   if (removal === undefined) throw new Error('it is in the trash');
+  return { object, removal };
+}
+
+test('what still ends a removal that was taken back opens no shard of the next one', async () => {
+  const started = await start();
+  const { index, send, remove, restore } = started;
+  const { object, removal } = await halfRestored(started);
   await remove('bucket', hourMs);
   await index.callObject(object, messages.untrashShard, { removal });
   equal((await describeShard(index, object))?.state.state, 'trashed');
@@ -269,15 +276,9 @@ test('what still ends a removal that was taken back opens no shard of the next o
 });
 
 test('a shard that somebody else takes out of the trash meanwhile does not make the bucket gone', async () => {
-  const { bench, index, inspector, send, remove } = await start();
-  equal(await send('PUT', '/bucket'), 200);
-  equal(await send('PUT', '/bucket/key', Buffer.alloc(3)), 200);
-  const { bucketId = '', shards = [] } = (await inspector.stats('bucket')) ?? {};
-  const object = shards[0]?.object ?? '';
-  await remove('bucket', hourMs);
-  const call = { bucketId, name: 'bucket' };
-  const { removal } = await index.callObject('buckets', messages.restoreBucket, call);
-  if (removal === undefined) throw new Error('it is in the trash');
+  const started = await start();
+  const { bench, index, send } = started;
+  const { object, removal } = await halfRestored(started);
   const { cluster } = bench;
   const ask = cluster.call.bind(cluster);
   let described = 0;

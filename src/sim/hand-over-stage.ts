@@ -3,8 +3,24 @@
 import type { PgId } from '../base/ids.ts';
 import { findPool, type Pool, pgOfName } from '../map/cluster-map.ts';
 import { tell } from './recording.ts';
-import type { SimulatedOsd } from './simulated-cluster.ts';
+import type { SimulatedCluster, SimulatedOsd } from './simulated-cluster.ts';
 import { Stage } from './stage.ts';
+
+export async function askForGroups(cluster: SimulatedCluster, pgCount: number): Promise<void> {
+  tell(cluster, `${pgCount} groups are asked for`);
+  await cluster.settle(cluster.monitor.pools.setPoolLayout('.index', { pgCount }), 'the change');
+}
+
+export async function turnBackIndex(cluster: SimulatedCluster): Promise<void> {
+  tell(cluster, 'it is turned back');
+  await cluster.settle(cluster.monitor.pools.revertPool('.index'), 'turning it back');
+}
+
+export function indexOf({ monitor }: SimulatedCluster): Pool {
+  const pool = findPool(monitor.map, '.index');
+  if (pool === undefined) throw new Error('there is an index');
+  return pool;
+}
 
 export class HandOverStage extends Stage {
   /** The group of an object, in one of the pool's layouts. */
@@ -18,15 +34,12 @@ export class HandOverStage extends Stage {
     return this.leadOf(this.groupIn(layoutId, name));
   }
 
-  async go(pgCount: number): Promise<void> {
-    tell(this.cluster, `${pgCount} groups are asked for`);
-    const change = this.cluster.monitor.pools.setPoolLayout('.index', { pgCount });
-    await this.cluster.settle(change, 'the change');
+  go(pgCount: number): Promise<void> {
+    return askForGroups(this.cluster, pgCount);
   }
 
-  async turnBack(): Promise<void> {
-    tell(this.cluster, 'it is turned back');
-    await this.cluster.settle(this.cluster.monitor.pools.revertPool('.index'), 'turning it back');
+  turnBack(): Promise<void> {
+    return turnBackIndex(this.cluster);
   }
 
   migrate(migration: 'paused' | 'running'): Promise<void> {
@@ -62,9 +75,7 @@ export class HandOverStage extends Stage {
   }
 
   get pool(): Pool {
-    const pool = findPool(this.cluster.monitor.map, '.index');
-    if (pool === undefined) throw new Error('there is an index');
-    return pool;
+    return indexOf(this.cluster);
   }
 
   /**

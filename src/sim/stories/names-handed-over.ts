@@ -2,10 +2,9 @@
 // groups while it is in use, and while disks, the monitor and who leads the old and the new groups die; it is turned
 // back in the middle, and asked for again. No write is lost, none is made twice, and nothing that was removed is back.
 
-import { findPool, type Pool } from '../../map/cluster-map.ts';
 import { copies } from '../../map/geometry.ts';
+import { askForGroups, indexOf, turnBackIndex } from '../hand-over-stage.ts';
 import { IndexStage } from '../index-stage.ts';
-import { tell } from '../recording.ts';
 
 const hosts = ['a', 'b', 'c', 'd'];
 
@@ -14,21 +13,12 @@ class Story extends IndexStage {
     super(hosts, { geometry: copies(3, 2), failureDomain: 'host', pgCount: 4 });
   }
 
-  get pool(): Pool {
-    const pool = findPool(this.cluster.monitor.map, '.index');
-    if (pool === undefined) throw new Error('there is an index');
-    return pool;
+  ask(pgCount: number): Promise<void> {
+    return askForGroups(this.cluster, pgCount);
   }
 
-  async ask(pgCount: number): Promise<void> {
-    tell(this.cluster, `${pgCount} groups are asked for`);
-    const change = this.cluster.monitor.pools.setPoolLayout('.index', { pgCount });
-    await this.cluster.settle(change, 'the change');
-  }
-
-  async turnBack(): Promise<void> {
-    tell(this.cluster, 'it is turned back');
-    await this.cluster.settle(this.cluster.monitor.pools.revertPool('.index'), 'turning it back');
+  turnBack(): Promise<void> {
+    return turnBackIndex(this.cluster);
   }
 
   /** How many names have gone from one layout to the other so far. */
@@ -47,9 +37,9 @@ class Story extends IndexStage {
   }
 
   async untilOver(pgCount: number): Promise<void> {
-    const isOver = (): boolean => this.pool.layouts.length === 1;
+    const isOver = (): boolean => indexOf(this.cluster).layouts.length === 1;
     await this.cluster.until('the change to be over', isOver, 300_000);
-    const [layout] = this.pool.layouts;
+    const [layout] = indexOf(this.cluster).layouts;
     this.expect(layout?.pgCount === pgCount, `there are ${layout?.pgCount} groups`);
     await this.cluster.untilClean(200_000);
   }
