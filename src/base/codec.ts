@@ -339,6 +339,21 @@ export function struct<const F extends Readonly<Record<string, unknown>>>(
   };
 }
 
+/** What is kept on a disk, behind a byte that says in which version of its format. */
+export function versioned<T>(what: string, version: number, body: Codec<T>): Codec<T> {
+  return {
+    write: (w, value) => {
+      w.u8(version);
+      body.write(w, value);
+    },
+    read: (r) => {
+      const found = r.u8();
+      if (found !== version) throw new DecodeError(`${what}, version ${found}: this is ${version}`);
+      return body.read(r);
+    },
+  };
+}
+
 /**
  * A closed union told apart by `kind`; each case is `[tag, codec of the other fields]`. Tags are for
  * ever: a case that goes away leaves its tag unused.

@@ -78,6 +78,9 @@ const floorMs = 10_000;
  */
 const supersededMs = 1000;
 
+/** How often a call is sent on to another layout of its pool: twice while names go one way, more when that is turned back. */
+const hopsMax = 20;
+
 /** One attempt; then the primary may be another. */
 const attemptMs = 6000;
 
@@ -316,17 +319,18 @@ export class ClusterClient implements Cluster {
   ): Promise<Uint8Array> {
     const answer = await this.#withRequest(async (request) => {
       const route = this.#places.route(pool, object);
-      for (;;) {
+      for (let hop = 0; hop < hopsMax; hop++) {
         const incoming = await this.#ask(
           () => route.pg(),
           (pg) => ({
             message: callTo(pg, route.turn, { request: request(), object, method, argument }),
           }),
-          { attempts: route, since: route.turn > 0 ? handoversSince : 0 },
+          { attempts: route },
         );
         if (incoming.message.kind !== 'moved') return incoming;
         route.movedIn(incoming.message.turn);
       }
+      throw new ClientError('unavailable', `${object} was in none of ${hopsMax} places`);
     });
     if (answer.message.kind !== 'result')
       throw new ClientError('bad-request', `call got ${answer.message.kind}`);
@@ -546,8 +550,6 @@ export class ClusterClient implements Cluster {
     options: {
       readonly pooled?: true;
       readonly isSuperseded?: () => boolean;
-      /** The lowest version of the messages that has the question. */
-      readonly since?: number;
       readonly attempts?: Attempts;
     } = {},
   ): Promise<Incoming> {
@@ -571,11 +573,13 @@ export class ClusterClient implements Cluster {
         let session: Session | undefined;
         try {
           session = await this.#sessions.session(osd);
-          if (session.peer.version < (options.since ?? 0))
-            throw new NetError('refused', 'it speaks an older version');
+          const outgoing = build(pg);
+          const isTooNew =
+            outgoing.message.kind === 'call-in-turn' && session.peer.version < handoversSince;
+          if (isTooNew) throw new NetError('refused', 'it speaks an older version');
           options.attempts?.sent();
           const answer = await session.request(
-            build(pg),
+            outgoing,
             Math.max(1000, Math.min(attemptMs, callMs - elapsedMs)),
             options.pooled === true ? { pooled: true } : {},
           );

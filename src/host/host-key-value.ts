@@ -97,27 +97,19 @@ export class HostKeyValue implements KeyValue {
 
   async scan({ begin, end, limit, reverse = false }: Range): Promise<readonly Row[]> {
     if (limit <= 0) return [];
-    const highWaterMarkBytes = Math.min(scanBytesPerTrip, limit * 1024);
     const iterator = this.#level.iterator({
       gte: begin,
       lt: end,
       reverse,
       limit,
-      highWaterMarkBytes,
+      highWaterMarkBytes: Math.min(scanBytesPerTrip, limit * 1024),
     });
     const rows: Row[] = [];
     try {
       while (rows.length < limit) {
         const page = await iterator.nextv(limit - rows.length);
         if (page.length === 0) break;
-        const isCut = rows.length + page.length < limit;
-        let pageBytes = 0;
-        for (const [key, value] of page) {
-          pageBytes += key.length + value.length;
-          rows.push([plain(key), plain(value)]);
-        }
-        // Fewer than were asked for, though there was room for more: there are no more.
-        if (isCut && pageBytes < highWaterMarkBytes / 2) break;
+        for (const [key, value] of page) rows.push([plain(key), plain(value)]);
       }
       return rows;
     } catch (error) {

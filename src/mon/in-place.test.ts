@@ -11,6 +11,7 @@ import {
   type Layout,
   type OsdEntry,
   type Pool,
+  turnMax,
 } from '../map/cluster-map.ts';
 import { copies, erasure, type Geometry, slotCount } from '../map/geometry.ts';
 import { mapFault, recordFault, successorFault } from '../map/map-fault.ts';
@@ -425,6 +426,13 @@ test('another number of placement groups is a layout that names are handed over 
   deepEqual(shape(), { turn: 2, layouts: [other, old] }, 'it is turned back');
   await pools.revertPool('.index');
   deepEqual(shape(), { turn: 3, layouts: [old, other] });
+
+  const { map } = world.state;
+  const turned = { ...poolOf(world.state), turn: turnMax };
+  world.state = { ...world.state, map: { ...map, pools: [turned] } };
+  const often = /pool \.index was handed over and turned back 1000000 times/;
+  await rejects(pools.revertPool('.index'), often);
+  await rejects(set({ pgCount: 4 }), often);
 
   const changing = new World(begin(copies(2, 1)));
   const both = new PoolCommands(changing);

@@ -85,6 +85,12 @@ function canChangeInPlace(pool: Pool, wish: LayoutWish): boolean {
   return isOfCopies(pool, wish) && activeLayout(pool).pgCount === wish.pgCount;
 }
 
+/** Each time that objects begin to be handed over, or turn back, is counted. */
+function requireTurnsLeft({ name, turn }: Pool): void {
+  if (turn >= turnMax)
+    throw new MonError('refused', `pool ${name} was handed over and turned back ${turnMax} times`);
+}
+
 /** Whether mutable objects are on their way from one layout of the pool to another. */
 function isHandingOver(pool: Pool): boolean {
   return pool.turn > 0 && pool.layouts.length > 1;
@@ -252,6 +258,7 @@ export class PoolCommands {
    */
   #handOver(state: MonState, pool: Pool, wish: LayoutWish): MonState {
     const { name } = pool;
+    requireTurnsLeft(pool);
     const previous = isHandingOver(pool) ? previousLayout(pool) : undefined;
     if (previous !== undefined && isSameWish(previous, wish))
       return this.#world.planned(activateLayout(state, pool, previous));
@@ -266,8 +273,6 @@ export class PoolCommands {
         'refused',
         `pool ${name} is changing in place: wait for it, or turn it back (holdfast pool revert ${name})`,
       );
-    if (pool.turn >= turnMax)
-      throw new MonError('refused', `pool ${name} was handed over ${turnMax} times`);
     this.#requireNewEnough(handoversSince);
     const begun = addLayout(state, pool, wish, () => this.#world.nonce(), 'names');
     if (begun === undefined)
@@ -349,6 +354,7 @@ export class PoolCommands {
       const previous = previousLayout(pool);
       if (previous === undefined)
         throw new MonError('refused', `pool ${name} is in no change that could be turned back`);
+      requireTurnsLeft(pool);
       return this.#world.planned(activateLayout(state, pool, previous));
     });
   }

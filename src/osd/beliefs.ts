@@ -3,18 +3,16 @@
 // monitor was asked later: what it has not said by then it never said.
 
 import { decodeUtf8, encodeUtf8 } from '../base/bytes.ts';
-import { type Carried, decode, encode, struct, u8 } from '../base/codec.ts';
+import { type Codec, decode, encode, struct, versioned } from '../base/codec.ts';
 import { isPgId, type PgId } from '../base/ids.ts';
 import type { Version } from '../base/method.ts';
+import { Turnstile } from '../base/turnstile.ts';
 import { isSameRecord, type PgRecord, pgRecordCodec } from '../map/pg-record.ts';
 import type { ObjectStore } from '../store/object-store.ts';
 import { Transaction } from '../store/transaction.ts';
 import { versionCodec } from '../wire/entry.ts';
 
 const prefix = 'believed/';
-/** `believed/PG` in the OSD's own collection. */
-const rowCodec = struct({ version: u8, record: pgRecordCodec, head: versionCodec });
-type Row = Carried<typeof rowCodec>;
 
 export interface Belief {
   readonly record: PgRecord;
@@ -22,10 +20,19 @@ export interface Belief {
   readonly head: Version;
 }
 
+/** `believed/PG` in the OSD's own collection. */
+const rowCodec: Codec<Belief> = versioned(
+  'believed record',
+  1,
+  struct({ record: pgRecordCodec, head: versionCodec }),
+);
+
 export class Beliefs {
   readonly #store: ObjectStore;
   readonly #collection: string;
+  /** As they are on the disk. */
   readonly #beliefs = new Map<PgId, Belief>();
+  readonly #order = new Turnstile();
 
   constructor(store: ObjectStore, collection: string) {
     this.#store = store;
@@ -49,24 +56,29 @@ export class Beliefs {
     return [...this.#beliefs.keys()];
   }
 
-  /** Durable when it resolves: nothing may be done by the record before. */
-  async note(record: PgRecord, head: Version): Promise<void> {
+  /** Durable when it resolves: nothing may be done by the record before. `headOf`: where the log ends. */
+  note(record: PgRecord, headOf: () => Version): Promise<void> {
     const { pg } = record;
-    const before = this.#beliefs.get(pg);
-    if (before !== undefined && isSameRecord(before.record, record)) return;
-    const belief = { record, head: before?.head ?? head };
-    this.#beliefs.set(pg, belief);
-    const row: Row = { version: 1, ...belief };
-    const transaction = new Transaction();
-    transaction.put(this.#collection, encodeUtf8(prefix + pg), encode(rowCodec, row));
-    await this.#store.commit(transaction);
+    return this.#order.run(async () => {
+      const before = this.#beliefs.get(pg);
+      if (before !== undefined && isSameRecord(before.record, record)) return;
+      const belief = { record, head: before?.head ?? headOf() };
+      const transaction = new Transaction();
+      transaction.put(this.#collection, encodeUtf8(prefix + pg), encode(rowCodec, belief));
+      await this.#store.commit(transaction);
+      this.#beliefs.set(pg, belief);
+    });
   }
 
-  /** What came of it is settled. */
-  async forget(pg: PgId): Promise<void> {
-    this.#beliefs.delete(pg);
-    const transaction = new Transaction();
-    transaction.delete(this.#collection, encodeUtf8(prefix + pg));
-    await this.#store.commit(transaction);
+  /** What came of it is settled; one that was noted since stays. */
+  forget(belief: Belief): Promise<void> {
+    const { pg } = belief.record;
+    return this.#order.run(async () => {
+      if (this.#beliefs.get(pg) !== belief) return;
+      const transaction = new Transaction();
+      transaction.delete(this.#collection, encodeUtf8(prefix + pg));
+      await this.#store.commit(transaction);
+      this.#beliefs.delete(pg);
+    });
   }
 }

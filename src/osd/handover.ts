@@ -11,14 +11,15 @@
 //   here      this group answers for it
 //
 // The old primary commits `frozen`, pushes the rows, the new one commits them with `arrived`, and only then the old one
-// commits `moved`: until it has, the name is the old group's, and turned back it stays there. A group that has nothing left is *sealed*: what it has no marker of was moved too. Each step may be
-// done again, by any later primary: frozen rows are the same for all of them.
+// commits `moved`: until it has, the name is the old group's, and turned back it stays there. A group that has nothing
+// left is *sealed*: what it has no marker of was moved too. Each step may be done again, by any later primary: frozen
+// rows are the same for all of them.
 //
 // Which way names go is said by the pool's *turn*, which rises each time that it begins or is turned back. A marker of
 // a later turn refuses whatever comes of an earlier one, and a caller brings the turn in which it was sent here.
 
 import { concatBytes, decodeUtf8, emptyBytes, encodeUtf8 } from '../base/bytes.ts';
-import { type Codec, DecodeError, decode, encode, oneOf, struct, u8, uint } from '../base/codec.ts';
+import { type Codec, decode, encode, oneOf, struct, uint, versioned } from '../base/codec.ts';
 import { type PgId, parsePgId } from '../base/ids.ts';
 import type { MethodRow, RowEffect, Version } from '../base/method.ts';
 import { sleep } from '../env/clock.ts';
@@ -66,35 +67,27 @@ interface Whole {
   readonly doubted: number;
 }
 
-const format = 1;
+const markerCodec: Codec<Marker> = versioned(
+  'hand-over of a name',
+  1,
+  struct({ state: oneOf(...markerStates), turn: uint }),
+);
+const wholeCodec: Codec<Whole> = versioned(
+  'hand-over of a group',
+  1,
+  struct({ base: uint, sealed: uint, doubted: uint }),
+);
 
-function versioned<T>(body: Codec<T>): Codec<T> {
-  return {
-    write: (w, value) => {
-      u8.write(w, format);
-      body.write(w, value);
-    },
-    read: (r) => {
-      const version = u8.read(r);
-      if (version !== format) throw new DecodeError(`hand-over row, version ${version}`);
-      return body.read(r);
-    },
-  };
-}
-
-const markerCodec: Codec<Marker> = versioned(struct({ state: oneOf(...markerStates), turn: uint }));
-const wholeCodec: Codec<Whole> = versioned(struct({ base: uint, sealed: uint, doubted: uint }));
-
+/** Rows of the group's own: of the whole, and behind this prefix the markers, by name. */
 const wholeRow = new Uint8Array([1]);
-
 const markerPrefix = 2;
+
+/** Markers read at once. */
+const markersAtOnce = 1000;
 
 function markerRow(name: string): Uint8Array {
   return concatBytes([new Uint8Array([markerPrefix]), encodeUtf8(name)]);
 }
-
-/** Markers read at once. */
-const markersAtOnce = 1000;
 
 function mayAnswerFor({ state }: Marker): boolean {
   return state === 'here' || state === 'frozen' || state === 'arrived';
@@ -435,12 +428,17 @@ export class Handover {
     return this.#group.leads && role?.kind === 'source' && role.turn === turn;
   }
 
+  /** Nor has anybody said that names are to stay for now. */
+  #mayGo(turn: number): boolean {
+    return this.#goesOn(turn) && this.#role()?.pool.migration !== 'paused';
+  }
+
   async #handOver(turn: number): Promise<void> {
     const { disk, world } = this.#group;
     for (let name: string | undefined; ; ) {
       name = await disk.objectAfter(name);
       const role = this.#role();
-      if (role === undefined || !this.#goesOn(turn) || role.pool.migration === 'paused') return;
+      if (role === undefined || !this.#mayGo(turn)) return;
       if (name === undefined) break;
       const share = world.recoveryShare.begin();
       const bytes = await this.#handOverName(name, turn);
@@ -449,22 +447,22 @@ export class Handover {
       if (rate > 0) await sleep(world.env.clock, (bytes * 1000) / rate, 'hand-over rate');
     }
     const kept = this.#kept;
-    await this.#handOverEmpty(turn);
     // Those that were handed over now are counted: then it is looked once more.
-    await this.#seal(turn, kept);
+    if (await this.#handOverEmpty(turn)) await this.#seal(turn, kept);
   }
 
   /**
    * Names that have a marker and no rows any more: the other side may have rows of an earlier turn under them, and is told
-   * that there are none.
+   * that there are none. False when it was held up.
    */
-  async #handOverEmpty(turn: number): Promise<void> {
+  async #handOverEmpty(turn: number): Promise<boolean> {
     const { disk } = this.#group;
     const end = new Uint8Array([markerPrefix + 1]);
-    for (let begin: Uint8Array = new Uint8Array([markerPrefix]); this.#goesOn(turn); ) {
+    for (let begin: Uint8Array = new Uint8Array([markerPrefix]); ; ) {
       const range = { begin, end, limit: markersAtOnce };
       const rows = await this.#group.inOrderRepairing(() => disk.scanRows(groupsOwn, range));
       for (const [key, value] of rows) {
+        if (!this.#mayGo(turn)) return false;
         const marker = decode(markerCodec, value);
         // Of turns that are over the other layout has nothing.
         const isOver = marker.turn <= (this.#role()?.pool.settledTurn ?? 0);
@@ -472,7 +470,7 @@ export class Handover {
           await this.#handOverName(decodeUtf8(key.subarray(1)), turn);
       }
       const last = rows.at(-1);
-      if (last === undefined || rows.length < markersAtOnce) return;
+      if (last === undefined || rows.length < markersAtOnce) return true;
       begin = concatBytes([last[0], new Uint8Array(1)]);
     }
   }
@@ -487,7 +485,7 @@ export class Handover {
     }
     const isFrozen = before?.state === 'frozen' && before.turn === turn;
     if (!isFrozen && !(await this.#freeze(name, turn, before))) return 0;
-    const { bytes } = await this.#push(name, turn);
+    const bytes = await this.#push(name, turn);
     const isMoved = await this.#mark(name, turn, 'frozen', { state: 'moved', turn });
     if (!isMoved) return bytes;
     this.#note('name handed over', name);
@@ -545,8 +543,11 @@ export class Handover {
     return { kind: 'push-rows', pg, object, turn, first: true, last: true, rows: [] };
   }
 
-  /** Sends all rows, which do not change while it is frozen, unless the name is the other group's already. */
-  async #push(name: string, turn: number): Promise<{ readonly bytes: number }> {
+  /**
+   * Sends all rows, which do not change while it is frozen, unless the name is the other group's already; answers with how
+   * many bytes they had.
+   */
+  async #push(name: string, turn: number): Promise<number> {
     let begin: Uint8Array = emptyBytes;
     let total = 0;
     for (let first = true; ; first = false) {
@@ -565,7 +566,7 @@ export class Handover {
       });
       total += bytes;
       const end = chunk.at(-1);
-      if (answer === 'ours' || last || end === undefined) return { bytes: total };
+      if (answer === 'ours' || last || end === undefined) return total;
       begin = concatBytes([end[0], new Uint8Array(1)]);
     }
   }
@@ -600,7 +601,7 @@ export class Handover {
     const sequence = await group.inOrderRepairing(async () => {
       // What came to be meanwhile is looked for anew.
       if (kept !== this.#kept) return undefined;
-      if (!this.#goesOn(turn) || (await group.disk.hasRows())) return undefined;
+      if (!this.#mayGo(turn) || (await group.disk.hasRows())) return undefined;
       group.requireWritable(0);
       return this.#putWhole({ sealed: turn });
     });

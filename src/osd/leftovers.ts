@@ -3,7 +3,7 @@
 // that a map that was wrong can still be put right (promise P3).
 
 import { encodeUtf8 } from '../base/bytes.ts';
-import { decode, encode, struct, u8, uint } from '../base/codec.ts';
+import { decode, encode, struct, uint, versioned } from '../base/codec.ts';
 import type { PgId } from '../base/ids.ts';
 import type { ObjectStore } from '../store/object-store.ts';
 import { Transaction } from '../store/transaction.ts';
@@ -13,7 +13,7 @@ import { PgDisk } from './pg-disk.ts';
 /** How long what is not empty stays, in milliseconds of wall time. */
 export const leftoverMs = 24 * 3600 * 1000;
 
-const markCodec = struct({ version: u8, sinceWallMs: uint });
+const markCodec = versioned('mark of a leftover', 1, struct({ sinceWallMs: uint }));
 
 function markKey(pg: PgId): Uint8Array {
   return encodeUtf8(`left/${pg}`);
@@ -36,7 +36,7 @@ export async function removeLeftOver(
     if (stored === undefined) {
       const transaction = new Transaction();
       const sinceWallMs = Math.floor(wallMs);
-      transaction.put(collection, key, encode(markCodec, { version: 1, sinceWallMs }));
+      transaction.put(collection, key, encode(markCodec, { sinceWallMs }));
       await store.commit(transaction);
       return false;
     }

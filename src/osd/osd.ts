@@ -3,7 +3,7 @@
 // (promise P5).
 
 import { encodeUtf8 } from '../base/bytes.ts';
-import { type Carried, decode, encode, option, struct, u8, uint } from '../base/codec.ts';
+import { type Carried, decode, encode, option, struct, uint, versioned } from '../base/codec.ts';
 import type { Epoch, OsdId, PgId, Uuid } from '../base/ids.ts';
 import { isPgId, uuid } from '../base/ids.ts';
 import { memoryBudgetBytesDefault, memoryShares } from '../base/memory-budget.ts';
@@ -113,13 +113,13 @@ const ownCollection = 'osd';
 const mapKey = encodeUtf8('map');
 /** The map store it heard of last, and whether the monitor has yet to hear that groups were lost. */
 const marksKey = encodeUtf8('marks');
-const marksCodec = struct({
-  version: u8,
-  lostGroups: uint,
-  seen: option(struct({ id: uuid, revision: uint })),
-});
+const marksCodec = versioned(
+  'marks of a disk',
+  1,
+  struct({ lostGroups: uint, seen: option(struct({ id: uuid, revision: uint })) }),
+);
 type Marks = Carried<typeof marksCodec>;
-const noMarks: Marks = { version: 1, lostGroups: 0, seen: undefined };
+const noMarks: Marks = { lostGroups: 0, seen: undefined };
 
 interface Stopped {
   /**
@@ -130,10 +130,10 @@ interface Stopped {
   readonly reason: string;
 }
 
-/** The monitor answers when it has heard the others that were up, or after its grace. */
 /** For rows that are handed over to be committed elsewhere: a write may wait for a member to be dropped. */
 const pushAnswerMs = 10_000;
 
+/** The monitor answers when it has heard the others that were up, or after its grace. */
 const bootAnswerMs = 15_000;
 
 export async function startOsd(env: Env, options: OsdOptions): Promise<Osd> {
@@ -908,7 +908,7 @@ export class Osd {
     if (word === undefined) {
       if (mon.isJudge === false) return;
       if (!isBelief && mayHaveBeenSaid(record, known)) return;
-      await this.#beliefs.note(record, this.#members.get(pg)?.disk.head ?? zeroVersion);
+      await this.#beliefs.note(record, () => this.#members.get(pg)?.disk.head ?? zeroVersion);
       mon.believe(record);
       return;
     }
@@ -943,8 +943,8 @@ export class Osd {
     // A monitor of an earlier build will never say so.
     if (word === undefined && mon.isJudge !== false) return;
     if (word !== undefined) await this.#holdAgainst(belief, word.record);
-    if (this.#closed || this.#beliefs.of(pg) !== belief) return;
-    await this.#beliefs.forget(pg);
+    if (this.#closed) return;
+    await this.#beliefs.forget(belief);
     const record = mon.records.get(pg);
     if (record !== undefined) this.#follow(record);
   }

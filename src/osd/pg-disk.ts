@@ -25,8 +25,8 @@ import {
   encode,
   option,
   struct,
-  u8,
   uint,
+  versioned,
 } from '../base/codec.ts';
 import type { BlobId, PgId } from '../base/ids.ts';
 import type { MethodRow, Version } from '../base/method.ts';
@@ -101,28 +101,19 @@ interface Meta {
   readonly deepScrubbedWallMs: number;
 }
 
-const metaVersion = 1;
-const metaBody = struct({
-  tenure: uint,
-  record: pgRecordCodec,
-  base: versionCodec,
-  committed: uint,
-  cursor: option(bytes),
-  scrubbedWallMs: uint,
-  deepScrubbedWallMs: uint,
-});
-const metaCodec: Codec<Meta> = {
-  write: (w, meta) => {
-    u8.write(w, metaVersion);
-    metaBody.write(w, meta);
-  },
-  read: (r) => {
-    const version = u8.read(r);
-    if (version !== metaVersion)
-      throw new DecodeError(`placement group format ${version}, this is ${metaVersion}`);
-    return metaBody.read(r);
-  },
-};
+const metaCodec: Codec<Meta> = versioned(
+  'placement group',
+  1,
+  struct({
+    tenure: uint,
+    record: pgRecordCodec,
+    base: versionCodec,
+    committed: uint,
+    cursor: option(bytes),
+    scrubbedWallMs: uint,
+    deepScrubbedWallMs: uint,
+  }),
+);
 
 const logRowCodec = struct({ committed: uint, blobs: uint, bytes: uint, entry: bytes });
 /** What stands before the entry's own bytes. */
@@ -139,19 +130,7 @@ const shardHeaderCodec: Codec<BlobListing> = struct({
 const answerCodec = struct({ sequence: uint, result: bytes });
 
 /** The row `11`. A disk from before it existed has none, and knows of no request that it ended. */
-const endedVersion = 1;
-const endedCodec: Codec<number> = {
-  write: (w, counter) => {
-    u8.write(w, endedVersion);
-    uint.write(w, counter);
-  },
-  read: (r) => {
-    const version = u8.read(r);
-    if (version !== endedVersion)
-      throw new DecodeError(`row of ended requests, version ${version}`);
-    return uint.read(r);
-  },
-};
+const endedCodec: Codec<number> = versioned('row of ended requests', 1, uint);
 
 /**
  * Answers are forgotten so many counters at a time: the row that says up to which is written with them, and

@@ -1482,31 +1482,36 @@ export class Primary implements LinkOwner, HandoverGroup {
     link.damaged = blobs.length;
     if (blobs.length === 0) return;
     link.isBeingRepaired = true;
-    spawnFor(this.world, this.pg, 'repair', async () => {
-      for (const blob of blobs) {
-        await this.world.recoveries.acquire();
-        const turn = this.world.recoveryShare.begin();
-        try {
-          await link.pushBlob(blob, 'replace');
-          link.damaged = Math.max(0, link.damaged - 1);
-          this.world.env.log.write('info', 'shard repaired', {
-            pg: this.pg,
-            osd: link.slot.osd,
-            blob: formatBlobId(blob),
-          });
-          await turn.rest();
-        } catch (error) {
-          this.world.env.log.write('warn', 'shard not repaired', {
-            pg: this.pg,
-            osd: link.slot.osd,
-            error: describeError(error),
-          });
-        } finally {
-          this.world.recoveries.release();
-        }
+    spawnFor(this.world, this.pg, 'repair', () =>
+      this.#pushGoodShards(link, blobs).finally(() => {
+        link.isBeingRepaired = false;
+      }),
+    );
+  }
+
+  async #pushGoodShards(link: Link, blobs: readonly BlobId[]): Promise<void> {
+    for (const blob of blobs) {
+      await this.world.recoveries.acquire();
+      const turn = this.world.recoveryShare.begin();
+      try {
+        await link.pushBlob(blob, 'replace');
+        link.damaged = Math.max(0, link.damaged - 1);
+        this.world.env.log.write('info', 'shard repaired', {
+          pg: this.pg,
+          osd: link.slot.osd,
+          blob: formatBlobId(blob),
+        });
+        await turn.rest();
+      } catch (error) {
+        this.world.env.log.write('warn', 'shard not repaired', {
+          pg: this.pg,
+          osd: link.slot.osd,
+          error: describeError(error),
+        });
+      } finally {
+        this.world.recoveries.release();
       }
-      link.isBeingRepaired = false;
-    });
+    }
   }
 
   /** Runs with nothing being ordered: what is read then is at the head. */

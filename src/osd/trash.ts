@@ -6,7 +6,7 @@
 // disk again. A group is never removed and brought back at once.
 
 import { decodeUtf8, encodeUtf8 } from '../base/bytes.ts';
-import { type Carried, decode, encode, struct, u8, u64, uint } from '../base/codec.ts';
+import { type Carried, decode, encode, struct, u64, uint, versioned } from '../base/codec.ts';
 import { isPgId, type PgId } from '../base/ids.ts';
 import type { Env } from '../env/env.ts';
 import type { ObjectStore } from '../store/object-store.ts';
@@ -22,7 +22,7 @@ const trashPermilleMax = 700;
 
 const prefix = 'trash/';
 /** `trash/PG` in the OSD's own collection: since when, and under which version of the record it left. */
-const markCodec = struct({ version: u8, sinceWallMs: u64, recordVersion: uint });
+const markCodec = versioned('mark of trash', 1, struct({ sinceWallMs: u64, recordVersion: uint }));
 type Mark = Carried<typeof markCodec>;
 
 export class Trash {
@@ -63,7 +63,7 @@ export class Trash {
    * @param settled when the last change of the group that was under way has ended
    */
   put(pg: PgId, recordVersion: number, settled: Promise<void>): Promise<void> {
-    const mark = { version: 1, sinceWallMs: this.#env.wall.nowMs(), recordVersion };
+    const mark = { sinceWallMs: this.#env.wall.nowMs(), recordVersion };
     this.#marks.set(pg, mark);
     const transaction = new Transaction();
     transaction.put(this.#collection, encodeUtf8(prefix + pg), encode(markCodec, mark));

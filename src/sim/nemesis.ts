@@ -614,7 +614,6 @@ export class Nemesis {
     return this.#command(cluster.monitor.pools.setPoolLayout('data', wish), 'changing a pool');
   }
 
-  /** Other copies of the rows, or elsewhere: in place, or back where such a change has not ended. */
   /** Another number of placement groups, or back to what it had. */
   async #handIndexOver(): Promise<boolean> {
     const cluster = this.#cluster;
@@ -630,6 +629,7 @@ export class Nemesis {
     return this.#command(pools.setPoolLayout('.index', { pgCount }), 'handing the index over');
   }
 
+  /** Other copies of the rows, or elsewhere: in place, or back where such a change has not ended. */
   async #changeIndex(): Promise<boolean> {
     const cluster = this.#cluster;
     if (!cluster.takesCommands) return false;

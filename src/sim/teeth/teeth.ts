@@ -1656,7 +1656,7 @@ export const teeth: readonly Tooth[] = [
     patches: [
       {
         file: handover,
-        find: 'const { bytes } = await this.#push(name, turn);',
+        find: 'const bytes = await this.#push(name, turn);',
         replace: 'const bytes = 0;',
       },
     ],
@@ -1692,8 +1692,8 @@ export const teeth: readonly Tooth[] = [
     patches: [
       {
         file: handover,
-        find: 'if (!this.#goesOn(turn) || (await group.disk.hasRows())) return undefined;',
-        replace: 'if (!this.#goesOn(turn)) return undefined;',
+        find: 'if (!this.#mayGo(turn) || (await group.disk.hasRows())) return undefined;',
+        replace: 'if (!this.#mayGo(turn)) return undefined;',
       },
     ],
   },
@@ -1801,8 +1801,8 @@ export const teeth: readonly Tooth[] = [
     patches: [
       {
         file: handover,
-        find: '    await this.#handOverEmpty(turn);\n',
-        replace: '',
+        find: 'if (await this.#handOverEmpty(turn)) await this.#seal(turn, kept);',
+        replace: 'await this.#seal(turn, kept);',
       },
     ],
   },

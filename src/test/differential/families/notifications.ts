@@ -4,7 +4,8 @@
 
 import type { Choice } from '../../../s3/testing/fuzz/choice.ts';
 import { type Draw, type Family, type Sequence, type StepDraft, takeAway } from '../sequence.ts';
-import { copySourceOf, deleteObject } from './objects.ts';
+import { copyAnew, uploadsOf } from './draws.ts';
+import { deleteObject } from './objects.ts';
 
 const keys: readonly string[] = ['a', 'b.png', 'c/1', 'c/2.png', 'z z', 'plus+', 'ü'];
 
@@ -159,35 +160,10 @@ const putObject: Draw = (s) => {
   return { action: 'PutObject', method: 'PUT', path: s.object(), body: s.body(), headers };
 };
 
-const copyObject: Draw = (s) => ({
-  ...{ action: 'CopyObject', method: 'PUT', path: s.object() },
-  headers: { 'x-amz-copy-source': copySourceOf(s), 'x-amz-metadata-directive': 'REPLACE' },
-});
-
-const createUpload: Draw = (s) => ({
-  ...{ action: 'CreateMultipartUpload', method: 'POST', path: s.object(), query: { uploads: '' } },
-});
-
-const uploadPart: Draw = (s) => {
-  const upload = s.upload();
-  if (upload === undefined) return createUpload(s);
-  const query = { uploadId: `{upload:${upload.name}}`, partNumber: '1' };
-  return { action: 'UploadPart', method: 'PUT', path: upload.path, query, body: s.body() };
-};
-
-const completeUpload: Draw = (s) => {
-  const upload = s.upload();
-  const etag = upload?.parts.get(1);
-  if (upload === undefined || etag === undefined) return uploadPart(s);
-  return {
-    ...{ action: 'CompleteMultipartUpload', method: 'POST', path: upload.path },
-    query: { uploadId: `{upload:${upload.name}}` },
-    body: element(
-      'CompleteMultipartUpload',
-      element('Part', element('PartNumber', '1') + element('ETag', etag)),
-    ),
-  };
-};
+const uploads = uploadsOf(
+  (s) => s.object(),
+  (s) => s.body(),
+);
 
 const post: Draw = (s) => {
   const bucket = s.bucket();
@@ -249,11 +225,11 @@ export const notifications: Family = {
     [14, notification],
     [8, topic],
     [24, putObject],
-    [10, copyObject],
+    [10, copyAnew],
     [14, deleteObject],
-    [4, createUpload],
-    [5, uploadPart],
-    [6, completeUpload],
+    [4, uploads.create],
+    [5, uploads.put],
+    [6, uploads.complete],
     [5, post],
   ],
 };

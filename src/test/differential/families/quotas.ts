@@ -6,6 +6,7 @@
 
 import { type Draw, type Family, type Sequence, type StepDraft, takeAway } from '../sequence.ts';
 import type { QuotaOrder, Step } from '../side.ts';
+import { listAll, uploadsOf } from './draws.ts';
 
 /** Where something is replaced or removed. */
 const keys: readonly string[] = ['source'];
@@ -86,13 +87,9 @@ const copyObject: Draw = (s) => ({
   },
 });
 
-const listObjects: Draw = (s) => ({
-  ...{ action: 'ListObjectsV2', method: 'GET', path: s.bucket(), query: { 'list-type': '2' } },
-});
-
 const deleteObject: Draw = (s) =>
   planOf(s).kind === 'user'
-    ? listObjects(s)
+    ? listAll(s)
     : {
         ...{ action: 'DeleteObject', method: 'DELETE', path: `${s.bucket()}/source` },
         ...{ pauseMs: seenMs },
@@ -100,39 +97,13 @@ const deleteObject: Draw = (s) =>
 
 const replaceObject: Draw = (s) =>
   planOf(s).kind === 'user'
-    ? listObjects(s)
+    ? listAll(s)
     : {
         ...{ action: 'PutObject', method: 'PUT', path: `${s.bucket()}/source` },
         ...{ body: s.c.bytes(s.c.of([4, 8, 20]) * kib), pauseMs: seenMs },
       };
 
-const createUpload: Draw = (s) => ({
-  ...{
-    action: 'CreateMultipartUpload',
-    method: 'POST',
-    path: newObject(s),
-    query: { uploads: '' },
-  },
-});
-
-const uploadPart: Draw = (s) => {
-  const upload = s.upload();
-  if (upload === undefined) return createUpload(s);
-  const query = { uploadId: `{upload:${upload.name}}`, partNumber: '1' };
-  const body = s.c.bytes(s.c.of([4, 8, 40]) * kib);
-  return { action: 'UploadPart', method: 'PUT', path: upload.path, query, body };
-};
-
-const completeUpload: Draw = (s) => {
-  const upload = s.upload();
-  const etag = upload?.parts.get(1);
-  if (upload === undefined || etag === undefined) return uploadPart(s);
-  return {
-    ...{ action: 'CompleteMultipartUpload', method: 'POST', path: upload.path },
-    query: { uploadId: `{upload:${upload.name}}` },
-    body: `<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>${etag}</ETag></Part></CompleteMultipartUpload>`,
-  };
-};
+const uploads = uploadsOf(newObject, (s) => s.c.bytes(s.c.of([4, 8, 40]) * kib));
 
 function ifUploads(draw: Draw): Draw {
   return (s) => (planOf(s).hasUploads ? draw(s) : putObject(s));
@@ -166,9 +137,9 @@ export const quotas: Family = {
     [10, byOwner(copyObject)],
     [3, byOwner(deleteObject)],
     [2, byOwner(replaceObject)],
-    [6, byOwner(listObjects)],
-    [6, byOwner(ifUploads(createUpload))],
-    [6, byOwner(ifUploads(uploadPart))],
-    [6, byOwner(ifUploads(completeUpload))],
+    [6, byOwner(listAll)],
+    [6, byOwner(ifUploads(uploads.create))],
+    [6, byOwner(ifUploads(uploads.put))],
+    [6, byOwner(ifUploads(uploads.complete))],
   ],
 };

@@ -2,7 +2,7 @@
 
 import { type Draw, type Family, takeAway } from '../sequence.ts';
 import type { Who } from '../side.ts';
-import { copySourceOf } from './objects.ts';
+import { copyAnew, listAll, ofObject, putSmall } from './draws.ts';
 
 const keys: readonly string[] = ['a', 'b', 'c/1'];
 
@@ -36,24 +36,6 @@ function asPayer(draw: Draw): Draw {
     return { ...step, who, headers };
   };
 }
-
-const ofObject =
-  (action: string, method: string): Draw =>
-  (s) => ({ action, method, path: s.object() });
-
-const putObject: Draw = (s) => ({
-  ...{ action: 'PutObject', method: 'PUT', path: s.object() },
-  body: s.c.bytes(s.c.of([0, 11, 1000])),
-});
-
-const copyObject: Draw = (s) => ({
-  ...{ action: 'CopyObject', method: 'PUT', path: s.object() },
-  headers: { 'x-amz-copy-source': copySourceOf(s), 'x-amz-metadata-directive': 'REPLACE' },
-});
-
-const listObjects: Draw = (s) => ({
-  ...{ action: 'ListObjectsV2', method: 'GET', path: s.bucket(), query: { 'list-type': '2' } },
-});
 
 const headBucket: Draw = (s) => ({ action: 'HeadBucket', method: 'HEAD', path: s.bucket() });
 
@@ -115,12 +97,12 @@ export const requestPayment: Family = {
   },
   rules: [
     [16, paymentOf],
-    [20, asPayer(putObject)],
+    [20, asPayer(putSmall)],
     [20, asPayer(ofObject('GetObject', 'GET'))],
     [6, asPayer(ofObject('HeadObject', 'HEAD'))],
-    [10, asPayer(listObjects)],
+    [10, asPayer(listAll)],
     [5, asPayer(headBucket)],
-    [8, asPayer(copyObject)],
+    [8, asPayer(copyAnew)],
     [8, asPayer(ofObject('DeleteObject', 'DELETE'))],
     [4, asPayer(deleteObjects)],
   ],

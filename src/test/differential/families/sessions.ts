@@ -11,6 +11,7 @@ import {
   takeAway,
 } from '../sequence.ts';
 import type { SessionUse, Step, Who } from '../side.ts';
+import { listAll, ofObject, putSmall } from './draws.ts';
 
 const keys: readonly string[] = ['a', 'b', 'c/1'];
 
@@ -138,19 +139,6 @@ function inSession(draw: Draw): Draw {
   };
 }
 
-const putObject: Draw = (s) => ({
-  ...{ action: 'PutObject', method: 'PUT', path: s.object() },
-  body: s.c.bytes(s.c.of([0, 11, 1000])),
-});
-
-const ofObject =
-  (action: string, method: string): Draw =>
-  (s) => ({ action, method, path: s.object() });
-
-const listObjects: Draw = (s) => ({
-  ...{ action: 'ListObjectsV2', method: 'GET', path: s.bucket(), query: { 'list-type': '2' } },
-});
-
 const tagging: Draw = (s) => ({
   ...{ action: 'GetObjectTagging', method: 'GET', path: s.object(), query: { tagging: '' } },
 });
@@ -250,11 +238,11 @@ export const sessions: Family = {
     [12, assumeRole],
     [5, getSessionToken],
     [16, role],
-    [16, inSession(putObject)],
+    [16, inSession(putSmall)],
     [16, inSession(ofObject('GetObject', 'GET'))],
     [5, inSession(ofObject('HeadObject', 'HEAD'))],
     [6, inSession(ofObject('DeleteObject', 'DELETE'))],
-    [8, inSession(listObjects)],
+    [8, inSession(listAll)],
     [3, inSession(tagging)],
     [5, bucketPolicy],
   ],
