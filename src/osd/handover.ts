@@ -142,9 +142,13 @@ export class Handover {
   /** In order, before anything else here. */
   async #load(): Promise<void> {
     if (this.#isLoaded) return;
-    const row = await this.#group.disk.row(groupsOwn, wholeRow);
-    this.#whole = row === undefined ? undefined : decode(wholeCodec, row);
+    this.#whole = await this.#readWhole();
     this.#isLoaded = true;
+  }
+
+  async #readWhole(): Promise<Whole | undefined> {
+    const row = await this.#group.disk.row(groupsOwn, wholeRow);
+    return row === undefined ? undefined : decode(wholeCodec, row);
   }
 
   /** Why names don't go, for a person; empty when they do, or have nowhere to go. */
@@ -312,8 +316,8 @@ export class Handover {
   async doubt(): Promise<readonly RowEffect[] | undefined> {
     const role = this.#role();
     if (role === undefined) return undefined;
-    await this.#load();
-    const before = this.#whole ?? unused;
+    // Not kept: what it begins with is written only after this.
+    const before = (await this.#readWhole()) ?? unused;
     // What it hands over must not seem younger than what the other layout gives.
     const base = role.kind === 'source' ? role.turn - 1 : role.turn;
     const doubted = role.kind === 'alone' ? 0 : role.turn;

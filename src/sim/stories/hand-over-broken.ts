@@ -6,6 +6,9 @@ import { copies } from '../../map/geometry.ts';
 import { HandOverStage } from '../hand-over-stage.ts';
 import { watched } from '../stage.ts';
 
+/** Between two new objects: somewhat longer than handing one over takes. Faster, and there would be no end of it. */
+const madeEachMs = 20;
+
 /** Rows arrive a second time, long after the object has gone and was written where it is. */
 export async function pushHeldBack(): Promise<void> {
   const stage = new HandOverStage(4, copies(3, 1));
@@ -176,10 +179,13 @@ export async function lostInAHandOver(): Promise<void> {
   // Held back, it is not sealed at once.
   await stage.migrate('paused');
   await stage.beginAnew(pg);
+  const isServing = (): boolean => stage.leadOf(pg).osd?.primaryOf(pg)?.isServing === true;
+  await cluster.until('it to begin', isServing, 20_000);
   // By somebody who has not been told where it is.
   const asked = watched(stranger.call('.index', gone[0] ?? '', 'sim.swap', encodeUtf8('k')));
   await stage.run(10_000);
   stage.expect(!asked.isDone(), 'it does not say that there is nothing');
+  stage.expect(!asked.isRefused(), 'it is waited for until that is known');
   await stage.migrate('running');
   for (const name of names) {
     const value = await swap(name, 'k');
@@ -211,5 +217,39 @@ export async function lostWhereItWent(): Promise<void> {
   await stage.untilHandedOver();
   const value = await stage.set(client, 'k');
   stage.expect(value === '', `what had been left behind is served: k is ${value}`);
+  stage.end();
+}
+
+/** New ones come to be all the while, also when the last of the old ones has gone. */
+export async function madeWhileSealing(): Promise<void> {
+  const stage = new HandOverStage(4, copies(2, 1));
+  const { cluster } = stage;
+  const client = await stage.start();
+  const names: string[] = [];
+  let isOver = false;
+  const make = async (): Promise<void> => {
+    while (!isOver) {
+      const name = `object-${names.length}`;
+      await client.call('.index', name, 'sim.swap', encodeUtf8('k=0'));
+      names.push(name);
+      await new Promise<void>((resolve) => {
+        cluster.scheduler.after(madeEachMs, 'next object', resolve);
+      });
+    }
+  };
+  const making = make();
+  making.catch(() => {});
+  for (const pgCount of [3, 2, 4, 1]) {
+    await stage.go(pgCount);
+    await stage.untilHandedOver();
+  }
+  isOver = true;
+  await cluster.settle(making, 'the last object');
+  stage.expect(names.length > 300, `${names.length} were made`);
+  for (const name of names) {
+    const call = client.call('.index', name, 'sim.swap', encodeUtf8('k'));
+    const value = decodeUtf8(await cluster.settle(call, name));
+    stage.expect(value === '0', `${name} is ${value}`);
+  }
   stage.end();
 }

@@ -1689,6 +1689,7 @@ export const teeth: readonly Tooth[] = [
   {
     name: 'a group is sealed without a look at what is being ordered',
     breaks: 'rule 32',
+    scenario: 'made-while-sealing',
     patches: [
       {
         file: handover,
