@@ -2,9 +2,10 @@
 // compiles it, and runs its scenario, or seeds, until one fails. At the end the same scenarios and seeds run without
 // any bug and have to pass: what fails there as well has caught nothing.
 //
-//   npm run sim:teeth [-- --only WORDS] [--from WORDS] [--seeds 2000] [--minutes 2] [--workers W]
+//   npm run sim:teeth [-- --only WORDS] [--from WORDS] [--scenarios] [--seeds 2000] [--minutes 2] [--workers W]
 //
-// `--from`: goes on with the first bug whose name has these words; `--minutes`: at most, for each bug.
+// `--from`: goes on with the first bug whose name has these words; `--scenarios`: none of those that seeds find;
+// `--minutes`: at most, for each bug.
 
 import { spawn } from 'node:child_process';
 import { cpus } from 'node:os';
@@ -25,6 +26,7 @@ const { values } = parseArgs({
   options: {
     only: { type: 'string', default: '' },
     from: { type: 'string', default: '' },
+    scenarios: { type: 'boolean', default: false },
     seeds: { type: 'string', default: '2000' },
     minutes: { type: 'string', default: '2' },
     workers: { type: 'string', default: String(Math.max(1, cpus().length)) },
@@ -169,7 +171,10 @@ const begin = Math.max(
   0,
   teeth.findIndex((tooth) => tooth.name.includes(values.from)),
 );
-for (const tooth of teeth.slice(begin)) if (tooth.name.includes(values.only)) await bite(tooth);
+for (const tooth of teeth.slice(begin)) {
+  const isMeant = !values.scenarios || tooth.scenario !== undefined;
+  if (isMeant && tooth.name.includes(values.only)) await bite(tooth);
+}
 await control();
 scratch.remove();
 console.log(`${passed} passed, ${failed} failed`);

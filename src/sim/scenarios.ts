@@ -102,6 +102,22 @@ async function headInMemory(): Promise<void> {
   stage.end();
 }
 
+/** Rule 1: the primary's own disk is one of those that have to have it. */
+async function primaryInMemory(): Promise<void> {
+  const stage = new Stage(2, copies(2, 1));
+  const client = await stage.start();
+  await stage.set(client, 'k=1');
+  const { primary } = stage;
+  const [member] = stage.members as [SimulatedOsd];
+  const writes = ['rows-commit', 'rows-sync'];
+  primary.files.fault = ({ kind }) => (writes.includes(kind) ? 'hang' : undefined);
+  const write = watched(stage.row(client, 'k=2'));
+  await stage.run(2000);
+  stage.expect(member.osd?.memberOf(stage.pg)?.disk.head.sequence === 2, 'the member has it');
+  stage.expect(!write.isDone(), 'acknowledged though the primary has not persisted it');
+  stage.end();
+}
+
 /**
  * Rules 6 to 9: a primary that nobody reaches stops serving before another begins. Its peers and the
  * monitor lose it at once, a client still reaches it.
@@ -646,6 +662,7 @@ export const scenarios: ReadonlyMap<string, () => Promise<void>> = new Map([
   ['unfinished-put', unfinishedPut],
   ['read-beside-a-hung-read', readBesideAHungRead],
   ['head-in-memory', headInMemory],
+  ['primary-in-memory', primaryInMemory],
   ['primary-cut-off', primaryCutOff],
   ['elected-too-early', electedTooEarly],
   ['restart-forgets-promises', restartForgetsPromises],

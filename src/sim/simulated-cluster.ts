@@ -8,6 +8,7 @@ import type { Methods } from '../base/method.ts';
 import { ClusterClient } from '../client/cluster-client.ts';
 import { EnvError } from '../env/errors.ts';
 import type { Network } from '../env/network.ts';
+import type { Random } from '../env/random.ts';
 import { findOsd } from '../map/cluster-map.ts';
 import { plainUser } from '../map/directory.ts';
 import { isClean } from '../map/pg-record.ts';
@@ -88,6 +89,9 @@ const logLinesKept = 400;
 const toldLinesKept = 40;
 /** Those that a report shows. */
 const logLinesShown = 60;
+
+/** Of what a power cut may keep, nothing. */
+const losesAll: Random = { below: () => 0 };
 
 export class SimulatedCluster {
   readonly scheduler = new Scheduler();
@@ -411,13 +415,16 @@ export class SimulatedCluster {
     return undefined;
   }
 
-  killOsd(id: number, options: { readonly power: boolean } = { power: false }): void {
+  /** `power`: its unsynced writes are lost as the disk pleases, or all of them. */
+  killOsd(id: number, options: { readonly power: boolean | 'loses-all' } = { power: false }): void {
     const osd = this.#osd(id);
     osd.process?.kill();
     osd.process = undefined;
     osd.osd = undefined;
     osd.mayFail = false;
-    osd.files = options.power ? osd.files.crash() : osd.files.reopen();
+    const { files } = osd;
+    if (options.power === 'loses-all') osd.files = files.crash(losesAll);
+    else osd.files = options.power ? files.crash() : files.reopen();
   }
 
   /** A new, empty disk under the same OSD id. */

@@ -36,7 +36,7 @@ export class SimulatedNetwork {
   /** When each cut that was mended was, in virtual milliseconds. */
   readonly #mendedAt = new Map<string, number>();
   #nextPort = 10_000;
-  readonly #slow = new Map<string, number>();
+  readonly #slow = new Map<string, { readonly leastMs: number; readonly mostMs: number }>();
   /** Told what is done to links, for people who read it. */
   onDeed: (what: string) => void = () => undefined;
   /** Bounds of a message's travel, in milliseconds. */
@@ -71,11 +71,11 @@ export class SimulatedNetwork {
       if (end.owner.name === from && end.peer?.owner.name === to) end.flushHeld();
   }
 
-  /** Everything from this process takes up to so much longer; 0 for the usual. */
-  slow(from: string, extraMs: number): void {
-    this.onDeed(extraMs === 0 ? `${from} is as fast as ever` : `slow ${from} by ${extraMs} ms`);
-    if (extraMs === 0) this.#slow.delete(from);
-    else this.#slow.set(from, extraMs);
+  /** Everything from this process takes up to so much longer, and `leastMs` at least; 0 for the usual. */
+  slow(from: string, mostMs: number, leastMs = 0): void {
+    this.onDeed(mostMs === 0 ? `${from} is as fast as ever` : `slow ${from} by ${mostMs} ms`);
+    if (mostMs === 0) this.#slow.delete(from);
+    else this.#slow.set(from, { leastMs, mostMs });
   }
 
   /** Breaks every connection between two processes; answers how many there were. */
@@ -121,8 +121,10 @@ export class SimulatedNetwork {
   #delay(from: string): number {
     const { min, max } = this.delayMs;
     const usual = min + ((max - min) * this.#random.below(1000)) / 1000;
-    const extraMs = this.#slow.get(from);
-    return extraMs === undefined ? usual : usual + (extraMs * this.#random.below(1000)) / 1000;
+    const slow = this.#slow.get(from);
+    if (slow === undefined) return usual;
+    const { leastMs, mostMs } = slow;
+    return usual + leastMs + ((mostMs - leastMs) * this.#random.below(1000)) / 1000;
   }
 
   async #listen(

@@ -296,6 +296,7 @@ export const teeth: readonly Tooth[] = [
         replace: 'let stable = this.disk.head.sequence;',
       },
     ],
+    scenario: 'primary-in-memory',
   },
   {
     name: 'a slow member is not waited for',
