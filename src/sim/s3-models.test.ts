@@ -30,7 +30,7 @@ import { keyModel } from './s3-workload.ts';
 import { faultOfUse } from './session-times.ts';
 import { type TagsCall, tagsModel } from './tags-workload.ts';
 import { type Acknowledged, ToldValue } from './told-value.ts';
-import { type Absence, mayMeet } from './trash-workload.ts';
+import { type Absence, isFailed, mayMeet } from './trash-workload.ts';
 import { type PageCall, pageModel, readsOf, type Shown, type Site } from './website-workload.ts';
 
 /** One after the other. */
@@ -238,6 +238,19 @@ for (const [name, absence, calledAt, answeredAt, expected] of meetings)
       expected,
     );
   });
+
+test('trash: a completion that failed says nothing of its bucket, whatever its status', () => {
+  const failed = [
+    [503, 'ServiceUnavailable', true],
+    [200, 'ServiceUnavailable', true],
+    [200, 'InternalError', true],
+    [200, 'NoSuchBucket', false],
+    [404, 'NoSuchUpload', false],
+  ] as const;
+  for (const [status, code, expected] of failed)
+    equal(isFailed(answered(status, '', `<Error><Code>${code}</Code></Error>`)), expected, code);
+  equal(isFailed(answered(200, '', '<CompleteMultipartUploadResult/>')), false);
+});
 
 const form: PostForm = {
   bucket: 'b',

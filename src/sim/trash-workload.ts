@@ -119,6 +119,9 @@ const bucketsMax = 6;
 /** How often the operator names a loss anew: what is counted in it changes while clients write. */
 const acceptancesMax = 5;
 
+/** Codes of answers of 500 and more. */
+const failures = new Set(['InternalError', 'ServiceUnavailable', 'SlowDown']);
+
 /** At the end, when everything is well. */
 const attemptsMax = 20;
 
@@ -446,7 +449,7 @@ export class TrashWorkload implements S3Load {
 
   /** What the answer is that of; undefined: there is none, or it may be of another bucket of the name. */
   #judge(asked: Asked, answer: WholeResponse | undefined): 'there' | 'away' | undefined {
-    if (answer === undefined || answer.status >= 500 || !this.#isStill(asked)) return undefined;
+    if (answer === undefined || isFailed(answer) || !this.#isStill(asked)) return undefined;
     const met = isNoBucket(answer) ? 'away' : 'there';
     const { bucket, name } = asked.held;
     const { calledAt, gateway } = asked;
@@ -474,7 +477,7 @@ export class TrashWorkload implements S3Load {
     const pending: Pending = { name, key, call, operations: new Map([[bucket, operation]]) };
     this.#pending.add(pending);
     const answer = await this.asker.ask(gateway, { ...request, path: `/${name}/${key}` });
-    if (answer === undefined || answer.status >= 500) return undefined;
+    if (answer === undefined || isFailed(answer)) return undefined;
     const met = this.#judge(asked, answer);
     const isRefused = isNoBucket(answer);
     if (!isRefused && (answer.status >= 300 || !isDone(answer))) return answer;
@@ -589,6 +592,12 @@ function isNoBucket(answer: WholeResponse): boolean {
   return (
     (answer.status === 404 || answer.status === 200) && elementOf(answer, 'Code') === 'NoSuchBucket'
   );
+}
+
+/** It says nothing of what was done. A slow completion has said 200 by then, and says it in its body. */
+export function isFailed(answer: WholeResponse): boolean {
+  if (answer.status >= 500) return true;
+  return answer.status === 200 && failures.has(elementOf(answer, 'Code') ?? '');
 }
 
 /** A completion may say in its body that it failed. */
