@@ -22,6 +22,7 @@ import { type Osd, startOsd } from '../osd/osd.ts';
 import { type GatewayLoad, type GatewayOptions, startS3 } from '../s3/gateway.ts';
 import { StoreError } from '../store/errors.ts';
 import { ObjectStore } from '../store/object-store.ts';
+import { PagePool } from '../testing/page-pool.ts';
 import { Scheduler } from '../testing/scheduler.ts';
 import { SeededRandom } from '../testing/seeded-random.ts';
 import { SimulatedFiles } from '../testing/simulated-files.ts';
@@ -50,6 +51,8 @@ export interface ClusterShape {
   readonly steadyMs?: number;
   /** How fast each disk is; default: any operation takes up to a millisecond, whatever else is asked. */
   readonly mediumOf?: (id: OsdId) => Medium;
+  /** Its disks keep pages that are alike once, for a run that stores gigabytes of a few bodies. */
+  readonly sharesPages?: boolean;
   /** Of an OSD's store; default: the store's. */
   readonly cacheBytes?: number;
   /** Of each OSD; default: the daemon's. */
@@ -127,6 +130,7 @@ export class SimulatedCluster {
     [];
   #passedMs = 0;
   readonly #shape: ClusterShape;
+  readonly #pages: PagePool | undefined;
   #gateways: readonly SimulatedGateway[] = [];
   readonly #fsid: Uuid;
   readonly #masterKey: Uint8Array;
@@ -138,6 +142,7 @@ export class SimulatedCluster {
 
   constructor(shape: ClusterShape) {
     this.#shape = shape;
+    this.#pages = shape.sharesPages === true ? new PagePool() : undefined;
     // A buffer used after it was given back shows as wrong bytes.
     buffers.poisonReleased();
     this.random = new SeededRandom(shape.seed);
@@ -190,7 +195,12 @@ export class SimulatedCluster {
           else daemon.run(callback);
         }),
     };
-    return new SimulatedFiles({ random, clock, ...(medium === undefined ? {} : { medium }) });
+    return new SimulatedFiles({
+      random,
+      clock,
+      ...(medium === undefined ? {} : { medium }),
+      ...(this.#pages === undefined ? {} : { pages: this.#pages }),
+    });
   }
 
   /** The same daemon has the same crystal for life. */

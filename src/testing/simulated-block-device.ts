@@ -3,11 +3,11 @@
 import { assert } from '../base/assert.ts';
 import type { BlockDevice } from '../env/block-device.ts';
 import type { Random } from '../env/random.ts';
+import { type PagePool, pageBytes } from './page-pool.ts';
 import type { SimulatedOperations } from './simulated-operations.ts';
 
 /** What a real disk writes whole or not at all. */
 const sectorBytes = 512;
-const pageBytes = 4096;
 /** How far off a misdirected write lands. */
 const misdirectedBytes = 16 * pageBytes;
 
@@ -23,6 +23,12 @@ export class SimulatedBlocks {
   readonly #pages = new Map<number, Uint8Array>();
   /** In the order they were begun; those that resolved are in the order they resolved. */
   #unsynced: UnsyncedWrite[] = [];
+  readonly #pool: PagePool | undefined;
+
+  /** With a pool, pages that are alike are kept once. */
+  constructor(pool?: PagePool) {
+    this.#pool = pool;
+  }
 
   read(offsetBytes: number, lengthBytes: number): Uint8Array {
     const target = new Uint8Array(lengthBytes);
@@ -109,8 +115,9 @@ export class SimulatedBlocks {
   }
 
   copy(): SimulatedBlocks {
-    const copy = new SimulatedBlocks();
-    for (const [index, page] of this.#pages) copy.#pages.set(index, page.slice());
+    const copy = new SimulatedBlocks(this.#pool);
+    for (const [index, page] of this.#pages)
+      copy.#pages.set(index, this.#pool === undefined ? page.slice() : page);
     return copy;
   }
 
@@ -126,12 +133,18 @@ export class SimulatedBlocks {
 
   #store(offsetBytes: number, bytes: Uint8Array): void {
     this.#forPages(offsetBytes, bytes.length, (index, from, count, at) => {
-      let page = this.#pages.get(index);
-      if (page === undefined) {
-        page = new Uint8Array(pageBytes);
-        this.#pages.set(index, page);
+      const part = bytes.subarray(at, at + count);
+      const pool = this.#pool;
+      if (pool !== undefined && count === pageBytes) {
+        this.#pages.set(index, pool.take(part));
+        return;
       }
-      page.set(bytes.subarray(at, at + count), from);
+      const before = this.#pages.get(index);
+      // Others may share what is there.
+      const page = pool === undefined ? before : before?.slice();
+      const changed = page ?? new Uint8Array(pageBytes);
+      changed.set(part, from);
+      if (changed !== before) this.#pages.set(index, changed);
     });
   }
 

@@ -9,6 +9,7 @@ import { EnvError } from '../env/errors.ts';
 import type { Files } from '../env/files.ts';
 import type { KeyValue } from '../env/key-value.ts';
 import type { Random } from '../env/random.ts';
+import type { PagePool } from './page-pool.ts';
 import { SimulatedBlockDevice, SimulatedBlocks } from './simulated-block-device.ts';
 import { SimulatedKeyValue, SimulatedRows } from './simulated-key-value.ts';
 import {
@@ -28,6 +29,8 @@ export interface SimulatedFilesOptions {
   /** With a clock, instead of `delayMs`: one operation after the other, as fast as this. */
   readonly medium?: Medium;
   readonly totalBytes?: number;
+  /** Where block devices keep pages that are alike once; default: each page is kept by itself. */
+  readonly pages?: PagePool;
 }
 
 /** What lies at a path; folders exist only by what is in them. */
@@ -234,7 +237,10 @@ export class SimulatedFiles implements Files {
   openBlockDevice(path: string): Promise<BlockDevice> {
     checkPath(path);
     return this.#operations.run({ kind: 'open', path }, () => {
-      const entry = this.#entries.get(path) ?? { kind: 'blocks', blocks: new SimulatedBlocks() };
+      const entry = this.#entries.get(path) ?? {
+        kind: 'blocks',
+        blocks: new SimulatedBlocks(this.#options.pages),
+      };
       if (entry.kind !== 'blocks') throw new EnvError('io', `${path} is not a block device`);
       this.#entries.set(path, entry);
       return new SimulatedBlockDevice(entry.blocks, this.#operations, path);

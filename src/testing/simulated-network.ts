@@ -266,6 +266,9 @@ class End implements Connection {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#network.forget(this);
+    // The peer may keep this end for long, and must not keep with it all that the process had in memory.
+    this.#events = undefined;
+    this.#inbox.length = 0;
     // Behind a cut the news never comes: the peer keeps a connection to nobody.
     const isHeard =
       this.peer !== undefined && !this.#network.isCut(this.owner.name, this.peer.owner.name);

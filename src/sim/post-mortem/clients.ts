@@ -1,14 +1,13 @@
 // Who uses the cluster while the story goes on: VMs that read and write pieces of their disks, S3 clients that put and
 // get objects, and the copy of a large disk. Each remembers what was acknowledged to it, and compares every byte read.
 
-import { equalBytes } from '../../base/bytes.ts';
 import type { BlobId } from '../../base/ids.ts';
 import type { LayoutRef } from '../../client/cluster.ts';
 import type { ClusterClient } from '../../client/cluster-client.ts';
+import { equalWords } from '../../testing/page-pool.ts';
 import type { Scheduler } from '../../testing/scheduler.ts';
 import { signedRequest } from '../s3-request.ts';
 import type { SimulatedGateway } from '../simulated-cluster.ts';
-import { pieceBytes } from './scale.ts';
 
 /** What clients saw since the counts were taken last. */
 export interface ClientCounts {
@@ -23,7 +22,7 @@ export interface ClientCounts {
 const patienceMs = 30_000;
 
 /** Each client asks this often, and waits for at most so many answers at once. */
-const stepMs = 400;
+const stepMs = 1000;
 const openMax = 24;
 
 /** Of one S3 client. */
@@ -89,12 +88,40 @@ export class Answers {
   }
 }
 
-/** 251 bytes repeated, so that a shifted read shows. */
-function pattern(seed: number, bytes: number): Uint8Array {
+/** After so many bytes a pattern begins again: whole pages of a disk, so that disks keep few of them. */
+const periodBytes = 65_536;
+const periods: (Uint8Array | undefined)[] = new Array(256);
+
+function periodOf(start: number): Uint8Array {
+  const known = periods[start];
+  if (known !== undefined) return known;
+  const period = new Uint8Array(periodBytes);
+  for (let at = 0; at < periodBytes; at++) period[at] = (at * 31 + start + (at >> 8)) & 0xff;
+  periods[start] = period;
+  return period;
+}
+
+/** Bytes that depend on their place, behind the seed's own number: none is like another's, and a shifted read shows. */
+function bodyOf(seed: number, bytes: number): Uint8Array {
   const body = new Uint8Array(bytes);
-  for (let at = 0; at < 251; at++) body[at] = (at * 31 + seed * 17 + (seed >> 8)) & 0xff;
-  for (let length = 251; length < bytes; length *= 2) body.copyWithin(length, 0, length);
+  const period = periodOf((seed * 17) & 0xff);
+  for (let at = 0; at < bytes; at += periodBytes)
+    body.set(period.subarray(0, Math.min(periodBytes, bytes - at)), at);
+  new DataView(body.buffer).setUint32(0, seed);
   return body;
+}
+
+/** Whether it is that body, in each byte; what is read is three gigabytes, twice. */
+function isBodyOf(read: Uint8Array, seed: number, bytes: number): boolean {
+  if (read.length !== bytes) return false;
+  const first = Math.min(bytes, periodBytes);
+  if (!equalWords(read.subarray(0, first), bodyOf(seed, first))) return false;
+  const period = periodOf((seed * 17) & 0xff);
+  for (let at = first; at < bytes; at += periodBytes) {
+    const part = read.subarray(at, Math.min(bytes, at + periodBytes));
+    if (!equalWords(part, period.subarray(0, part.length))) return false;
+  }
+  return true;
 }
 
 interface Piece {
@@ -108,6 +135,7 @@ export class VmDisk {
   readonly #client: ClusterClient;
   readonly #answers: Answers;
   readonly #pool: string;
+  readonly #pieceBytes: number;
   readonly pieces: Piece[] = [];
   readonly problems: string[] = [];
   #seeds: number;
@@ -118,11 +146,13 @@ export class VmDisk {
     client: ClusterClient;
     answers: Answers;
     pool: string;
+    pieceBytes: number;
     seed: number;
   }) {
     this.#client = parts.client;
     this.#answers = parts.answers;
     this.#pool = parts.pool;
+    this.#pieceBytes = parts.pieceBytes;
     this.#seeds = parts.seed;
   }
 
@@ -131,7 +161,7 @@ export class VmDisk {
     const work = async (): Promise<Piece> => {
       const layout = this.#client.activeLayout(this.#pool);
       const blob = await this.#client.allocateBlobs(1);
-      await this.#client.putBlob(layout, blob, [pattern(seed, pieceBytes)]);
+      await this.#client.putBlob(layout, blob, [bodyOf(seed, this.#pieceBytes)]);
       return { layout, blob, seed };
     };
     const piece = await this.#answers.of(work());
@@ -141,12 +171,18 @@ export class VmDisk {
 
   async read(at = (this.#reads++ * 7919) % this.pieces.length): Promise<boolean> {
     const { layout, blob, seed } = this.pieces[at] as Piece;
-    const range = { offsetBytes: 0, lengthBytes: pieceBytes };
+    const range = { offsetBytes: 0, lengthBytes: this.#pieceBytes };
     const bytes = await this.#answers.of(this.#client.readBlob(layout, blob, range));
     if (bytes === undefined) return false;
-    if (equalBytes(bytes, pattern(seed, pieceBytes))) return true;
+    if (isBodyOf(bytes, seed, this.#pieceBytes)) return true;
     this.problems.push(`piece ${at} of a disk reads wrong`);
     return false;
+  }
+
+  /** Whose piece it is now. */
+  groupOf(at: number): string | undefined {
+    const { layout, blob } = this.pieces[at] as Piece;
+    return this.#client.pgOfBlob(layout, blob);
   }
 
   /** A VM at work: it asks on while it waits. */
@@ -201,7 +237,7 @@ export class S3Client {
     const seed = this.#seeds++;
     const tried = this.keys.get(key) ?? [];
     this.keys.set(key, [...tried, seed]);
-    const body = pattern(seed, bytesOf(seed));
+    const body = bodyOf(seed, bytesOf(seed));
     const done = await this.#answers.of(this.#request('PUT', `/photos/${key}`, body));
     if (done !== undefined) this.keys.set(key, [seed]);
     else if (tried.length === 0) this.keys.delete(key);
@@ -212,7 +248,7 @@ export class S3Client {
     const allowed = this.keys.get(key) ?? [];
     const bytes = await this.#answers.of(this.#request('GET', `/photos/${key}`));
     if (bytes === undefined) return false;
-    if (allowed.some((seed) => equalBytes(bytes, pattern(seed, bytesOf(seed))))) return true;
+    if (allowed.some((seed) => isBodyOf(bytes, seed, bytesOf(seed)))) return true;
     this.problems.push(`${key} reads wrong`);
     return false;
   }

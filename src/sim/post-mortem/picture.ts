@@ -21,6 +21,9 @@ interface Chart {
   }[];
 }
 
+/** Between two times that are written below the charts. */
+const labelMs = 5 * 60_000;
+
 const good = '#1f7a4d';
 const bad = '#c0392b';
 const plain = '#2c5d8f';
@@ -40,7 +43,7 @@ export function drawStories(stories: readonly Story[]): string {
   const operationsMost = Math.max(...samples.map(({ served, failed }) => Math.max(served, failed)));
   const charts: readonly Chart[] = [
     {
-      title: 'operations of clients a second',
+      title: 'operations of clients in five seconds',
       most: Math.ceil(operationsMost / 50) * 50,
       unit: '',
       lines: [
@@ -157,7 +160,7 @@ function columnOf(story: Story, column: Column): string[] {
   parts.push(
     `<line x1="${left}" y1="${bottom}" x2="${left + columnPx}" y2="${bottom}" stroke="${faint}"/>`,
   );
-  for (let ms = 0; ms <= column.endMs; ms += 60_000)
+  for (let ms = 0; ms <= column.endMs; ms += labelMs)
     parts.push(
       text(
         [x(ms), bottom + 30],
