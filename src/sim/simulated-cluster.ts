@@ -12,6 +12,7 @@ import type { Random } from '../env/random.ts';
 import { findOsd } from '../map/cluster-map.ts';
 import { plainUser } from '../map/directory.ts';
 import { isClean } from '../map/pg-record.ts';
+import { MonError } from '../mon/errors.ts';
 import { type InitialPool, initialState } from '../mon/initial.ts';
 import { EmbeddedMapStore } from '../mon/map-store.ts';
 import { Monitor } from '../mon/monitor.ts';
@@ -92,6 +93,9 @@ const logLinesKept = 400;
 const toldLinesKept = 40;
 /** Those that a report shows. */
 const logLinesShown = 60;
+
+/** How often a disk that is refused for being up is called down, and replaced anew. */
+const replacingsMax = 3;
 
 /** Of what a power cut may keep, nothing. */
 const losesAll: Random = { below: () => 0 };
@@ -444,7 +448,17 @@ export class SimulatedCluster {
     osd.files = this.#newFiles(() => osd.process, this.#shape.mediumOf?.(osd.id));
     osd.uuid = this.#newUuid();
     await this.settle(this.#formatOsd(osd), 'formatting', 10_000);
-    await this.settle(this.monitor.replaceDisk(osd.id, osd.uuid), 'replacing the disk', 10_000);
+    for (let attempt = 1; ; attempt++)
+      try {
+        const replacing = this.monitor.replaceDisk(osd.id, osd.uuid);
+        await this.settle(replacing, 'replacing the disk', 10_000);
+        return;
+      } catch (error) {
+        const isRefused = error instanceof MonError && error.code === 'refused';
+        if (!isRefused || attempt === replacingsMax) throw error;
+        // What its last process sent over a slow link came now, and has it up for a moment.
+        await this.settle(this.monitor.markDownByOperator(osd.id), 'calling it down', 10_000);
+      }
   }
 
   /** A disk that the cluster did not have, and its daemon. Throws what the monitor refuses it for. */
