@@ -135,6 +135,16 @@ test('what was refused is no change', () => {
   deepEqual(told.possible(heardAt('one', 99), 99), ['old']);
 });
 
+test('the last that was acknowledged has been heard of or not, whatever was begun since', () => {
+  const told = new ToldValue('old');
+  equal(told.isHeard(heardAt('other', 0)), true);
+  told.begin('new', 10).acknowledged = { at: 11, gateway: 'one', revision: 1 };
+  told.begin('perhaps', 12);
+  equal(told.isHeard(heardAt('other', 12)), false);
+  equal(told.isHeard(heardAt('one', 12)), true);
+  equal(told.isHeard(heardAt('other', 13)), true);
+});
+
 /** Of one byte, asked then and let in a millisecond later. */
 function putAt(calledAt: number, gateway = 'one', more: Partial<MeasuredPut> = {}): MeasuredPut {
   return {

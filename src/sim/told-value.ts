@@ -57,6 +57,12 @@ export class ToldValue<T> {
     return this.#changes.at(-1)?.acknowledged !== undefined;
   }
 
+  /** Whether who acts on such changes has the last that was acknowledged. */
+  isHeard(isInForce: (acknowledged: Acknowledged) => boolean): boolean {
+    const last = this.#changes.findLast(({ acknowledged }) => acknowledged !== undefined);
+    return last?.acknowledged === undefined || isInForce(last.acknowledged);
+  }
+
   begin(value: T, now: number): ToldChange<T> {
     const change: ToldChange<T> = { value, calledAt: now, acknowledged: undefined };
     this.#changes.push(change);

@@ -274,13 +274,20 @@ export class UsersWorkload implements S3Load {
     parameters: Readonly<Record<string, string>>,
   ): Promise<void> {
     await this.#change(gateway, told, value, async () => {
+      const isHeard = (): boolean =>
+        told.isHeard(heardOfDirectory(gateway.client.directory().revision));
+      const wasHeard = isHeard();
       const answer = await this.#form(gateway, action, parameters);
       if (answer?.status === 200) {
         this.#noteNewest(gateway);
         return true;
       }
-      // What it was about is gone by an earlier change that was not answered.
-      if (answer?.status === 404) return true;
+      if (answer?.status === 404) {
+        // What it was about is gone by an earlier change that was not answered.
+        if (wasHeard) return true;
+        // Or the gateway, which was without the newest directory, did not know it yet.
+        return isHeard() ? undefined : false;
+      }
       if (answer !== undefined && answer.status < 500 && answer.status !== 409)
         this.problems.push(`${action} was answered ${wordsOf(answer)}`);
       return undefined;
