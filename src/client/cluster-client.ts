@@ -585,7 +585,7 @@ export class ClusterClient implements Cluster {
           );
           if (answer.message.kind !== 'failure') return answer;
           const { code, detail } = answer.message;
-          if (code === 'stale') options.attempts?.notDone();
+          if (code === 'stale' || code === 'draining') options.attempts?.notDone();
           const reaction = reactions[code];
           reason = detail;
           const isElsewhere = code === 'draining' || reaction === 'wait-floor';

@@ -640,16 +640,22 @@ export class Monitor {
     const osd = this.#osdOf(session);
     if (osd !== undefined && osd.address !== '') return true;
     if (!this.#witness.isJudged) return false;
-    let [taking, refusing] = [0, 0];
-    for (const { session: open, refusedMap, epoch } of this.#sights.values()) {
-      if (open?.isOpen !== true) continue;
-      if (refusedMap !== '') refusing++;
-      else if (epoch >= this.#startedEpoch) taking++;
-    }
+    const { taking, refusing } = this.#opinionsOfMap();
     const hasRun = this.#state.map.osds.some(
       ({ address, destroyed }) => address !== '' && !destroyed,
     );
     return taking > refusing || (refusing === 0 && !hasRun);
+  }
+
+  /** How many of the OSDs that are connected act on the map that the monitor has, and how many refuse it. */
+  #opinionsOfMap(): { readonly taking: number; readonly refusing: number } {
+    let [taking, refusing] = [0, 0];
+    for (const { session, refusedMap, epoch } of this.#sights.values()) {
+      if (session?.isOpen !== true) continue;
+      if (refusedMap !== '') refusing++;
+      else if (epoch >= this.#startedEpoch) taking++;
+    }
+    return { taking, refusing };
   }
 
   #showWaiting(): void {
@@ -1174,6 +1180,9 @@ export class Monitor {
       this.#spawn('round', () => this.#change((state) => this.#planned(state)));
     }
     if (!this.#isSettled()) return;
+    // What a layout is, nobody can say by a map that was edited by hand, and what is made by it stays.
+    const { taking, refusing } = this.#opinionsOfMap();
+    if (taking <= refusing) return;
     const world = {
       wordOf: (pg: PgId) => this.#emptinessOf(pg),
       askScrub: (pgs: readonly PgId[]) => void this.scrub(pgs, false),

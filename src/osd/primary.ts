@@ -21,7 +21,7 @@ import { SparseMap } from '../base/sparse-map.ts';
 import { Turnstile } from '../base/turnstile.ts';
 import { type Instant, sleep } from '../env/clock.ts';
 import { type ClusterMap, findLayout, type Layout, turnMax } from '../map/cluster-map.ts';
-import type { Geometry } from '../map/geometry.ts';
+import { formatGeometry, type Geometry } from '../map/geometry.ts';
 import { recordFault } from '../map/map-fault.ts';
 import {
   beginnerOf,
@@ -1197,6 +1197,7 @@ export class Primary implements LinkOwner, HandoverGroup {
 
   async #call(message: Omit<MessageOf<'call-in-turn'>, 'kind'>): Promise<Outgoing> {
     this.#requireServing();
+    this.#requireCopies();
     if (message.object === groupsOwn) throw new OsdError('bad-request', 'an object has a name');
     if (message.turn > turnMax) throw new OsdError('bad-request', `turn ${message.turn}`);
     const method = this.world.methods.get(message.method);
@@ -1252,9 +1253,23 @@ export class Primary implements LinkOwner, HandoverGroup {
     return { message: { kind: 'result', result: outcome.result } };
   }
 
+  /**
+   * Objects are in copies. A map that was edited by hand may have got its pool a layout of another kind, and whoever
+   * asks there must not take it for empty.
+   */
+  #requireCopies(): void {
+    const { geometry } = this.layout;
+    if (geometry.kind === 'copies') return;
+    throw new OsdError(
+      'draining',
+      `${this.pg} is of ${formatGeometry(geometry)}, which keeps no objects: those of its pool are in another layout`,
+    );
+  }
+
   /** Rows of an object that comes here from another layout (osd/handover.ts). */
   async takeRows(message: MessageOf<'push-rows'>): Promise<Outgoing> {
     this.#requireServing();
+    this.#requireCopies();
     const taken = await this.#handover.take(message);
     return { message: taken === 'taken' ? { kind: 'ok' } : { kind: 'moved', turn: message.turn } };
   }

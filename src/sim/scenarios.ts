@@ -37,8 +37,10 @@ import { commitUnheard } from './stories/commit-unheard.ts';
 import { deposedUnheard } from './stories/deposed-unheard.ts';
 import { droppedYesterday } from './stories/dropped-yesterday.ts';
 import {
+  askedWhereNoObjectsAre,
   givenUpByAnEditedMap,
   interimOfAnEditedMap,
+  laidOutByAnEditedMap,
   nobodyThereToRefuseTheMap,
   shownAnEditedMap,
 } from './stories/edited-map.ts';
@@ -714,6 +716,8 @@ export const scenarios: ReadonlyMap<string, () => Promise<void>> = new Map([
   ['lead-of-who-cannot', leadOfWhoCannot],
   ['given-up-by-an-edited-map', givenUpByAnEditedMap],
   ['shown-an-edited-map', shownAnEditedMap],
+  ['laid-out-by-an-edited-map', laidOutByAnEditedMap],
+  ['asked-where-no-objects-are', askedWhereNoObjectsAre],
   ['nobody-there-to-refuse-the-map', nobodyThereToRefuseTheMap],
   ['interim-of-an-edited-map', interimOfAnEditedMap],
   ['heard-in-a-dead-disks-name', heardInADeadDisksName],

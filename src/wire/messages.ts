@@ -77,7 +77,8 @@ export const handoversSince = 9;
  * - `stale`: the sender's record or tenure is older than the receiver's.
  * - `busy`: over a bound; try again.
  * - `failed`: the receiver could not; `detail` says why.
- * - `draining`: the PG's layout takes no blobs any more; nothing was logged. A newer map names the active one.
+ * - `draining`: the PG's layout takes no blobs any more, or is of a kind that keeps no objects; nothing was logged. A
+ *   newer map names the active one.
  */
 export const failureCodes = [
   'not-primary',

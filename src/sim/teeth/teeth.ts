@@ -588,6 +588,42 @@ export const teeth: readonly Tooth[] = [
     scenario: 'given-up-by-an-edited-map',
   },
   {
+    name: 'layouts are made by a map that OSDs refuse',
+    breaks: 'promise P1, decision 25',
+    patches: [
+      {
+        file: 'src/mon/monitor.ts',
+        find: 'if (taking <= refusing) return;',
+        replace: 'if (taking + refusing < 0) return;',
+      },
+    ],
+    scenario: 'laid-out-by-an-edited-map',
+  },
+  {
+    name: 'a pool of copies keeps an interim layout',
+    breaks: 'convergence',
+    patches: [
+      {
+        file: 'src/mon/layouts.ts',
+        find: 'if (active === own && !isErasure) return undefined;',
+        replace: 'if (!isErasure) return undefined;',
+      },
+    ],
+    scenario: 'interim-of-an-edited-map',
+  },
+  {
+    name: 'an erasure-coded group answers for objects',
+    breaks: 'promise P1',
+    patches: [
+      {
+        file: primary,
+        find: "if (geometry.kind === 'copies') return;\n    throw",
+        replace: 'if (this.#tenure >= 0) return;\n    throw',
+      },
+    ],
+    scenario: 'asked-where-no-objects-are',
+  },
+  {
     name: 'a map that OSDs refuse is shown to those who know none',
     breaks: 'promise P4',
     patches: [
