@@ -90,9 +90,9 @@ export class LeadEvener {
     for (const [pg, at] of this.#moved) if (now - at >= handOverMs) this.#moved.delete(pg);
     this.#moved.set(next.pg, now);
     const before = records.get(next.pg);
-    // What happened to it meanwhile comes first.
+    // What happened meanwhile comes first: to the group, or to the disk, which may have been called down.
     return (state) =>
-      state.records.get(next.pg) === before
+      state.map === map && state.records.get(next.pg) === before
         ? { ...state, records: RecordTable.of(state.records).with([next]) }
         : state;
   }
