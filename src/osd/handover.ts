@@ -540,9 +540,10 @@ export class Handover {
     return true;
   }
 
+  /** For the group that the name goes to in this turn: in the next one the active layout is this group's own. */
   #pushOf(object: string, turn: number, name: string): MessageOf<'push-rows'> {
     const role = this.#role();
-    if (role === undefined) throw new OsdError('failed', 'the pool is gone');
+    if (role?.kind !== 'source' || role.turn !== turn) throw new OsdError('failed', 'turned back');
     const pg = pgOfName(role.pool.id, activeLayout(role.pool), name);
     return { kind: 'push-rows', pg, object, turn, first: true, last: true, rows: [] };
   }
