@@ -57,6 +57,7 @@ import {
   pushHeldBack,
   takenAndNotKept,
   turnedBackOnArrival,
+  turnedBackWhileAsking,
   unsealedLayoutStays,
 } from './stories/hand-over-broken.ts';
 import { indexSplits } from './stories/index-splits.ts';
@@ -734,6 +735,7 @@ export const scenarios: ReadonlyMap<string, () => Promise<void>> = new Map([
   ['unsealed-layout-stays', unsealedLayoutStays],
   ['lost-in-a-hand-over', lostInAHandOver],
   ['turned-back-on-arrival', turnedBackOnArrival],
+  ['turned-back-while-asking', turnedBackWhileAsking],
   ['made-after-a-turn', madeAfterATurn],
   ['made-while-sealing', madeWhileSealing],
   ['removed-after-it-stayed', removedAfterItStayed],

@@ -87,6 +87,39 @@ export async function turnedBackOnArrival(): Promise<void> {
   stage.end();
 }
 
+/**
+ * It has come back, and is about to go after all when it is turned back again: what was to be sent then waits for an answer
+ * of the other side.
+ */
+export async function turnedBackWhileAsking(): Promise<void> {
+  const stage = new HandOverStage(8, copies(2, 1));
+  const { cluster } = stage;
+  const client = await stage.start();
+  await stage.set(client, 'k=0');
+  const { here, there } = await stage.apart('object', 4);
+  for (const turn of ['goes', 'comes back']) {
+    const handedOver = stage.logged('name handed over', () => {});
+    await stage.migrate('running');
+    await handedOver;
+    await stage.migrate('paused');
+    if (turn === 'goes') await stage.turnBack();
+  }
+  await stage.go(4);
+  await stage.run(1000);
+  stage.expect(stage.leadIn(1, 'object') === here, 'the same leads here');
+  stage.expect(stage.leadIn(2, 'object') === there, 'and there');
+  cluster.network.cut(`osd.${here.id}`, `osd.${there.id}`);
+  await stage.migrate('running');
+  await stage.run(1500);
+  await stage.turnBack();
+  await stage.run(200);
+  cluster.network.mend(`osd.${here.id}`, `osd.${there.id}`);
+  await stage.untilOver();
+  const value = await stage.set(client, 'k');
+  stage.expect(value === '0', `it was taken for empty: k is ${value}`);
+  stage.end();
+}
+
 /** A group that had sealed itself was turned back to, and is written to since: its seal says nothing of that. */
 export async function madeAfterATurn(): Promise<void> {
   const stage = new HandOverStage(4, copies(2, 1));

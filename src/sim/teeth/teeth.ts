@@ -612,6 +612,18 @@ export const teeth: readonly Tooth[] = [
     scenario: 'interim-of-an-edited-map',
   },
   {
+    name: 'what goes in one turn is sent by the direction of the next',
+    breaks: 'rule 32, promise P1',
+    patches: [
+      {
+        file: 'src/osd/handover.ts',
+        find: "if (role?.kind !== 'source' || role.turn !== turn) throw",
+        replace: 'if (role === undefined) throw',
+      },
+    ],
+    scenario: 'turned-back-while-asking',
+  },
+  {
     name: 'an erasure-coded group answers for objects',
     breaks: 'promise P1',
     patches: [
