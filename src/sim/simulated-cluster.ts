@@ -95,7 +95,9 @@ const toldLinesKept = 40;
 const logLinesShown = 60;
 
 /** How often a disk that is refused for being up is called down, and replaced anew. */
-const replacingsMax = 3;
+const replacingsMax = 8;
+/** Between two of these. */
+const replacingMs = 500;
 
 /** Of what a power cut may keep, nothing. */
 const losesAll: Random = { below: () => 0 };
@@ -454,9 +456,11 @@ export class SimulatedCluster {
         await this.settle(replacing, 'replacing the disk', 10_000);
         return;
       } catch (error) {
-        const isRefused = error instanceof MonError && error.code === 'refused';
+        const cause = error instanceof Error ? error.cause : undefined;
+        const isRefused = cause instanceof MonError && cause.code === 'refused';
         if (!isRefused || attempt === replacingsMax) throw error;
-        // What its last process sent over a slow link came now, and has it up for a moment.
+        // What its last process sent over a slow link came now, and has it up until all of that has come.
+        await this.scheduler.run(replacingMs);
         await this.settle(this.monitor.markDownByOperator(osd.id), 'calling it down', 10_000);
       }
   }
