@@ -1013,7 +1013,8 @@ export class Monitor {
     await this.#command((state) => {
       const record = state.records.get(pg);
       const isCurrent = record?.primary === session.peer.uuid && record.tenure === tenure;
-      const next = isCurrent ? otherLead(state.map, record) : undefined;
+      const isStopped = (disk: Uuid): boolean => this.#isStopped(disk, pg);
+      const next = isCurrent ? otherLead(state.map, record, isStopped) : undefined;
       if (record === undefined || next === undefined) return state;
       const moved = nextRecord(record, { primary: next }, this.#nonce());
       return this.#plannedFor(state, moved);

@@ -246,11 +246,16 @@ function elect(
   return choose(inSync, leads());
 }
 
-/** Who leads in place of a primary that can't; undefined when there is nobody. */
-export function otherLead(map: ClusterMap, record: PgRecord): Uuid | undefined {
+/** Who leads in place of a primary that can't; undefined when there is nobody. `isStopped`: that disk can't, either. */
+export function otherLead(
+  map: ClusterMap,
+  record: PgRecord,
+  isStopped: (disk: Uuid) => boolean,
+): Uuid | undefined {
   return slotsIn(record, 'in-sync').find((slot) => {
     const osd = findOsd(map, slot.osd);
-    return slot.uuid !== record.primary && osd?.uuid === slot.uuid && osd.up && !osd.destroyed;
+    const isThere = osd?.uuid === slot.uuid && osd.up && !osd.destroyed;
+    return slot.uuid !== record.primary && isThere && !isStopped(slot.uuid);
   })?.uuid;
 }
 

@@ -144,6 +144,9 @@ export async function startOsd(env: Env, options: OsdOptions): Promise<Osd> {
   return osd;
 }
 
+/** Why a group can't be led from here that is not stopped. */
+const incompleteWords = 'this disk lost what it held, and is filled again once another leads';
+
 export class Osd {
   readonly #env: Env;
   readonly #options: OsdOptions;
@@ -628,8 +631,21 @@ export class Osd {
       epoch,
       refusedMap: this.#world.mon.refusedMap,
       reports,
-      stopped: [...this.#stopped].map(([pg, { reason }]) => stoppedWords(pg, reason)),
+      stopped: [
+        ...[...this.#stopped].map(([pg, { reason }]) => stoppedWords(pg, reason)),
+        ...this.#incomplete().map((pg) => stoppedWords(pg, incompleteWords)),
+      ],
     };
+  }
+
+  /** Groups of which this disk has lost something, while the record still counts on it: it must not be asked to lead. */
+  #incomplete(): PgId[] {
+    const { self } = this.#world;
+    const found: PgId[] = [];
+    for (const member of this.#members.values())
+      if (!member.isWhole && slotOf(member.record, self.uuid)?.state === 'in-sync')
+        found.push(member.pg);
+    return found;
   }
 
   #servingCount(): number {
@@ -660,7 +676,7 @@ export class Osd {
     const { starts } = this.#world;
     if (!starts.may(record.pg)) return;
     const member = this.#member(record);
-    if (member === undefined) this.#leaveLead(record);
+    if (member?.isWhole !== true) this.#leaveLead(record);
     const layout = member?.layout();
     if (member === undefined || layout === undefined || !member.isWhole) starts.ended(record.pg);
     else this.#primaries.set(record.pg, new Primary(this.#world, { member, layout, record }));
@@ -673,7 +689,7 @@ export class Osd {
     return this.#primaries.has(pg);
   }
 
-  /** What is stopped here can still be led from another disk; asked for again with each look. */
+  /** What is stopped here, or incomplete, can still be led from another disk; asked for again with each look. */
   #leaveLead({ pg, tenure }: PgRecord): void {
     this.#world.mon.tell({ kind: 'cannot-lead', pg, tenure }, 2);
   }

@@ -18,6 +18,7 @@ import { judgeLostHalfWay } from './regressions/judge-lost-half-way.ts';
 import { layoutCalledEmpty } from './regressions/layout-called-empty.ts';
 import { layoutNotHeardOf } from './regressions/layout-not-heard-of.ts';
 import { leadOfWhoCannot } from './regressions/lead-of-who-cannot.ts';
+import { leadOfWhoLost } from './regressions/lead-of-who-lost.ts';
 import { putLostAtATakeover } from './regressions/put-lost-at-a-takeover.ts';
 import { readBesideAPut } from './regressions/read-beside-a-put.ts';
 import { reportsOfAnEarlierLife } from './regressions/reports-of-an-earlier-life.ts';
@@ -715,6 +716,7 @@ export const scenarios: ReadonlyMap<string, () => Promise<void>> = new Map([
   ['shards-of-an-old-place', shardsOfAnOldPlace],
   ['takeover-waits-for-ever', takeoverWaitsForEver],
   ['lead-of-who-cannot', leadOfWhoCannot],
+  ['lead-of-who-lost', leadOfWhoLost],
   ['given-up-by-an-edited-map', givenUpByAnEditedMap],
   ['shown-an-edited-map', shownAnEditedMap],
   ['laid-out-by-an-edited-map', laidOutByAnEditedMap],

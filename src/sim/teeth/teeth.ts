@@ -665,9 +665,9 @@ export const teeth: readonly Tooth[] = [
     patches: [
       {
         file: 'src/mon/monitor.ts',
-        find: 'const next = isCurrent ? otherLead(state.map, record) : undefined;',
+        find: 'const next = isCurrent ? otherLead(state.map, record, isStopped) : undefined;',
         replace:
-          'const next = isCurrent && this.#closed ? otherLead(state.map, record) : undefined;',
+          'const next = isCurrent && this.#closed ? otherLead(state.map, record, isStopped) : undefined;',
       },
     ],
     scenario: 'log-too-old-to-lead',
@@ -708,6 +708,30 @@ export const teeth: readonly Tooth[] = [
       },
     ],
     scenario: 'lead-of-who-cannot',
+  },
+  {
+    name: 'who has lost what it held does not say that it can not lead',
+    breaks: 'convergence (P5)',
+    patches: [
+      {
+        file: osd,
+        find: 'if (member?.isWhole !== true) this.#leaveLead(record);',
+        replace: 'if (member === undefined) this.#leaveLead(record);',
+      },
+    ],
+    scenario: 'lead-of-who-lost',
+  },
+  {
+    name: 'who has lost what it held is asked to lead again',
+    breaks: 'convergence (P5)',
+    patches: [
+      {
+        file: osd,
+        find: '...this.#incomplete().map(',
+        replace: '...this.#incomplete().slice(0, 0).map(',
+      },
+    ],
+    scenario: 'lead-of-who-lost',
   },
   {
     name: 'an object that nobody can read keeps its group from its redundancy',
