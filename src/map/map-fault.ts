@@ -127,14 +127,21 @@ function describe({ geometry }: Layout): string {
     : `${formatGeometry(geometry)} in chunks of ${geometry.chunkBytes} by ${geometry.codec}`;
 }
 
+/**
+ * Slots of the layout's records have indexes below this. What copies change to in place may be more than what they are,
+ * and a slot keeps its index when they become fewer.
+ */
+export function indexCount({ geometry }: Layout): number {
+  return geometry.kind === 'copies' ? copiesMax : slotCount(geometry);
+}
+
 /** Why nobody may act on this record, as a sentence; undefined when it is one of the map. */
 export function recordFault(record: PgRecord, map: ClusterMap): string | undefined {
   const { pool, layout: layoutId, index } = parsePgId(record.pg);
   const layout = findLayout(map, pool, layoutId);
   if (layout === undefined) return undefined;
   if (index >= layout.pgCount) return `its pool has ${layout.pgCount} placement groups`;
-  // What copies change to in place may be more than what they are, and a slot keeps its index when they become fewer.
-  const size = layout.geometry.kind === 'copies' ? copiesMax : slotCount(layout.geometry);
+  const size = indexCount(layout);
   if (record.target.length > size)
     return `${record.target.length} targets for ${formatGeometry(layout.geometry)}`;
   const disks = new Set<string>();

@@ -307,6 +307,22 @@ test('it goes on joining while the copies become fewer, whatever its index', () 
   }
 });
 
+test('and when they became fewer before, and change once more', () => {
+  const begun = change(begin(copies(3, 2), 'osd', 1), copies(2, 1), 'osd');
+  const kept = keepChange(begun, poolOf(begun), layoutOf(begun));
+  const again = change(kept, copies(2, 2), 'osd');
+  const [record] = recordsOf(again) as [PgRecord];
+  const layout = layoutOf(again);
+  const former = record.slots.find((slot) => isLeaving(record, slot)) as Slot;
+  ok(former.index >= slotCount(layout.geometry));
+  const others = record.slots.filter(({ uuid }) => uuid !== record.primary);
+  const gone = new Set(others.map(({ uuid }) => uuid));
+  const alone = drop(record, gone, layout, again.map, 'n') as PgRecord;
+  const back = planned({ ...again, records: new Map([[record.pg, alone]]) });
+  const [next] = recordsOf(back) as [PgRecord];
+  equal(slotOf(next, former.uuid)?.state, 'joining');
+});
+
 test('who left below the floor is no holder of everything once the floor is lower', () => {
   const before = begin(copies(3, 2), 'osd', 1);
   const layout = layoutOf(before);

@@ -17,6 +17,7 @@ import {
   placementOf,
 } from '../map/cluster-map.ts';
 import { slotCount, writeFloor } from '../map/geometry.ts';
+import { indexCount } from '../map/map-fault.ts';
 import {
   distinctCount,
   fitsPlace,
@@ -267,11 +268,10 @@ function choose(slots: readonly Slot[], leads: Map<OsdId, number>): Uuid {
 
 /**
  * A map that was edited by hand, and back, leaves slots that its geometry has no shard for. Nobody takes a record that
- * names one (map-fault.ts), and so nobody but the monitor can drop it; what joins was never counted on. While the number
- * of copies changes, slots of both numbers belong to it.
+ * names one (map-fault.ts), and so nobody but the monitor can drop it; what joins was never counted on.
  */
 function withoutStrangers(record: PgRecord, layout: Layout): PgRecord {
-  const size = Math.max(slotCount(layout.geometry), slotCount(placementOf(layout).geometry));
+  const size = indexCount(layout);
   const isStranger = (slot: Slot): boolean =>
     slot.state === 'joining' && slot.index >= size && !isTarget(record, slot, layout);
   if (!record.slots.some(isStranger)) return record;

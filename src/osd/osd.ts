@@ -13,7 +13,7 @@ import type { Instant, Timer } from '../env/clock.ts';
 import type { Env } from '../env/env.ts';
 import { EnvError } from '../env/errors.ts';
 import type { Address } from '../env/network.ts';
-import { clusterMapCodec, isRetired } from '../map/cluster-map.ts';
+import { type ClusterMap, clusterMapCodec, isRetired } from '../map/cluster-map.ts';
 import {
   isBeginner,
   leadsBy,
@@ -180,6 +180,7 @@ export class Osd {
   #isReporting = false;
   #damageToldAt = Number.NEGATIVE_INFINITY;
   #hasHeard = false;
+  #keptMap: ClusterMap | undefined;
 
   constructor(env: Env, options: OsdOptions, store: ObjectStore) {
     this.#env = env;
@@ -264,6 +265,11 @@ export class Osd {
     return this.#primaries.values();
   }
 
+  /** What it would go by if it started again; for the simulator's edits by hand. */
+  get keptMap(): ClusterMap | undefined {
+    return this.#keptMap;
+  }
+
   /** PGs that this disk has something of. */
   get pgs(): readonly PgId[] {
     return [...this.#members.keys()];
@@ -300,8 +306,9 @@ export class Osd {
       this.#world.quietUntil = ((this.#options.bornAt ?? this.#env.clock.now()) +
         giverLeaseMs) as Instant;
     const map = await this.#store.get(ownCollection, mapKey).catch(() => undefined);
+    this.#keptMap = map === undefined ? undefined : decode(clusterMapCodec, map);
     const records = [...this.#members.values()].map((member) => member.disk.record);
-    this.#world.mon.remember(map === undefined ? undefined : decode(clusterMapCodec, map), records);
+    this.#world.mon.remember(this.#keptMap, records);
   }
 
   /**
@@ -466,11 +473,12 @@ export class Osd {
     if (map === undefined || this.#closed) return;
     const transaction = new Transaction();
     transaction.put(ownCollection, mapKey, encode(clusterMapCodec, map));
-    await this.#store
-      .commit(transaction)
-      .catch((error: unknown) =>
-        this.#env.log.write('warn', 'map not kept', { error: describeError(error) }),
-      );
+    try {
+      await this.#store.commit(transaction);
+      this.#keptMap = map;
+    } catch (error) {
+      this.#env.log.write('warn', 'map not kept', { error: describeError(error) });
+    }
   }
 
   #onTold(message: Message): Message | undefined {

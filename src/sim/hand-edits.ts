@@ -34,10 +34,10 @@ export class HandEdits {
     | undefined;
 
   /**
-   * Layouts that every disk has heard of. A disk that was away when a pool was made and comes back while its layout is
-   * edited takes the wrong one, knowing no other (decision 25): that is known, and not looked for here.
+   * The layouts that each disk has kept, as of when it was last seen to run. A disk that has not kept one, and starts
+   * while it is edited, takes the wrong one, knowing no other (decision 25): that is known, and not looked for here.
    */
-  readonly #known = new Set<string>();
+  readonly #kept = new Map<Uuid, ReadonlySet<string>>();
 
   constructor(random: Random, cluster: SimulatedCluster) {
     this.#random = random;
@@ -48,19 +48,15 @@ export class HandEdits {
     return this.#edit !== undefined;
   }
 
-  /** Remembers what every disk has heard of, if it can be seen just now. */
+  /** Remembers what each disk that runs has kept. */
   look(): void {
-    const cluster = this.#cluster;
-    if (this.#edit !== undefined || !cluster.hasMonitor) return;
-    const { monitor } = cluster;
-    const { map } = monitor;
-    const hasHeard = (uuid: Uuid): boolean => {
-      const osd = map.osds.find((each) => each.uuid === uuid);
-      return osd !== undefined && monitor.sightOf(osd)?.epoch === map.epoch;
-    };
-    if (!cluster.osds.every(({ uuid }) => hasHeard(uuid))) return;
-    for (const pool of map.pools)
-      for (const layout of pool.layouts) this.#known.add(nameOf(pool, layout));
+    if (this.#edit !== undefined) return;
+    for (const { uuid, osd } of this.#cluster.osds) {
+      if (osd === undefined) continue;
+      const pools = osd.keptMap?.pools ?? [];
+      const names = pools.flatMap((pool) => pool.layouts.map((layout) => nameOf(pool, layout)));
+      this.#kept.set(uuid, new Set(names));
+    }
   }
 
   /** Somebody has seen what is wrong. */
@@ -128,7 +124,8 @@ export class HandEdits {
     const layout = pool === undefined ? undefined : this.#choose(pool.layouts);
     if (pool === undefined || layout === undefined) return undefined;
     this.look();
-    if (!this.#known.has(nameOf(pool, layout))) return undefined;
+    const name = nameOf(pool, layout);
+    if (!this.#cluster.osds.every(({ uuid }) => this.#kept.get(uuid)?.has(name))) return undefined;
     const { geometry, rule, pgCount, revision } = layout;
     const as = (fields: Partial<Layout>, state: MonState): MonState => ({
       ...state,

@@ -130,6 +130,8 @@ export class UsersWorkload implements S3Load {
   readonly #users: SimulatedUser[] = [];
   readonly #buckets: SharedBucket[] = [];
   #isMakingBucket = false;
+  /** Begun, and perhaps there: not all answers came. */
+  #begunBucket: S3Bucket | undefined;
   /** By gateway: what is to be asked there once it must have heard of a change that another has made. */
   readonly #due = new Map<string, Due>();
   /** Since when a gateway runs and its monitor does. */
@@ -218,6 +220,10 @@ export class UsersWorkload implements S3Load {
 
   async removeAll(gateway: SimulatedGateway): Promise<void> {
     for (const { bucket } of this.#buckets) await bucket.remove(gateway);
+    const begun = this.#begunBucket;
+    if (begun === undefined) return;
+    await this.asker.ask(gateway, { method: 'PUT', path: `/${begun.name}` });
+    await begun.remove(gateway);
   }
 
   checkHistories(): string[] {
@@ -426,11 +432,13 @@ export class UsersWorkload implements S3Load {
   async #makeBucket(gateway: SimulatedGateway): Promise<void> {
     const name = `shared-${this.#buckets.length}`;
     const bucket = new S3Bucket(name, this.asker, this.problems);
+    this.#begunBucket = bucket;
     const made = await this.asker.ask(gateway, { method: 'PUT', path: `/${name}` });
     if (made?.status !== 200 && made?.status !== 409) return;
     const call = { method: 'PUT', path: bucket.pathOf(fixedKey), body: encodeUtf8(fixedKey) };
     const put = await this.asker.ask(gateway, call);
     if (put?.status !== 200) return;
+    this.#begunBucket = undefined;
     this.#buckets.push({
       bucket,
       policy: new ToldValue<readonly string[]>([]),
