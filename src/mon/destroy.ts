@@ -1,9 +1,9 @@
 // Giving up disks for good, and taking that back (PROTOCOL rule 27). Pure. Looking and doing are one change
 // of the monitor, so that nothing can come between what was judged and what is done.
 
-import type { Epoch, OsdId, PgId, Uuid } from '../base/ids.ts';
+import type { Epoch, OsdId, PgId } from '../base/ids.ts';
 import type { ClusterMap, OsdEntry } from '../map/cluster-map.ts';
-import { hasRecordFloor, nextRecord, type PgRecord, type Slot, slotOf } from '../map/pg-record.ts';
+import { nextRecord, type PgRecord, type Slot, slotsWithout } from '../map/pg-record.ts';
 import { layoutOf } from './planner.ts';
 import type { MonState } from './state.ts';
 
@@ -35,27 +35,6 @@ export function withDestroyed(
   return { ...state, map, records };
 }
 
-/**
- * The record of a PG without a disk that has another in its place: where it was joining, or where those in-sync are too few
- * without it and those that hold everything are not. Else the primary drops it, and it stays as stale until the PG is whole.
- * Undefined when nothing changes.
- */
-export function withoutGoneDisk(
-  record: PgRecord,
-  disk: Uuid,
-  map: ClusterMap,
-  nonce: () => string,
-): PgRecord | undefined {
-  const layout = layoutOf(map, record.pg);
-  const slot = slotOf(record, disk);
-  if (layout === undefined || slot === undefined) return undefined;
-  const slots = record.slots.filter((each) => each !== slot);
-  if (slot.state === 'joining') return nextRecord(record, { slots }, nonce());
-  const inSync = slots.filter(({ state }) => state === 'in-sync');
-  if (slot.state !== 'in-sync' || hasRecordFloor(inSync, layout)) return undefined;
-  return withoutSlots(record, map, (each) => each === slot, nonce);
-}
-
 function withoutSlots(
   record: PgRecord,
   map: ClusterMap,
@@ -64,16 +43,8 @@ function withoutSlots(
 ): PgRecord | undefined {
   const layout = layoutOf(map, record.pg);
   if (layout === undefined || !record.slots.some(isGone)) return undefined;
-  const left = record.slots.filter((slot) => !isGone(slot));
-  const inSync = left.filter(({ state }) => state === 'in-sync');
-  const whole = left.filter(({ state }) => state === 'in-sync' || state === 'eligible');
-  if (!hasRecordFloor(whole, layout)) return undefined;
-  // Nothing was acknowledged since the eligible ones left, so that they hold everything (rule 14).
-  const slots = hasRecordFloor(inSync, layout)
-    ? left
-    : left.map(
-        (slot): Slot => (slot.state === 'eligible' ? { ...slot, state: 'in-sync', asOf: 0 } : slot),
-      );
+  const slots = slotsWithout(record, layout, isGone);
+  if (slots === undefined) return undefined;
   const primary = slots.some((slot) => slot.uuid === record.primary) ? record.primary : undefined;
   return nextRecord(record, { slots, primary }, nonce());
 }

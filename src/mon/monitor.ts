@@ -55,7 +55,6 @@ import {
   type PgReport,
   stoppedPg,
 } from '../wire/messages.ts';
-import { withoutGoneDisk } from './destroy.ts';
 import { DirectoryCommands } from './directory-commands.ts';
 import { MonError } from './errors.ts';
 import { LeadEvener, steadyMsDefault } from './even-leads.ts';
@@ -1327,12 +1326,7 @@ export class Monitor {
             : each,
         ),
       };
-      const records = new Map(state.records);
-      for (const record of state.records.values()) {
-        const next = withoutGoneDisk(record, osd.uuid, map, () => this.#nonce());
-        if (next !== undefined) records.set(record.pg, next);
-      }
-      return this.#planned({ ...state, map, records });
+      return this.#planned({ ...state, map });
     });
   }
 

@@ -30,6 +30,7 @@ import {
   type Slot,
   slotOf,
   slotsIn,
+  slotsWithout,
   withoutEligible,
 } from '../map/pg-record.ts';
 import { computeTargets, replaceAbsent } from '../map/placement.ts';
@@ -218,8 +219,9 @@ export function plan(
     const layout = layoutOf(map, record.pg);
     if (layout === undefined) continue;
     const isAwaited = options.awaitsFirst === true && record.tenure === 0;
-    const primary = isAwaited ? record.primary : elect(record, layout, isUp, leads);
-    const known = withoutStrangers(withoutEligible(record, layout, map), layout);
+    const left = withoutReplaced(record, layout, byUuid);
+    const primary = isAwaited ? left.primary : elect(left, layout, isUp, leads);
+    const known = withoutStrangers(withoutEligible(left, layout, map), layout);
     const slots = withFormer(map, layout, withJoining(map, layout, known, isUp), isUp);
     if (primary === record.primary && slots === record.slots) continue;
     changed.push(nextRecord(record, { primary, slots }, nonce()));
@@ -276,6 +278,30 @@ function withoutStrangers(record: PgRecord, layout: Layout): PgRecord {
     slot.state === 'joining' && slot.index >= size && !isTarget(record, slot, layout);
   if (!record.slots.some(isStranger)) return record;
   return { ...record, slots: record.slots.filter((slot) => !isStranger(slot)) };
+}
+
+/**
+ * A disk that has another in its place comes back no more. Where it was joining it goes; where it was in-sync, and the others
+ * are too few without it, those that hold everything take its place, whether they left before it was replaced or after. Else
+ * the primary drops it, and it stays as stale until the PG is whole.
+ */
+function withoutReplaced(
+  record: PgRecord,
+  layout: Layout,
+  byUuid: ReadonlyMap<Uuid, OsdEntry>,
+): PgRecord {
+  const isReplaced = (slot: Slot): boolean => !byUuid.has(slot.uuid);
+  if (!record.slots.some(isReplaced)) return record;
+  const isLost = (slot: Slot): boolean => isReplaced(slot) && slot.state === 'in-sync';
+  const isLeaving = (slot: Slot): boolean => isReplaced(slot) && slot.state === 'joining';
+  const slots = record.slots.filter((slot) => !isLeaving(slot));
+  const counted = slots.filter((slot) => slot.state === 'in-sync' && !isLost(slot));
+  const others = hasRecordFloor(counted, layout)
+    ? slots
+    : (slotsWithout({ ...record, slots }, layout, isLost) ?? slots);
+  if (others.length === record.slots.length) return record;
+  const hasLead = others.some(({ uuid }) => uuid === record.primary);
+  return { ...record, slots: others, primary: hasLead ? record.primary : undefined };
 }
 
 /** The record with what should join: targets that are up, as joining; returned members likewise (rule 17). */

@@ -21,6 +21,7 @@ import { leadOfWhoCannot } from './regressions/lead-of-who-cannot.ts';
 import { leadOfWhoLost } from './regressions/lead-of-who-lost.ts';
 import { putLostAtATakeover } from './regressions/put-lost-at-a-takeover.ts';
 import { readBesideAPut } from './regressions/read-beside-a-put.ts';
+import { replacedBeforeOneWentAside } from './regressions/replaced-before-one-went-aside.ts';
 import { reportsOfAnEarlierLife } from './regressions/reports-of-an-earlier-life.ts';
 import { shardsOfAnOldPlace } from './regressions/shards-of-an-old-place.ts';
 import { takeoverWaitsForEver } from './regressions/takeover-waits-for-ever.ts';
@@ -725,6 +726,7 @@ export const scenarios: ReadonlyMap<string, () => Promise<void>> = new Map([
   ['interim-of-an-edited-map', interimOfAnEditedMap],
   ['heard-in-a-dead-disks-name', heardInADeadDisksName],
   ['dead-lead-of-a-short-group', deadLeadOfAShortGroup],
+  ['replaced-before-one-went-aside', replacedBeforeOneWentAside],
   ['bad-while-others-are-away', badWhileOthersAreAway],
   ['boot-of-an-earlier-life', bootOfAnEarlierLife],
   ['reports-of-an-earlier-life', reportsOfAnEarlierLife],

@@ -355,12 +355,24 @@ export const teeth: readonly Tooth[] = [
     breaks: 'rule 14',
     patches: [
       {
-        file: 'src/mon/destroy.ts',
-        find: "const whole = left.filter(({ state }) => state === 'in-sync' || state === 'eligible');",
-        replace: 'const whole = inSync;',
+        file: 'src/map/pg-record.ts',
+        find: 'return hasRecordFloor(slots.filter(isInSync), layout) ? slots : undefined;',
+        replace: 'return undefined;',
       },
     ],
     scenario: 'answered-below-the-floor',
+  },
+  {
+    name: 'who left below the floor is of no use to a group whose disk was replaced before',
+    breaks: 'rule 14',
+    patches: [
+      {
+        file: 'src/mon/planner.ts',
+        find: 'const left = withoutReplaced(record, layout, byUuid);',
+        replace: 'const left = record;',
+      },
+    ],
+    scenario: 'replaced-before-one-went-aside',
   },
   {
     name: 'who holds everything aside joins though nobody could fill it',
