@@ -648,11 +648,13 @@ export class Osd {
 
   /** Groups of which this disk has lost something, while the record still counts on it: it must not be asked to lead. */
   #incomplete(): PgId[] {
-    const { self } = this.#world;
+    const { self, mon } = this.#world;
     const found: PgId[] = [];
-    for (const member of this.#members.values())
-      if (!member.isWhole && slotOf(member.record, self.uuid)?.state === 'in-sync')
-        found.push(member.pg);
+    for (const { pg, isWhole, record } of this.#members.values()) {
+      if (isWhole || slotOf(record, self.uuid)?.state !== 'in-sync') continue;
+      // What is left over of a layout that is gone is kept for a time, and led by nobody.
+      if (mon.map === undefined || !isRetired(pg, mon.map)) found.push(pg);
+    }
     return found;
   }
 

@@ -19,6 +19,7 @@ import { layoutCalledEmpty } from './regressions/layout-called-empty.ts';
 import { layoutNotHeardOf } from './regressions/layout-not-heard-of.ts';
 import { leadOfWhoCannot } from './regressions/lead-of-who-cannot.ts';
 import { leadOfWhoLost } from './regressions/lead-of-who-lost.ts';
+import { lostOfARemovedPool } from './regressions/lost-of-a-removed-pool.ts';
 import { putLostAtATakeover } from './regressions/put-lost-at-a-takeover.ts';
 import { readBesideAPut } from './regressions/read-beside-a-put.ts';
 import { replacedBeforeOneWentAside } from './regressions/replaced-before-one-went-aside.ts';
@@ -726,6 +727,7 @@ export const scenarios: ReadonlyMap<string, () => Promise<void>> = new Map([
   ['interim-of-an-edited-map', interimOfAnEditedMap],
   ['heard-in-a-dead-disks-name', heardInADeadDisksName],
   ['dead-lead-of-a-short-group', deadLeadOfAShortGroup],
+  ['lost-of-a-removed-pool', lostOfARemovedPool],
   ['replaced-before-one-went-aside', replacedBeforeOneWentAside],
   ['bad-while-others-are-away', badWhileOthersAreAway],
   ['boot-of-an-earlier-life', bootOfAnEarlierLife],

@@ -734,6 +734,18 @@ export const teeth: readonly Tooth[] = [
     scenario: 'lead-of-who-lost',
   },
   {
+    name: 'what is left over of a pool that is gone is called one that can not be led',
+    breaks: 'convergence (P5)',
+    patches: [
+      {
+        file: osd,
+        find: 'if (mon.map === undefined || !isRetired(pg, mon.map)) found.push(pg);',
+        replace: 'found.push(pg);',
+      },
+    ],
+    scenario: 'lost-of-a-removed-pool',
+  },
+  {
     name: 'who has lost what it held is asked to lead again',
     breaks: 'convergence (P5)',
     patches: [
