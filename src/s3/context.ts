@@ -2,6 +2,7 @@
 
 import type { Version } from '../base/method.ts';
 import type { Cluster } from '../client/cluster.ts';
+import type { Clock, Instant } from '../env/clock.ts';
 import type { Env } from '../env/env.ts';
 import type { HttpResponse } from '../env/http.ts';
 import type { AccessLog } from './access-log.ts';
@@ -25,23 +26,29 @@ import type { TellSiblings } from './siblings.ts';
 
 /** Reads under way in this gateway: garbage younger than the oldest of them is left alone. */
 export class ActiveReads {
-  readonly #begunMs = new Map<symbol, number>();
+  readonly #clock: Clock;
+  /** In the order in which they began. */
+  readonly #begunAt = new Map<symbol, Instant>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
 
   /** Call what it returns when the read is over. */
-  begin(wallMs: number): () => void {
+  begin(): () => void {
     const read = Symbol('read');
-    this.#begunMs.set(read, wallMs);
-    return () => this.#begunMs.delete(read);
+    this.#begunAt.set(read, this.#clock.now());
+    return () => this.#begunAt.delete(read);
   }
 
   get count(): number {
-    return this.#begunMs.size;
+    return this.#begunAt.size;
   }
 
-  oldestMs(): number | undefined {
-    let oldest: number | undefined;
-    for (const ms of this.#begunMs.values()) oldest = Math.min(oldest ?? ms, ms);
-    return oldest;
+  /** In whole milliseconds; undefined: there is none. */
+  oldestAgeMs(): number | undefined {
+    const [begunAt] = this.#begunAt.values();
+    return begunAt === undefined ? undefined : Math.ceil(this.#clock.now() - begunAt);
   }
 }
 

@@ -6,7 +6,7 @@ import { isBlobGone } from '../client/errors.ts';
 import type { BodySource } from '../env/http.ts';
 import { judgeOf } from './authorization.ts';
 import { BlobStream, loadExtents, PieceCursor } from './blob-reader.ts';
-import { checkExpectedOwner, type OperationContext, wholeNowMs } from './context.ts';
+import { checkExpectedOwner, type OperationContext } from './context.ts';
 import type { Entry } from './index/format.ts';
 import type { BucketAccess } from './index/index-client.ts';
 import { cipherBytes, decryptBody, openCipher } from './object-cipher.ts';
@@ -82,7 +82,7 @@ export async function copyBytes(
       'InvalidRequest',
       'The specified copy source is larger than the maximum allowable size for a copy source: 5368709120',
     );
-  const endRead = parts.reads.begin(wholeNowMs(parts));
+  const endRead = parts.reads.begin();
   try {
     const body = await openSource(context, source.entry, order);
     const md5 = createHash('md5');

@@ -1,7 +1,7 @@
 // The job that deletes blobs nobody refers to: of replaced and deleted objects, aborted uploads, failed puts.
 //
 // 1. Only the gateway that holds the job `gc` collects.
-// 2. Rows younger than the grace, or than this gateway's oldest read, are left: a slow reader may need them.
+// 2. Rows younger than the grace, or than the oldest read of any gateway, are left: a slow reader may need them.
 // 3. A row's blobs are deleted first, then the row: a crash between the two repeats deletes,
 //    which is harmless, since blob ids are never reused.
 // 4. Removed buckets, those whose time in the trash is over among them, are swept: entries and uploads become
@@ -23,10 +23,10 @@ import {
 import { bucketsObject } from './index/index-client.ts';
 import * as messages from './index/messages.ts';
 import { everyBucket } from './index/shard-walk.ts';
+import type { LongReads } from './long-reads.ts';
 import { blobsOfRun, PacedJob } from './paced-job.ts';
 
 export interface CollectorOptions {
-  readonly graceMs: number;
   readonly intervalMs: number;
   readonly blobsPerSecond: number;
 }
@@ -42,12 +42,12 @@ const sweepStepsMax = 1000;
 
 export class GarbageCollector {
   readonly #parts: GatewayParts;
-  readonly #options: CollectorOptions;
+  readonly #longReads: LongReads;
   readonly #job: PacedJob;
 
-  constructor(parts: GatewayParts, options: CollectorOptions) {
+  constructor(parts: GatewayParts, longReads: LongReads, options: CollectorOptions) {
     this.#parts = parts;
-    this.#options = options;
+    this.#longReads = longReads;
     this.#job = new PacedJob(parts, { job: 'gc', ...options });
   }
 
@@ -111,14 +111,9 @@ export class GarbageCollector {
   }
 
   async #collectShard(object: string): Promise<void> {
-    const { env, index, reads } = this.#parts;
-    const beforeWallMs = Math.max(
-      0,
-      Math.min(
-        Math.floor(env.wall.nowMs() - this.#options.graceMs),
-        reads.oldestMs() ?? Number.MAX_SAFE_INTEGER,
-      ),
-    );
+    const { env, index } = this.#parts;
+    const neededMs = await this.#longReads.neededMs();
+    const beforeWallMs = Math.max(0, Math.floor(env.wall.nowMs() - neededMs));
     while (!this.#job.isStopped) {
       const page = await index.callObject(object, messages.listGarbage, {
         beforeWallMs,

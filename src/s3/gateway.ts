@@ -20,6 +20,7 @@ import { IndexClient } from './index/index-client.ts';
 import { LifecycleJob } from './lifecycle-job.ts';
 import { deliverLog } from './log-delivery.ts';
 import { logRequest } from './logged-request.ts';
+import { LongReads } from './long-reads.ts';
 import { MasterKeys } from './master-keys.ts';
 import { Migrator } from './migrator.ts';
 import { Notifications } from './notifications.ts';
@@ -64,7 +65,7 @@ export interface GatewayOptions {
   readonly loggingRollMs?: number;
   /** For all requests together. Default 80 MiB: ten 4 MiB streams each way. At least 16 MiB. */
   readonly budgetBytes?: number;
-  /** How long replaced blobs wait for readers that began before. Default 15 minutes. */
+  /** How long replaced blobs wait at least for readers that began before. Default 15 minutes. */
   readonly garbageGraceMs?: number;
   /** Between two rounds of collection. Default one minute. */
   readonly garbageIntervalMs?: number;
@@ -294,7 +295,7 @@ export async function startS3(env: Env, options: GatewayOptions): Promise<Gatewa
     quotas: new Quotas(env, cluster, index),
     masterKeys: new MasterKeys(env, index, settings.kmsKeys),
     budget: new ByteBudget(Math.max(budgetBytesMin, settings.budgetBytes)),
-    reads: new ActiveReads(),
+    reads: new ActiveReads(env.clock),
     accessLog,
     tellSiblings,
     region: settings.region,
@@ -308,8 +309,9 @@ export async function startS3(env: Env, options: GatewayOptions): Promise<Gatewa
     (request) => gateway.handle(request),
     (what) => gateway.refuse(what),
   );
-  const collector = new GarbageCollector(parts, {
-    graceMs: settings.garbageGraceMs,
+  const longReads = new LongReads(parts, settings.garbageGraceMs);
+  longReads.start();
+  const collector = new GarbageCollector(parts, longReads, {
     intervalMs: settings.garbageIntervalMs,
     blobsPerSecond: settings.garbageBlobsPerSecond,
   });
@@ -352,6 +354,7 @@ export async function startS3(env: Env, options: GatewayOptions): Promise<Gatewa
       readsUnderWay: parts.reads.count,
     }),
     close: async () => {
+      longReads.stop();
       collector.stop();
       orphans.stop();
       lifecycle.stop();

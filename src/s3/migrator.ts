@@ -343,12 +343,12 @@ export class Migrator {
     object: string,
     prepare: (step: Step, from: readonly LayoutRef[]) => Promise<() => Promise<Relocated>>,
   ): Promise<Relocated> {
-    const { clock, wall } = this.#parts.env;
+    const { clock } = this.#parts.env;
     const { from, bytesPerSecond } = await this.#migration();
     const step: Step = { placed: [], dropped: [], bytes: 0, blobs: 0 };
     const beganAt = clock.now();
     // What is read here may be replaced meanwhile: it must not be collected under us.
-    const endRead = this.#parts.reads.begin(Math.floor(wall.nowMs()));
+    const endRead = this.#parts.reads.begin();
     let outcome: Relocated;
     try {
       const commit = await prepare(step, from).catch(async (error: unknown) => {

@@ -470,7 +470,7 @@ test('two gateways at once, and more blobs than fit in memory, come to the same 
       identities: new Identities(cluster),
       quotas: new Quotas(env, cluster, index),
       budget: new ByteBudget(16 * mebibyte),
-      reads: new ActiveReads(),
+      reads: new ActiveReads(env.clock),
       accessLog: new AccessLog(env, {
         rollMs: hourMs,
         gatewayId: '',

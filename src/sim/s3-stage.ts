@@ -11,9 +11,11 @@ import type { SimulatedGateway } from './simulated-cluster.ts';
 import { Stage } from './stage.ts';
 import { workloadMethods } from './workload.ts';
 
-/** Garbage waits for a second, where a cluster that people use has a quarter of an hour. */
+/** A second, where a cluster that people use has a quarter of an hour. */
+export const garbageGraceMs = 1000;
+
 const paces: Partial<GatewayOptions> = {
-  garbageGraceMs: 1000,
+  garbageGraceMs,
   garbageIntervalMs: 1000,
   orphansIntervalMs: 5000,
   migrateIntervalMs: 1000,

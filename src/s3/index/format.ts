@@ -575,6 +575,13 @@ export function shardsOf(record: BucketRecord): readonly string[] {
 /** A key that objects' keys are derived from. Never changed: what it encrypted needs it. */
 export const masterKeyFormat = sealed('master key', 0x4b, struct({ key: bytes, wallMs: uint }));
 
+/** When a gateway's oldest read began, and when that was said, by the clock of the registry's primary. */
+export const longReadFormat = sealed(
+  'long read',
+  0x4c,
+  struct({ begunWallMs: uint, saidWallMs: uint }),
+);
+
 /** What `index/bucket-documents.ts` describes; no row when there are none. */
 export const configurationFormat = sealed(
   'configuration',

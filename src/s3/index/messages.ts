@@ -823,6 +823,20 @@ export const listNotified = call(
   }),
 );
 
+/** How long the gateway's oldest read has lasted; undefined: none is long. */
+export const noteLongRead = call(
+  's3.note-long-read',
+  struct({ reader: text, ageMs: option(uint) }),
+  nothing,
+);
+
+/** Of all gateways, as it was said; what was not said again for `staleMs` is forgotten. */
+export const oldestRead = call(
+  's3.oldest-read',
+  struct({ staleMs: uint }),
+  struct({ ageMs: option(uint) }),
+);
+
 /**
  * Puts a bucket with all that is in it into the trash, for `keepMs`; its name is free then. `removal` is for its shards;
  * undefined: the name means another bucket, or none.

@@ -87,6 +87,8 @@ export const s3Methods: Methods = new Map([
   registry.forgetBucketMethod,
   registry.markNotifiedMethod,
   registry.listNotifiedMethod,
+  reclaiming(registry.noteLongReadMethod),
+  reclaiming(registry.oldestReadMethod),
   trash.trashBucketMethod,
   trash.restoreBucketMethod,
   trash.listTrashMethod,

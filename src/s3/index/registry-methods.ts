@@ -13,6 +13,7 @@ import {
   type BucketRecord,
   bucketFormat,
   configurationFormat,
+  longReadFormat,
   masterKeyFormat,
   shardObject,
   trashedFormat,
@@ -26,6 +27,7 @@ import {
   firstBucketRow,
   firstTrashedRow,
   isTrashedName,
+  longReadRow,
   masterKeyRow,
   notifiedRow,
   removedBucketRow,
@@ -321,4 +323,33 @@ export const listNotifiedMethod = define(messages.listNotified, async (view, arg
     buckets.push({ bucketId, record: isNamed ? named : other });
   }
   return { result: { buckets, ended: rows.length < limit } };
+});
+
+export const noteLongReadMethod = define(
+  messages.noteLongRead,
+  async (_view, argument, context) => {
+    const row = longReadRow(argument.reader);
+    if (argument.ageMs === undefined) return { effects: [remove(row)], result: {} };
+    const saidWallMs = Math.floor(context.wallMs);
+    const begunWallMs = Math.max(0, saidWallMs - argument.ageMs);
+    return { effects: [put(row, longReadFormat.encode({ begunWallMs, saidWallMs }))], result: {} };
+  },
+);
+
+/** Each is one gateway's. */
+const longReadsMax = 1000;
+
+export const oldestReadMethod = define(messages.oldestRead, async (view, { staleMs }, context) => {
+  const begin = longReadRow('');
+  const rows = await view.scan({ begin, end: successor(begin), limit: longReadsMax });
+  const nowMs = Math.floor(context.wallMs);
+  const effects: RowEffect[] = [];
+  let ageMs: number | undefined;
+  for (const [row, value] of rows) {
+    const { begunWallMs, saidWallMs } = longReadFormat.decode(value);
+    // A clock that was put back must not keep it for ever.
+    if (Math.abs(nowMs - saidWallMs) > staleMs) effects.push(remove(row));
+    else ageMs = Math.max(ageMs ?? 0, nowMs - begunWallMs);
+  }
+  return { effects, result: { ageMs } };
 });

@@ -287,5 +287,10 @@ export function notifiedRow(bucketId: string): Uint8Array {
   return encodeUtf8(`\x05${bucketId}`);
 }
 
+/** A gateway with a read that takes long. */
+export function longReadRow(reader: string): Uint8Array {
+  return encodeUtf8(`\x06${reader}`);
+}
+
 /** Names begin with a letter or digit. */
 export const firstBucketRow: Uint8Array = Uint8Array.of(0x20);

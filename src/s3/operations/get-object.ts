@@ -10,7 +10,6 @@ import {
   type OperationContext,
   redirectResponse,
   versionHeader,
-  wholeNowMs,
 } from '../context.ts';
 import type { Entry } from '../index/format.ts';
 import { cipherBytes, decryptBody, type ObjectCipher, openCipher } from '../object-cipher.ts';
@@ -186,7 +185,7 @@ async function openBody(
     return cipherBytes(cipher, bytes, part.beginBytes);
   }
   if (part.beginBytes === part.endBytes) return new Uint8Array(0);
-  const endRead = parts.reads.begin(wholeNowMs(parts));
+  const endRead = parts.reads.begin();
   let stream: BlobStream | undefined;
   try {
     const extents = await loadExtents(parts.cluster, content);

@@ -1023,9 +1023,9 @@ export const teeth: readonly Tooth[] = [
     breaks: 'rule 29',
     patches: [
       {
-        file: 'src/s3/garbage-collector.ts',
-        find: 'reads.oldestMs() ?? Number.MAX_SAFE_INTEGER',
-        replace: '0 * (reads.oldestMs() ?? 0) + Number.MAX_SAFE_INTEGER',
+        file: 'src/s3/long-reads.ts',
+        find: 'if (heard.ageMs === undefined) return',
+        replace: 'if (heard.ageMs !== -1) return',
       },
     ],
     scenario: 'get-never-short',

@@ -1,0 +1,93 @@
+// Reads that take long, known to every gateway: whoever collects garbage leaves alone what one of them may need, whichever
+// gateway it is at (PROTOCOL rule 29).
+//
+// A gateway whose oldest read has lasted for a fifth of the grace writes that down in the registry of buckets, and says so
+// again each fifth until it has none. So a read is written down before anything that was replaced since it began is old
+// enough to be collected. What is not said again is forgotten after the grace: that gateway is dead, or does not reach the
+// registry, and its read breaks off where a blob is gone.
+
+import { formatHex } from '../base/bytes.ts';
+import { ClientError } from '../client/errors.ts';
+import type { Instant, Timer } from '../env/clock.ts';
+import type { GatewayParts } from './context.ts';
+import { bucketsObject } from './index/index-client.ts';
+import * as messages from './index/messages.ts';
+
+/** How often it is looked in a grace, and how much of it a read has to itself. */
+const looksPerGrace = 5;
+
+/** Nobody waits for reads that are older: a client that hangs must not keep what was replaced for ever. */
+const readMsMax = 24 * 60 * 60 * 1000;
+
+export class LongReads {
+  readonly #parts: GatewayParts;
+  readonly #graceMs: number;
+  readonly #everyMs: number;
+  /** By this name the registry knows the gateway, until it ends. */
+  readonly #reader: string;
+  #isWrittenDown = false;
+  /** What the registry said last: a round of collection asks for each shard. */
+  #heard: { readonly at: Instant; readonly ageMs: number | undefined } | undefined;
+  #isStopped = false;
+  #timer: Timer | undefined;
+
+  /** @param graceMs how long garbage waits for any reader */
+  constructor(parts: GatewayParts, graceMs: number) {
+    this.#parts = parts;
+    this.#graceMs = graceMs;
+    this.#everyMs = Math.ceil(graceMs / looksPerGrace);
+    this.#reader = formatHex(parts.env.secrets.bytes(8));
+  }
+
+  start(): void {
+    if (this.#isStopped) return;
+    const { env } = this.#parts;
+    this.#timer = env.clock.after(this.#everyMs, 's3-long-reads', () => {
+      env.tasks.spawn('s3-long-reads', async () => {
+        await this.#look();
+        this.start();
+      });
+    });
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#timer?.cancel();
+  }
+
+  /**
+   * What was replaced less than this many milliseconds ago may be needed by a read at some gateway. Throws `ClientError`
+   * when the registry can't be read: then nobody knows.
+   */
+  async neededMs(): Promise<number> {
+    const { env, index } = this.#parts;
+    const now = env.clock.now();
+    let heard = this.#heard;
+    if (heard === undefined || now - heard.at > this.#everyMs / 3) {
+      const staleMs = this.#graceMs;
+      const { ageMs } = await index.callObject(bucketsObject, messages.oldestRead, { staleMs });
+      heard = { at: now, ageMs };
+      this.#heard = heard;
+    }
+    if (heard.ageMs === undefined) return this.#graceMs;
+    const oldestMs = heard.ageMs + Math.ceil(now - heard.at);
+    // A fifth for clocks that differ.
+    return Math.max(this.#graceMs, Math.min(readMsMax, oldestMs) + this.#everyMs);
+  }
+
+  async #look(): Promise<void> {
+    const { env, index, reads } = this.#parts;
+    const oldestMs = reads.oldestAgeMs() ?? 0;
+    const ageMs = oldestMs < this.#everyMs ? undefined : oldestMs;
+    if (ageMs === undefined && !this.#isWrittenDown) return;
+    try {
+      const call = { reader: this.#reader, ageMs };
+      await index.callObject(bucketsObject, messages.noteLongRead, call);
+      this.#isWrittenDown = ageMs !== undefined;
+    } catch (error) {
+      if (!(error instanceof ClientError)) throw error;
+      const { message: reason } = error;
+      env.log.write('warn', 'a long read is not known to other gateways', { reason });
+    }
+  }
+}
