@@ -8,7 +8,7 @@ import { ClientError } from '../client/errors.ts';
 import { BucketInspector } from './bucket-inspector.ts';
 import { listTrash, putIntoTrash, takeFromTrash } from './bucket-trash.ts';
 import * as messages from './index/messages.ts';
-import { describeShard, type IndexObjects } from './index/shard-split.ts';
+import { advanceSplit, beginSplit, describeShard, type IndexObjects } from './index/shard-split.ts';
 import { everyBucket, everyShard } from './index/shard-walk.ts';
 import { sign, startTestGateway } from './testing/gateway-suite.ts';
 
@@ -248,6 +248,32 @@ test('a bucket that came back without its shards knowing is not empty, and not r
     equal((await restore('empty')).kind, 'not-in-trash');
     deepEqual(bench.failures, []);
   }
+});
+
+test('a bucket that came back in the middle of a split is opened to its last shard', async () => {
+  const all = await start({ shardEntriesMax: 1000 });
+  const { bench, index, inspector, send, remove } = all;
+  await fill(all);
+  const { bucketId = '', shards = [] } = (await inspector.stats('bucket')) ?? {};
+  const source = shards[0]?.object ?? '';
+  const bucket = { name: 'bucket', bucketId };
+  equal(await beginSplit(index, bucket, source), 'begun');
+  const isOneChunkThere = async (): Promise<boolean> => {
+    const state = (await describeShard(index, source))?.state;
+    return state?.split?.phase === 'steady' && state.range?.end !== undefined;
+  };
+  while (!(await isOneChunkThere()))
+    equal(await advanceSplit(index, bucket, source, 'split-end'), 'again');
+  await remove('bucket', hourMs);
+  // Whoever brings it back dies when one of two knows.
+  const call = { bucketId, name: 'bucket' };
+  const { removal } = await index.callObject('buckets', messages.restoreBucket, call);
+  if (removal === undefined) throw new Error('it is in the trash');
+  await index.callObject(source, messages.untrashShard, { removal });
+  for (let at = 102; at < 140; at++) equal(await send('GET', `/bucket/key-${at}`), 200);
+  await bench.clock.advance(60_000);
+  equal((await inspector.stats('bucket'))?.shards.length, 2);
+  deepEqual(bench.failures, []);
 });
 
 /** A bucket with a key that is registered again, and whose only shard has not heard of it. */

@@ -15,6 +15,7 @@ import * as messages from './index/messages.ts';
 
 /** How often it is looked in a grace, and how much of it a read has to itself. */
 const looksPerGrace = 5;
+const lookMsMin = 100;
 
 /** Nobody waits for reads that are older: a client that hangs must not keep what was replaced for ever. */
 const readMsMax = 24 * 60 * 60 * 1000;
@@ -35,7 +36,7 @@ export class LongReads {
   constructor(parts: GatewayParts, graceMs: number) {
     this.#parts = parts;
     this.#graceMs = graceMs;
-    this.#everyMs = Math.ceil(graceMs / looksPerGrace);
+    this.#everyMs = Math.max(lookMsMin, Math.ceil(graceMs / looksPerGrace));
     this.#reader = formatHex(parts.env.secrets.bytes(8));
   }
 

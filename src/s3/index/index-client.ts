@@ -22,6 +22,7 @@ import {
   type BucketRecord,
   bucketFormat,
   configurationFormat,
+  type ShardState,
   shardObject,
   shardsOf,
 } from './format.ts';
@@ -384,21 +385,9 @@ export class IndexClient implements IndexObjects {
       if (answer.reason !== 'no-bucket')
         await this.#waitForKey({ name: bucket.name, record }, key, attempt);
       const now = await this.access(bucket.name, bucket.judge, 'looked-up');
-      if (answer.reason === 'no-bucket' && now.record.bucketId === record.bucketId) {
-        // Sealed but still registered: whoever was removing it did not get to the end.
-        const facts = await describeShard(this, objectOf(now.record, key));
-        if (facts === undefined) throw shardLost(bucket.name);
-        const { state, closing } = facts.state;
-        // Whoever took the bucket out of the trash did not get to the end.
-        if (state === 'trashed' && closing !== undefined)
-          await this.callObject(objectOf(now.record, key), messages.untrashShard, {
-            removal: closing,
-          });
-        if (state === 'sealed') await this.unregister(bucket.name, record.bucketId);
-        // Open again, by this or by somebody else meanwhile: asked anew.
-        const isShut = state === 'sealed' || (state === 'trashed' && closing === undefined);
-        if (isShut) throw refusalError('no-bucket', bucket.name);
-      }
+      if (answer.reason === 'no-bucket' && now.record.bucketId === record.bucketId)
+        for (const object of holdersOf(now.record, key))
+          await this.#requireOpen({ name: bucket.name, bucketId: record.bucketId }, object);
       record = now.record;
     }
     throw refusalError('moving', bucket.name);
@@ -414,11 +403,25 @@ export class IndexClient implements IndexObjects {
     call: Call<A, R>,
     argument: A,
   ): Promise<R> {
-    const object = objectOf(record, key);
+    const [object = '', target] = holdersOf(record, key);
     const answer = await this.#callRenewing(object, call, argument);
-    const target = record.splits.find(({ source }) => source === object)?.object;
     if (answer.reason !== 'moved' || target === undefined) return answer;
     return this.#callRenewing(target, call, argument);
+  }
+
+  /**
+   * A shard of a bucket that is registered. One that is shut all the same was left so by somebody who did not get to the end
+   * of removing the bucket, which is done here, or of taking it out of the trash: then it is opened. Throws `NoSuchBucket`.
+   */
+  async #requireOpen(
+    bucket: { readonly name: string; readonly bucketId: string },
+    object: string,
+  ): Promise<void> {
+    const { name, bucketId } = bucket;
+    const state = (await describeShard(this, object))?.state;
+    if (state === undefined) throw shardLost(name);
+    if (state.state === 'sealed') await this.unregister(name, bucketId);
+    if (await this.#isShutForEver(bucket, object, state)) throw refusalError('no-bucket', name);
   }
 
   async #waitForKey(
@@ -494,7 +497,10 @@ export class IndexClient implements IndexObjects {
       const { outcome } = await this.callObject(object, messages.closeShard, { removal });
       if (outcome === 'closed' || outcome === 'not-empty') return outcome;
       if (outcome === 'busy') await finishChunk(this, bucket, object);
-      else if (await this.#isShutForEver(bucket, object)) return 'closed';
+      else {
+        const state = (await describeShard(this, object))?.state;
+        if (await this.#isShutForEver(bucket, object, state)) return 'closed';
+      }
     }
     return 'busy';
   }
@@ -507,8 +513,8 @@ export class IndexClient implements IndexObjects {
   async #isShutForEver(
     { name, bucketId }: { readonly name: string; readonly bucketId: string },
     object: string,
+    state: ShardState | undefined,
   ): Promise<boolean> {
-    const state = (await describeShard(this, object))?.state;
     if (state === undefined || state.state === 'sealed') return true;
     if (state.state !== 'trashed' || state.closing === undefined) return false;
     // Looked up after the shard was seen in the trash: the bucket is out of there since.
@@ -558,6 +564,13 @@ function rangeIndexOf({ ranges }: BucketRecord, key: Uint8Array): number {
 
 function objectOf(record: BucketRecord, key: Uint8Array): string {
   return record.ranges[rangeIndexOf(record, key)]?.object ?? '';
+}
+
+/** The shard that has the key's range, and the one that is being handed upper keys of that. */
+function holdersOf(record: BucketRecord, key: Uint8Array): readonly string[] {
+  const object = objectOf(record, key);
+  const target = record.splits.find(({ source }) => source === object)?.object;
+  return target === undefined ? [object] : [object, target];
 }
 
 /** One shard is all of it, and no other is about to be. */
