@@ -159,6 +159,18 @@ test('garbage younger than a read under way is left alone', async () => {
   equal(bench.cluster.blobs.size, 0);
 });
 
+test('nobody waits for a read for longer than a day, and it is never short', async () => {
+  const bench = await start();
+  await bench.put('key', randomBytes(20 * mebibyte));
+  const reading = await bench.get('key');
+  await bench.put('key', 'replaced');
+  await bench.clock.advance(23 * 60 * 60_000);
+  ok(bench.cluster.blobs.size > 0, 'for most of a day it is waited for');
+  await bench.clock.advance(2 * 60 * 60_000);
+  equal(bench.cluster.blobs.size, 0);
+  await rejects(bodyBytes(reading), ClientError);
+});
+
 test('a blob that is lost in the middle breaks the body, and never ends it short', async () => {
   const bench = await start();
   await bench.put('key', randomBytes(20 * mebibyte));
