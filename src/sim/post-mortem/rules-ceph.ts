@@ -121,8 +121,8 @@ export const cephRules: readonly CephRule[] = [
       },
       {
         file: osd,
-        find: 'this.#world.mon.remember(map === undefined ? undefined : decode(clusterMapCodec, map), records);\n  }',
-        replace: `this.#world.mon.remember(map === undefined ? undefined : decode(clusterMapCodec, map), records);
+        find: 'this.#world.mon.remember(this.#keptMap, records);\n  }',
+        replace: `this.#world.mon.remember(this.#keptMap, records);
     for (const member of this.#members.values()) this.#requireStripes(member);
   }
 
