@@ -798,8 +798,9 @@ export class Nemesis {
     const { scheduler } = cluster;
     const end = scheduler.now() + servesWithinMs;
     while (scheduler.now() < end) await scheduler.run(200);
-    // A lead that is evened out just now is between two for some milliseconds.
-    for (let looks = 0; looks < 20 && !cluster.isServing(); looks++) await scheduler.run(100);
+    // A lead that moves just now is between two for some milliseconds; with a member that is too old to be told that its
+    // promise is over, for as long as a promise lasts.
+    for (let looks = 0; looks < 50 && !cluster.isServing(); looks++) await scheduler.run(100);
     if (!cluster.isServing())
       this.problems.push(
         `not everything serves ${servesWithinMs} ms after osd.${osd.id} froze:\n${cluster.describe()}`,
