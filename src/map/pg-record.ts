@@ -317,22 +317,24 @@ export function distrust(
 }
 
 /**
- * The slots that are left when disks are gone for good. Where those in-sync are too few without them, those that hold
- * everything take their place: nothing was acknowledged since the eligible ones left (rule 14). Undefined when they are too
- * few all the same.
+ * What is left of the record, its version apart, when disks are gone for good. Where those in-sync are too few without them,
+ * those that hold everything take their place: nothing was acknowledged since the eligible ones left (rule 14). Undefined
+ * when they are too few all the same.
  */
-export function slotsWithout(
+export function withoutGone(
   record: PgRecord,
   layout: Layout,
   isGone: (slot: Slot) => boolean,
-): readonly Slot[] | undefined {
-  const left = record.slots.filter((slot) => !isGone(slot));
+): PgRecord | undefined {
   const isInSync = ({ state }: Slot): boolean => state === 'in-sync';
-  if (hasRecordFloor(left.filter(isInSync), layout)) return left;
-  const slots = left.map(
-    (slot): Slot => (slot.state === 'eligible' ? { ...slot, state: 'in-sync', asOf: 0 } : slot),
-  );
-  return hasRecordFloor(slots.filter(isInSync), layout) ? slots : undefined;
+  let slots = record.slots.filter((slot) => !isGone(slot));
+  if (!hasRecordFloor(slots.filter(isInSync), layout))
+    slots = slots.map(
+      (slot): Slot => (slot.state === 'eligible' ? { ...slot, state: 'in-sync', asOf: 0 } : slot),
+    );
+  if (!hasRecordFloor(slots.filter(isInSync), layout)) return undefined;
+  const primary = slots.some(({ uuid }) => uuid === record.primary) ? record.primary : undefined;
+  return { ...record, slots, primary };
 }
 
 /** The operator takes what a rolled-back disk has for all there is. Undefined when nothing changes. */

@@ -3,7 +3,7 @@
 
 import type { Epoch, OsdId, PgId } from '../base/ids.ts';
 import type { ClusterMap, OsdEntry } from '../map/cluster-map.ts';
-import { nextRecord, type PgRecord, type Slot, slotsWithout } from '../map/pg-record.ts';
+import { nextRecord, type Slot, withoutGone } from '../map/pg-record.ts';
 import { layoutOf } from './planner.ts';
 import type { MonState } from './state.ts';
 
@@ -28,25 +28,14 @@ export function withDestroyed(
   const map = withOsds(state, ids, (osd) => ({ ...osd, destroyed: true, up: false, in: false }));
   const gone = new Set(map.osds.filter((osd) => osd.destroyed).map((osd) => osd.uuid));
   const records = new Map(state.records);
+  const isGone = (slot: Slot): boolean => gone.has(slot.uuid);
   for (const record of state.records.values()) {
-    const next = withoutSlots(record, map, (slot) => gone.has(slot.uuid), nonce);
-    if (next !== undefined) records.set(record.pg, next);
+    const layout = layoutOf(map, record.pg);
+    if (layout === undefined || !record.slots.some(isGone)) continue;
+    const left = withoutGone(record, layout, isGone);
+    if (left !== undefined) records.set(record.pg, nextRecord(record, left, nonce()));
   }
   return { ...state, map, records };
-}
-
-function withoutSlots(
-  record: PgRecord,
-  map: ClusterMap,
-  isGone: (slot: Slot) => boolean,
-  nonce: () => string,
-): PgRecord | undefined {
-  const layout = layoutOf(map, record.pg);
-  if (layout === undefined || !record.slots.some(isGone)) return undefined;
-  const slots = slotsWithout(record, layout, isGone);
-  if (slots === undefined) return undefined;
-  const primary = slots.some((slot) => slot.uuid === record.primary) ? record.primary : undefined;
-  return nextRecord(record, { slots, primary }, nonce());
 }
 
 /** Back among the disks; what it holds is looked at before it counts. */

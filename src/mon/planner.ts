@@ -30,8 +30,8 @@ import {
   type Slot,
   slotOf,
   slotsIn,
-  slotsWithout,
   withoutEligible,
+  withoutGone,
 } from '../map/pg-record.ts';
 import { computeTargets, replaceAbsent } from '../map/placement.ts';
 
@@ -292,16 +292,14 @@ function withoutReplaced(
 ): PgRecord {
   const isReplaced = (slot: Slot): boolean => !byUuid.has(slot.uuid);
   if (!record.slots.some(isReplaced)) return record;
-  const isLost = (slot: Slot): boolean => isReplaced(slot) && slot.state === 'in-sync';
   const isLeaving = (slot: Slot): boolean => isReplaced(slot) && slot.state === 'joining';
-  const slots = record.slots.filter((slot) => !isLeaving(slot));
-  const counted = slots.filter((slot) => slot.state === 'in-sync' && !isLost(slot));
-  const others = hasRecordFloor(counted, layout)
-    ? slots
-    : (slotsWithout({ ...record, slots }, layout, isLost) ?? slots);
-  if (others.length === record.slots.length) return record;
-  const hasLead = others.some(({ uuid }) => uuid === record.primary);
-  return { ...record, slots: others, primary: hasLead ? record.primary : undefined };
+  const left = record.slots.some(isLeaving)
+    ? { ...record, slots: record.slots.filter((slot) => !isLeaving(slot)) }
+    : record;
+  const isLost = (slot: Slot): boolean => isReplaced(slot) && slot.state === 'in-sync';
+  const others = slotsIn(left, 'in-sync').filter((slot) => !isLost(slot));
+  if (!left.slots.some(isLost) || hasRecordFloor(others, layout)) return left;
+  return withoutGone(left, layout, isLost) ?? left;
 }
 
 /** The record with what should join: targets that are up, as joining; returned members likewise (rule 17). */

@@ -159,6 +159,21 @@ test('garbage younger than a read under way is left alone', async () => {
   equal(bench.cluster.blobs.size, 0);
 });
 
+test('a gateway spares what it reads itself also while the registry takes no writes', async () => {
+  const bench = await start();
+  const body = randomBytes(20 * mebibyte);
+  await bench.put('key', body);
+  const reading = await bench.get('key');
+  await bench.put('key', 'replaced');
+  bench.cluster.fault = async (_, detail) => {
+    if (detail === messages.noteLongRead.name) throw new ClientError('unavailable', 'for a test');
+  };
+  await bench.clock.advance(60 * 60_000);
+  ok((await bodyBytes(reading)).equals(body), 'it gets the whole old object');
+  await bench.collect();
+  equal(bench.cluster.blobs.size, 0);
+});
+
 test('nobody waits for a read for longer than a day, and it is never short', async () => {
   const bench = await start();
   await bench.put('key', randomBytes(20 * mebibyte));

@@ -13,8 +13,9 @@ import type { GatewayParts } from './context.ts';
 import { bucketsObject } from './index/index-client.ts';
 import * as messages from './index/messages.ts';
 
-/** How often it is looked in a grace, and how much of it a read has to itself. */
+/** How often it is looked in a grace; a read that lasts for longer than between two looks is a long one. */
 const looksPerGrace = 5;
+/** And no more often than this. */
 const lookMsMin = 100;
 
 /** Nobody waits for reads that are older: a client that hangs must not keep what was replaced for ever. */
@@ -61,7 +62,7 @@ export class LongReads {
    * when the registry can't be read: then nobody knows.
    */
   async neededMs(): Promise<number> {
-    const { env, index } = this.#parts;
+    const { env, index, reads } = this.#parts;
     const now = env.clock.now();
     let heard = this.#heard;
     if (heard === undefined || now - heard.at > this.#everyMs / 3) {
@@ -70,8 +71,9 @@ export class LongReads {
       heard = { at: now, ageMs };
       this.#heard = heard;
     }
-    if (heard.ageMs === undefined) return this.#graceMs;
-    const oldestMs = heard.ageMs + Math.ceil(now - heard.at);
+    const theirsMs = heard.ageMs === undefined ? 0 : heard.ageMs + Math.ceil(now - heard.at);
+    // Its own it knows also while a registry that can be read takes no writes.
+    const oldestMs = Math.max(theirsMs, reads.oldestAgeMs() ?? 0);
     // A fifth for clocks that differ.
     return Math.max(this.#graceMs, Math.min(readMsMax, oldestMs) + this.#everyMs);
   }

@@ -1,7 +1,7 @@
 // Where scenarios are played: a small cluster whose invariants are looked at after every event, and words for
 // what is done to it.
 
-import { decodeUtf8, encodeUtf8 } from '../base/bytes.ts';
+import { decodeUtf8, encodeUtf8, equalBytes } from '../base/bytes.ts';
 import type { PgId } from '../base/ids.ts';
 import type { Methods } from '../base/method.ts';
 import type { ClusterClient } from '../client/cluster-client.ts';
@@ -127,6 +127,29 @@ export class Stage {
 
   leadOf(pg: PgId): SimulatedOsd {
     return this.cluster.osdOf(this.cluster.monitor.records.get(pg)?.primary) as SimulatedOsd;
+  }
+
+  /** Puts a blob into `data`; call what it returns to see that it is there as it was written. */
+  async keepBlob(client: ClusterClient): Promise<() => Promise<void>> {
+    const { cluster } = this;
+    const layout = client.activeLayout('data');
+    const blob = await client.allocateBlobs(1);
+    const bytes = new Uint8Array(5000).fill(3);
+    await cluster.settle(client.putBlob(layout, blob, [bytes]), 'a put');
+    return async () => {
+      const range = { offsetBytes: 0, lengthBytes: bytes.length };
+      const read = await cluster.settle(client.readBlob(layout, blob, range), 'a read');
+      this.expect(equalBytes(read, bytes), 'the blob is there as it was written');
+    };
+  }
+
+  /** Who has a slot of the group and does not lead it. */
+  othersOf(pg: PgId): readonly SimulatedOsd[] {
+    const { slots = [], primary } = this.cluster.monitor.records.get(pg) ?? {};
+    return slots.flatMap(({ uuid }) => {
+      const osd = uuid === primary ? undefined : this.cluster.osdOf(uuid);
+      return osd === undefined ? [] : [osd];
+    });
   }
 
   /** Has the monitor take every other leader for dead until this one leads. */

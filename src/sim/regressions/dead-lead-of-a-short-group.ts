@@ -8,17 +8,10 @@ import { Stage } from '../stage.ts';
 export async function deadLeadOfAShortGroup(): Promise<void> {
   const stage = new Stage(4, erasure(2, 1), false, erasure(2, 1));
   const { cluster } = stage;
-  const client = await stage.start();
-  const layout = client.activeLayout('data');
-  const blob = await client.allocateBlobs(1);
-  const bytes = new Uint8Array(5000).fill(3);
-  await cluster.settle(client.putBlob(layout, blob, [bytes]), 'a put');
+  const checkBlob = await stage.keepBlob(await stage.start());
   const pg = stage.dataPg;
   const lead = stage.leadOf(pg);
-  const [aside] = (cluster.monitor.records.get(pg)?.slots ?? []).flatMap(({ uuid }) => {
-    const osd = cluster.osdOf(uuid);
-    return osd === undefined || osd === lead ? [] : [osd];
-  });
+  const [aside] = stage.othersOf(pg);
   if (aside === undefined) throw new Error('three hold it');
   cluster.killOsd(aside.id);
   await stage.depose(aside);
@@ -33,8 +26,6 @@ export async function deadLeadOfAShortGroup(): Promise<void> {
   await cluster.startOsd(lead.id);
   await cluster.startOsd(aside.id);
   await cluster.untilClean(200_000);
-  const range = { offsetBytes: 0, lengthBytes: bytes.length };
-  const read = await cluster.settle(client.readBlob(layout, blob, range), 'a read');
-  stage.expect(read[0] === 3 && read.length === bytes.length, 'it is there');
+  await checkBlob();
   stage.end();
 }

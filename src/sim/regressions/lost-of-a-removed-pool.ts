@@ -8,10 +8,7 @@ import { Stage } from '../stage.ts';
 export async function lostOfARemovedPool(): Promise<void> {
   const stage = new Stage(3, erasure(2, 1), false, erasure(2, 1));
   const { cluster } = stage;
-  const client = await stage.start();
-  const layout = client.activeLayout('data');
-  const blob = await client.allocateBlobs(1);
-  await cluster.settle(client.putBlob(layout, blob, [new Uint8Array(5000).fill(3)]), 'a put');
+  await stage.keepBlob(await stage.start());
   const pg = stage.dataPg;
   const holder = stage.leadOf(pg);
   await cluster.settle(cluster.monitor.setSetting('pool_trash_hours', 0), 'keeping nothing');

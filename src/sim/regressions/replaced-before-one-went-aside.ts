@@ -9,18 +9,10 @@ import { Stage } from '../stage.ts';
 export async function replacedBeforeOneWentAside(): Promise<void> {
   const stage = new Stage(4, erasure(2, 1), false, erasure(2, 1));
   const { cluster } = stage;
-  const client = await stage.start();
-  const layout = client.activeLayout('data');
-  const blob = await client.allocateBlobs(1);
-  const bytes = new Uint8Array(5000).fill(3);
-  await cluster.settle(client.putBlob(layout, blob, [bytes]), 'a put');
+  const checkBlob = await stage.keepBlob(await stage.start());
   const pg = stage.dataPg;
   const record = (): PgRecord => cluster.monitor.records.get(pg) as PgRecord;
-  const lead = stage.leadOf(pg);
-  const [lost, aside] = record().slots.flatMap(({ uuid }) => {
-    const osd = cluster.osdOf(uuid);
-    return osd === undefined || osd === lead ? [] : [osd];
-  });
+  const [lost, aside] = stage.othersOf(pg);
   if (lost === undefined || aside === undefined) throw new Error('three hold it');
   const gone = lost.uuid;
   // Nobody is told that its connections are closed.
@@ -40,8 +32,6 @@ export async function replacedBeforeOneWentAside(): Promise<void> {
   await cluster.startOsd(lost.id);
   await cluster.startOsd(aside.id);
   await cluster.untilClean(200_000);
-  const range = { offsetBytes: 0, lengthBytes: bytes.length };
-  const read = await cluster.settle(client.readBlob(layout, blob, range), 'a read');
-  stage.expect(read[0] === 3 && read.length === bytes.length, 'it is there');
+  await checkBlob();
   stage.end();
 }

@@ -356,8 +356,8 @@ export const teeth: readonly Tooth[] = [
     patches: [
       {
         file: 'src/map/pg-record.ts',
-        find: 'return hasRecordFloor(slots.filter(isInSync), layout) ? slots : undefined;',
-        replace: 'return undefined;',
+        find: 'slots = slots.map(\n      (slot): Slot => (slot.state === ',
+        replace: 'slots.map(\n      (slot): Slot => (slot.state === ',
       },
     ],
     scenario: 'answered-below-the-floor',
@@ -1024,8 +1024,8 @@ export const teeth: readonly Tooth[] = [
     patches: [
       {
         file: 'src/s3/long-reads.ts',
-        find: 'if (heard.ageMs === undefined) return',
-        replace: 'if (heard.ageMs !== -1) return',
+        find: 'heard.ageMs === undefined ? 0 :',
+        replace: 'heard.ageMs !== -1 ? 0 :',
       },
     ],
     scenario: 'get-never-short',
