@@ -129,10 +129,16 @@ export interface Cluster {
 
   /**
    * Stores 1 to `blobBytesMax` bytes (the views together) under an id of `allocateBlobs`. Resolves when
-   * they are durable on every in-sync slot. The views must not change until it settles. Throws `superseded`
-   * when the pool has another active layout by now and this one does not take the blob.
+   * they are durable on every in-sync slot. The views must not change until `release` is called, once: a
+   * connection may need them for longer than it takes to settle. Throws `superseded` when the pool has another
+   * active layout by now and this one does not take the blob.
    */
-  putBlob(layout: LayoutRef, blob: BlobId, views: readonly Uint8Array[]): Promise<void>;
+  putBlob(
+    layout: LayoutRef,
+    blob: BlobId,
+    views: readonly Uint8Array[],
+    release?: () => void,
+  ): Promise<void>;
 
   /**
    * Exactly the range, verified. The range must lie inside the blob. Who knows the blob's length says it:

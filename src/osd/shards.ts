@@ -2,6 +2,7 @@
 
 import { assert } from '../base/assert.ts';
 import { buffers } from '../base/buffer-pool.ts';
+import { SharedMemory } from '../base/shared-memory.ts';
 import {
   assembleRange,
   decodeBlob,
@@ -46,16 +47,14 @@ export interface ShardSet {
   release(): void;
 }
 
-/**
- * A set that several hold: a disk that writes its shard, frames on their way, and whoever may have to send one again.
- * The memory is given back when the last of them is done, not before and not much later.
- */
+/** A set that several hold: a disk that writes its shard, frames on their way, and whoever may have to send one again. */
 export class SharedShards {
   readonly #set: ShardSet;
-  #uses = 0;
+  readonly #memory: SharedMemory;
 
   constructor(set: ShardSet) {
     this.#set = set;
+    this.#memory = new SharedMemory(() => set.release());
   }
 
   get bytes(): number {
@@ -63,19 +62,13 @@ export class SharedShards {
   }
 
   of(index: number): Uint8Array {
-    assert(this.#uses > 0, 'shards are used while somebody holds them');
+    assert(this.#memory.isHeld, 'shards are used while somebody holds them');
     return this.#set.of(index);
   }
 
   /** One more holds the set; call what it returns when that one is done. */
   hold(): () => void {
-    this.#uses++;
-    let isHeld = true;
-    return () => {
-      if (!isHeld) return;
-      isHeld = false;
-      if (--this.#uses === 0) this.#set.release();
-    };
+    return this.#memory.hold();
   }
 }
 

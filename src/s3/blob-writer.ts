@@ -3,7 +3,9 @@
 // layout on the way, the blobs from there on, and those that the old one did not take, are further runs.
 
 import { assert } from '../base/assert.ts';
+import { buffers } from '../base/buffer-pool.ts';
 import type { BlobId } from '../base/ids.ts';
+import { SharedMemory } from '../base/shared-memory.ts';
 import { blobBytesMax, type Cluster, type LayoutRef } from '../client/cluster.ts';
 import { ClientError } from '../client/errors.ts';
 import type { Clock } from '../env/clock.ts';
@@ -24,37 +26,52 @@ const putsInFlightMax = 2;
 const viewBytesMin = 16 * 1024;
 const gatherBytes = 64 * 1024;
 
-/** Views of one blob, the small ones gathered. */
-class BlobViews {
-  readonly views: Uint8Array[] = [];
-  lengthBytes = 0;
+/**
+ * The bytes of one blob: in one piece of the pool, or else views of what came, the small ones gathered. What came is
+ * garbage once it is copied. Kept until the blob is durable, 4 MiB at a time, it would outlive the young generation
+ * and have V8 mark its whole heap for each 64 MiB (docs/decisions/0008).
+ */
+class BlobBytes {
+  readonly #whole: Uint8Array | undefined;
+  readonly #views: Uint8Array[] = [];
   #gathered: Uint8Array | undefined;
   #gatheredBytes = 0;
+  lengthBytes = 0;
+
+  constructor(sizeBytes: number) {
+    this.#whole = buffers.tryAcquire(sizeBytes);
+  }
 
   add(bytes: Uint8Array): void {
+    const at = this.lengthBytes;
     this.lengthBytes += bytes.length;
-    if (bytes.length >= viewBytesMin) {
+    if (this.#whole !== undefined) this.#whole.set(bytes, at);
+    else if (bytes.length >= viewBytesMin) {
       this.#flush();
-      this.views.push(bytes);
-      return;
+      this.#views.push(bytes);
+    } else {
+      if (this.#gatheredBytes + bytes.length > gatherBytes) this.#flush();
+      this.#gathered ??= new Uint8Array(gatherBytes);
+      this.#gathered.set(bytes, this.#gatheredBytes);
+      this.#gatheredBytes += bytes.length;
     }
-    if (this.#gathered !== undefined && this.#gatheredBytes + bytes.length > gatherBytes)
-      this.#flush();
-    this.#gathered ??= new Uint8Array(gatherBytes);
-    this.#gathered.set(bytes, this.#gatheredBytes);
-    this.#gatheredBytes += bytes.length;
   }
 
   #flush(): void {
     if (this.#gathered !== undefined)
-      this.views.push(this.#gathered.subarray(0, this.#gatheredBytes));
+      this.#views.push(this.#gathered.subarray(0, this.#gatheredBytes));
     this.#gathered = undefined;
     this.#gatheredBytes = 0;
   }
 
-  finish(): readonly Uint8Array[] {
+  views(): readonly Uint8Array[] {
+    if (this.#whole !== undefined) return [this.#whole];
     this.#flush();
-    return this.views;
+    return this.#views;
+  }
+
+  release(): void {
+    if (this.#whole !== undefined) buffers.release(this.#whole);
   }
 }
 
@@ -140,19 +157,20 @@ export class BlobWriter {
     for (let index = 0; index < this.#count; index++) {
       const bytes = this.#bytesOf(index);
       await this.#parts.budget.acquire(bytes);
-      let views: readonly Uint8Array[];
+      const blob = new BlobBytes(bytes);
       let place: Place;
       try {
-        [views, left] = await this.#fill(source, bytes, left);
+        left = await this.#fill(source, blob, bytes, left);
         while (this.#inFlight.size >= putsInFlightMax) await Promise.race(this.#inFlight);
         if (this.#failure !== undefined) throw this.#failure.error;
         place = await this.#nextPlace(index);
       } catch (error) {
+        blob.release();
         this.#parts.budget.release(bytes);
         throw error;
       }
       this.#places[index] = place;
-      this.#put(index, views, bytes);
+      this.#put(index, blob, bytes);
     }
     if (left.length > 0) throw new S3Error('IncompleteBody', 'The body is longer than announced');
   }
@@ -171,30 +189,34 @@ export class BlobWriter {
     return { layout, blob: { incarnation, counter: counter + index - reserved.at } };
   }
 
+  /** Returns what came beyond the blob. */
   async #fill(
     source: BodySource,
+    blob: BlobBytes,
     bytes: number,
     begin: Uint8Array,
-  ): Promise<[readonly Uint8Array[], Uint8Array]> {
+  ): Promise<Uint8Array> {
     const began = this.#parts.clock.now();
-    const blob = new BlobViews();
     let chunk: Uint8Array | undefined = begin;
     while (true) {
       if (chunk === undefined) throw new S3Error('IncompleteBody');
       const take = Math.min(chunk.length, bytes - blob.lengthBytes);
       if (take > 0) blob.add(chunk.subarray(0, take));
-      if (blob.lengthBytes === bytes) return [blob.finish(), chunk.subarray(take)];
+      if (blob.lengthBytes === bytes) return chunk.subarray(take);
       if (this.#parts.clock.now() - began > blobFillMsMax) throw new S3Error('RequestTimeout');
       chunk = await source.next();
     }
   }
 
-  #put(index: number, views: readonly Uint8Array[], bytes: number): void {
-    const put = this.#putSomewhere(index, views)
+  #put(index: number, blob: BlobBytes, bytes: number): void {
+    const memory = new SharedMemory(() => blob.release());
+    const done = memory.hold();
+    const put = this.#putSomewhere(index, blob.views(), memory)
       .catch((error: unknown) => {
         this.#failure ??= { error };
       })
       .finally(() => {
+        done();
         this.#parts.budget.release(bytes);
         this.#inFlight.delete(put);
       });
@@ -202,12 +224,16 @@ export class BlobWriter {
   }
 
   /** Where the layout was superseded meanwhile, the bytes go to the active one, under an id of their own. */
-  async #putSomewhere(index: number, views: readonly Uint8Array[]): Promise<void> {
+  async #putSomewhere(
+    index: number,
+    views: readonly Uint8Array[],
+    memory: SharedMemory,
+  ): Promise<void> {
     const { cluster } = this.#parts;
     for (let places = 1; ; places++) {
       const { layout, blob } = this.#places[index] as Place;
       try {
-        await cluster.putBlob(layout, blob, views);
+        await cluster.putBlob(layout, blob, views, memory.hold());
         return;
       } catch (error) {
         const isElsewhere = error instanceof ClientError && error.code === 'superseded';
