@@ -20,3 +20,41 @@ export function crc32c(bytes: Uint8Array, previous = 0): number {
     register = (table[(register ^ (bytes[i] as number)) & 255] as number) ^ (register >>> 8);
   return ~register >>> 0;
 }
+
+/**
+ * The checksum of two runs of bytes, one after the other, from theirs: the first is moved behind as many zeros as the
+ * second is long, by a multiplication with x^(8n) modulo the polynomial (as zlib's crc32_combine does it).
+ */
+export function joinedCrc32c(first: number, second: number, secondBytes: number): number {
+  return (multiplied(first, zeros(secondBytes)) ^ second) >>> 0;
+}
+
+/** Of two polynomials, reflected, modulo ours. */
+function multiplied(a: number, b: number): number {
+  let product = 0;
+  let shifted = b;
+  for (let left = a | 0; left !== 0; left <<= 1) {
+    if (left < 0) product ^= shifted;
+    shifted = shifted & 1 ? (shifted >>> 1) ^ polynomial : shifted >>> 1;
+  }
+  return product;
+}
+
+/** x^(2^i) for i from 3 on: x^8 first. */
+const squares: number[] = [1 << (31 - 8)];
+let zerosBytes = 0;
+let zerosFactor = 1 << 31;
+
+/** x^(8n); the last is kept, because chunks have one length. */
+function zeros(bytes: number): number {
+  if (bytes === zerosBytes) return zerosFactor;
+  let factor = 1 << 31;
+  for (let i = 0; 2 ** i <= bytes; i++) {
+    const last = squares.at(-1) as number;
+    if (squares.length === i) squares.push(multiplied(last, last));
+    if (Math.floor(bytes / 2 ** i) % 2 === 1) factor = multiplied(factor, squares[i] as number);
+  }
+  zerosBytes = bytes;
+  zerosFactor = factor;
+  return factor;
+}

@@ -12,6 +12,7 @@
 
 import { buffers, pooledBytesMin } from '../base/buffer-pool.ts';
 import { emptyBytes } from '../base/bytes.ts';
+import { chunkBytes, chunkChecksums, wholeChecksum } from '../base/chunk-checksums.ts';
 import { crc32c } from '../base/crc32c.ts';
 
 const headerBytes = 16;
@@ -27,6 +28,8 @@ export interface Frame {
   readonly payload: Uint8Array;
   /** CRC-32C of the payload, already checked. */
   readonly payloadCrc: number;
+  /** Of its chunks (base/chunk-checksums.ts); undefined when it is one at most. */
+  readonly payloadChecksums: Uint32Array | undefined;
 }
 
 // Byte by byte: a view for four numbers costs more than they do, and every message has them.
@@ -221,7 +224,11 @@ function checkBody(header: Header, body: Uint8Array): void {
 }
 
 function checkPayload(body: Uint8Array, payload: Uint8Array, expected: number): Frame {
-  const actual = payload.length === 0 ? 0 : crc32c(payload);
+  const payloadChecksums =
+    payload.length > chunkBytes ? chunkChecksums([payload], payload.length) : undefined;
+  let actual = 0;
+  if (payloadChecksums !== undefined) actual = wholeChecksum(payloadChecksums, payload.length);
+  else if (payload.length > 0) actual = crc32c(payload);
   if (actual !== expected) throw new FrameError('payload checksum');
-  return { body, payload, payloadCrc: actual };
+  return { body, payload, payloadCrc: actual, payloadChecksums };
 }

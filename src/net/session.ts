@@ -32,6 +32,8 @@ export interface Incoming {
   readonly payload: Uint8Array;
   /** CRC-32C of the payload, already checked. */
   readonly payloadCrc: number;
+  /** Of its chunks (base/chunk-checksums.ts); undefined when it is one at most. */
+  readonly payloadChecksums: Uint32Array | undefined;
   /**
    * The payload's memory is used again once the handler has settled; a handler that needs it longer
    * sets this.
@@ -43,7 +45,7 @@ export interface Outgoing {
   readonly message: Message;
   readonly payload?: readonly Uint8Array[];
   /** CRC-32C of the payload where the sender knows it already. */
-  readonly payloadCrc?: number;
+  readonly payloadCrc?: number | undefined;
   /** Called once when the payload's memory is no longer needed. */
   readonly release?: () => void;
 }
@@ -262,6 +264,7 @@ export class Session {
       message,
       payload: frame.payload,
       payloadCrc: frame.payloadCrc,
+      payloadChecksums: frame.payloadChecksums,
       keepsPayload: false,
     };
     if (type === frameReply) {

@@ -17,7 +17,7 @@ import { type Instant, sleep } from '../env/clock.ts';
 import type { PgRecord, Slot } from '../map/pg-record.ts';
 import { slotOf } from '../map/pg-record.ts';
 import { NetError } from '../net/errors.ts';
-import { describeError, type Session, type SessionWatcher } from '../net/session.ts';
+import { describeError, type Outgoing, type Session, type SessionWatcher } from '../net/session.ts';
 import { equalVersions, type LogEntry, logEntryCodec, zeroVersion } from '../wire/entry.ts';
 import {
   type BlobListing,
@@ -39,6 +39,8 @@ export type Shard =
   | {
       readonly kind: 'beside';
       readonly bytes: Uint8Array;
+      /** CRC-32C of the bytes, where it is known. */
+      readonly crc: number | undefined;
       /** Called when nobody needs the bytes for this any more: they have left, or never will. */
       readonly sent: () => void;
     };
@@ -210,21 +212,17 @@ export class Link implements SessionWatcher {
   async ask<K extends MessageKind>(
     message: Message,
     expected: K,
-    payload?: readonly Uint8Array[],
-    sent: () => void = () => {},
+    carried: Omit<Outgoing, 'message'> = {},
   ): Promise<MessageOf<K>> {
     const session = this.#session;
     if (session === undefined) {
-      sent();
+      carried.release?.();
       throw new NetError('closed', `no session to osd.${this.slot.osd}`);
     }
     // Whatever else is asked is asked behind the entries ordered before.
     if (message.kind !== 'append' && message.kind !== 'append-batch')
       this.#sendHeld(Number.POSITIVE_INFINITY);
-    const answer = await session.request(
-      payload === undefined ? { message } : { message, payload, release: sent },
-      answerMs,
-    );
+    const answer = await session.request({ message, ...carried }, answerMs);
     if (answer.message.kind === expected) return answer.message as MessageOf<K>;
     if (answer.message.kind === 'failure')
       throw new OsdError(answer.message.code, answer.message.detail);
@@ -292,7 +290,7 @@ export class Link implements SessionWatcher {
               entryBytes: batch.map(({ encoded }) => encoded.length),
             },
             'appended',
-            batch.map(({ encoded }) => encoded),
+            { payload: batch.map(({ encoded }) => encoded) },
           )
         : await this.ask(
             {
@@ -305,8 +303,9 @@ export class Link implements SessionWatcher {
               index: this.slot.index,
             },
             'appended',
-            shard.kind === 'beside' ? [shard.bytes] : undefined,
-            shard.kind === 'beside' ? shard.sent : undefined,
+            shard.kind === 'beside'
+              ? { payload: [shard.bytes], payloadCrc: shard.crc, release: shard.sent }
+              : {},
           );
     if (answer.head <= this.acked || this.#isOver) return;
     this.acked = answer.head;
@@ -634,9 +633,10 @@ export class Link implements SessionWatcher {
     if (found === undefined) return;
     this.#debug('blob pushed');
     const { listing, bytes } = found;
-    await this.ask({ kind: 'push-blob', pg, tenure, listing, reason }, 'ok', [bytes], () =>
-      buffers.release(bytes),
-    );
+    await this.ask({ kind: 'push-blob', pg, tenure, listing, reason }, 'ok', {
+      payload: [bytes],
+      release: () => buffers.release(bytes),
+    });
   }
 }
 

@@ -182,7 +182,7 @@ export class Member {
     let durable: Promise<void>;
     try {
       this.#requirePrimary(from, message.tenure);
-      durable = this.#append(message, entry, incoming.payload);
+      durable = this.#append(message, entry, incoming);
     } finally {
       this.#turn.release();
     }
@@ -207,11 +207,14 @@ export class Member {
     return { kind: 'appended', head: entries.at(-1)?.entry.version.sequence ?? 0 };
   }
 
-  #append(message: MessageOf<'append'>, entry: LogEntry, payload: Uint8Array): Promise<void> {
+  #append(message: MessageOf<'append'>, entry: LogEntry, incoming: Incoming): Promise<void> {
     if (message.shard === 'beside' && entry.effect.kind !== 'put-blob')
       throw new OsdError('bad-request', `${this.pg}: a shard beside ${entry.effect.kind}`);
+    const { payload, payloadChecksums } = incoming;
     const shard =
-      message.shard === 'beside' ? { index: message.index, views: [payload] } : undefined;
+      message.shard === 'beside'
+        ? { index: message.index, views: [payload], checksums: payloadChecksums }
+        : undefined;
     return this.#appendNext(message.committed, entry, shard, message.entry);
   }
 
@@ -373,7 +376,7 @@ export class Member {
       if (!wanted) return;
       const { facts, index } = message.listing;
       requireShard(facts, { index, views: [incoming.payload] });
-      await this.disk.storePushed(message.listing, [incoming.payload]);
+      await this.disk.storePushed(message.listing, [incoming.payload], incoming.payloadChecksums);
     });
   }
 

@@ -247,7 +247,12 @@ export interface Slice {
  * removes the blob. Until that has come too, the blob is missing here: the sender may die before.
  */
 export type OwnShard =
-  | { readonly index: number; readonly views: readonly Uint8Array[] }
+  | {
+      readonly index: number;
+      readonly views: readonly Uint8Array[];
+      /** Of the chunks of the views together, where they are known. */
+      readonly checksums?: Uint32Array | undefined;
+    }
   | undefined;
 
 const noCounts: PgCounts = { blobs: 0, bytes: 0 };
@@ -642,7 +647,8 @@ export class PgDisk {
           after.push(() => this.#missing.set(nameOf(blobKey(0, blob)), listing));
           return;
         }
-        transaction.putObject(this.#collection, blobName(blob), header, shard.views);
+        const { views, checksums } = shard;
+        transaction.putObject(this.#collection, blobName(blob), header, views, checksums);
         this.#forgetMarks(transaction, blob, after);
         return;
       }
@@ -1090,8 +1096,12 @@ export class PgDisk {
     return [...this.#damaged.values()].slice(0, limit);
   }
 
-  /** Stores a shard that was pushed, in place of what is missing or bad. */
-  async storePushed(listing: BlobListing, views: readonly Uint8Array[]): Promise<void> {
+  /** Stores a shard that was pushed, in place of what is missing or bad. `checksums` are its chunks', where known. */
+  async storePushed(
+    listing: BlobListing,
+    views: readonly Uint8Array[],
+    checksums?: Uint32Array,
+  ): Promise<void> {
     const transaction = new Transaction();
     const after: (() => void)[] = [];
     transaction.putObject(
@@ -1099,6 +1109,7 @@ export class PgDisk {
       blobName(listing.facts.blob),
       encode(shardHeaderCodec, listing),
       views,
+      checksums,
     );
     this.#forgetMarks(transaction, listing.facts.blob, after);
     // Refused, it is thrown here: the blob goes on being missing, or bad.

@@ -14,6 +14,7 @@
 import { assert } from '../base/assert.ts';
 import { buffers } from '../base/buffer-pool.ts';
 import { concatBytes, emptyBytes, formatHex } from '../base/bytes.ts';
+import { wholeChecksum } from '../base/chunk-checksums.ts';
 import { encode } from '../base/codec.ts';
 import { type BlobId, formatBlobId, type PgId, parsePgId, type Uuid } from '../base/ids.ts';
 import type { MethodOutcome, MethodView, RowEffect, Version } from '../base/method.ts';
@@ -961,7 +962,9 @@ export class Primary implements LinkOwner, HandoverGroup {
     try {
       durable = this.disk.append(
         entry,
-        set === undefined ? undefined : { index, views: [set.of(index)] },
+        set === undefined
+          ? undefined
+          : { index, views: [set.of(index)], checksums: set.checksumsOf(index) },
         encoded,
         'gathered',
       );
@@ -979,9 +982,7 @@ export class Primary implements LinkOwner, HandoverGroup {
       link.send(
         sequence,
         encoded,
-        shards === undefined
-          ? { kind: 'none' }
-          : { kind: 'beside', bytes: shards.of(link.slot.index), sent: shards.hold() },
+        shards === undefined ? { kind: 'none' } : sharedShard(shards, link.slot.index),
       );
     }
     for (const name of namesOf(effect)) this.#pendingObjects.set(name, sequence);
@@ -1323,7 +1324,7 @@ export class Primary implements LinkOwner, HandoverGroup {
     };
     // Copies are made of the payload itself.
     if (geometry.kind === 'copies') incoming.keepsPayload = true;
-    const shards = await this.#admit(geometry, payload);
+    const shards = await this.#admit(geometry, incoming);
     const sequence = await this.#order.run(async () => {
       try {
         this.#requireActiveLayout();
@@ -1339,14 +1340,16 @@ export class Primary implements LinkOwner, HandoverGroup {
   }
 
   /** The shards of a blob, once there is room for them; given back with their memory. */
-  async #admit(geometry: Geometry, payload: Uint8Array): Promise<ShardSet> {
+  async #admit(geometry: Geometry, incoming: Incoming): Promise<ShardSet> {
+    const { payload, payloadChecksums } = incoming;
     const { ingest } = this.world;
     const bytes = storedBytes(geometry, payload.length);
     await this.world.memory.admitPut();
     await ingest.acquire(bytes);
-    const set = shardsOf(geometry, payload);
+    const set = shardsOf(geometry, payload, payloadChecksums);
     return {
       of: (index) => set.of(index),
+      checksumsOf: (index) => set.checksumsOf(index),
       bytes: set.bytes,
       release: () => {
         set.release();
@@ -1429,8 +1432,7 @@ export class Primary implements LinkOwner, HandoverGroup {
     if (entry.effect.kind !== 'put-blob') return { kind: 'none' };
     const { blob } = entry.effect;
     const pending = this.#pendingShards.get(entry.version.sequence);
-    if (pending !== undefined)
-      return { kind: 'beside', bytes: pending.shards.of(index), sent: pending.shards.hold() };
+    if (pending !== undefined) return sharedShard(pending.shards, index);
     const facts = factsOf(entry.effect);
     // Removed, or removed and put again in another way: then the later put's own entry brings it.
     const isRemoved = async (): Promise<boolean> => {
@@ -1439,7 +1441,8 @@ export class Primary implements LinkOwner, HandoverGroup {
     };
     if (await isRemoved()) return { kind: 'none' };
     const bytes = await this.#shards.rebuildShard(facts, index);
-    if (bytes !== undefined) return { kind: 'beside', bytes, sent: () => buffers.release(bytes) };
+    if (bytes !== undefined)
+      return { kind: 'beside', bytes, crc: undefined, sent: () => buffers.release(bytes) };
     if (await isRemoved()) return { kind: 'none' };
     throw this.#shards.tooFewShards(blob);
   }
@@ -1763,4 +1766,15 @@ function storeRefusal(error: unknown): unknown {
   if (error.code === 'overloaded') return new OsdError('busy', error.message, { cause: error });
   if (error.code === 'too-large') return new OsdError('too-large', error.message, { cause: error });
   return error;
+}
+
+/** What a member gets of a set that others hold, too. */
+function sharedShard(shards: SharedShards, index: number): Shard {
+  const bytes = shards.of(index);
+  return {
+    kind: 'beside',
+    bytes,
+    crc: wholeChecksum(shards.checksumsOf(index), bytes.length),
+    sent: shards.hold(),
+  };
 }

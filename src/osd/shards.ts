@@ -2,6 +2,7 @@
 
 import { assert } from '../base/assert.ts';
 import { buffers } from '../base/buffer-pool.ts';
+import { chunkBytes, chunkChecksums } from '../base/chunk-checksums.ts';
 import { SharedMemory } from '../base/shared-memory.ts';
 import {
   assembleRange,
@@ -41,6 +42,8 @@ const fromPool = (bytes: number): Uint8Array => buffers.acquire(bytes);
 export interface ShardSet {
   /** For copies every slot stores the same. */
   of(index: number): Uint8Array;
+  /** Of the chunks of what a slot stores. */
+  checksumsOf(index: number): Uint32Array;
   /** Memory of all together. */
   readonly bytes: number;
   /** Gives the memory back; nobody may use a shard afterwards. */
@@ -66,26 +69,80 @@ export class SharedShards {
     return this.#set.of(index);
   }
 
+  checksumsOf(index: number): Uint32Array {
+    assert(this.#memory.isHeld, 'shards are used while somebody holds them');
+    return this.#set.checksumsOf(index);
+  }
+
   /** One more holds the set; call what it returns when that one is done. */
   hold(): () => void {
     return this.#memory.hold();
   }
 }
 
-/** The blob's own bytes are what copies are made of: they must live as long as the set. */
-export function shardsOf(geometry: Geometry, blob: Uint8Array): ShardSet {
-  if (geometry.kind === 'copies')
-    return { of: () => blob, bytes: blob.length, release: () => buffers.release(blob) };
+/**
+ * The blob's own bytes are what copies are made of: they must live as long as the set. `checksums` are those of the
+ * blob's chunks where they are known; most of its data shards' follow from them.
+ */
+export function shardsOf(geometry: Geometry, blob: Uint8Array, checksums?: Uint32Array): ShardSet {
+  if (geometry.kind === 'copies') {
+    let known = checksums;
+    return {
+      of: () => blob,
+      checksumsOf: () => {
+        known ??= chunkChecksums([blob], blob.length);
+        return known;
+      },
+      bytes: blob.length,
+      release: () => buffers.release(blob),
+    };
+  }
   const bytes = shardBytes(geometry, blob.length);
   const shards = Array.from({ length: geometry.k + geometry.m }, () => fromPool(bytes));
   encodeBlobInto(geometry, [blob], blob.length, shards);
+  const known: (Uint32Array | undefined)[] = [];
   return {
     of: (index) => shards[index] as Uint8Array,
+    checksumsOf: (index) => {
+      const shard = shards[index] as Uint8Array;
+      known[index] ??= shardChecksums({
+        geometry,
+        index,
+        shard,
+        blobBytes: blob.length,
+        checksums,
+      });
+      return known[index];
+    },
     bytes: bytes * shards.length,
     release: () => {
       for (const shard of shards) buffers.release(shard);
     },
   };
+}
+
+/** Chunks of the blob that are chunks of a data shard, too, are not gone through again: those of whole stripes. */
+function shardChecksums(parts: {
+  readonly geometry: Geometry & { kind: 'erasure' };
+  readonly index: number;
+  readonly shard: Uint8Array;
+  readonly blobBytes: number;
+  readonly checksums: Uint32Array | undefined;
+}): Uint32Array {
+  const { geometry, index, shard, blobBytes, checksums } = parts;
+  const { k } = geometry;
+  const perStripe = geometry.chunkBytes / chunkBytes;
+  if (checksums === undefined || index >= k || !Number.isInteger(perStripe))
+    return chunkChecksums([shard], shard.length);
+  const stripes = Math.floor(blobBytes / (k * geometry.chunkBytes));
+  const own = new Uint32Array(Math.ceil(shard.length / chunkBytes));
+  for (let stripe = 0; stripe < stripes; stripe++) {
+    const from = (stripe * k + index) * perStripe;
+    own.set(checksums.subarray(from, from + perStripe), stripe * perStripe);
+  }
+  const rest = shard.subarray(stripes * geometry.chunkBytes);
+  own.set(chunkChecksums([rest], rest.length), stripes * perStripe);
+  return own;
 }
 
 /** Shards needed to read anything without the others. */

@@ -15,6 +15,7 @@
 //   collection 0 1 name              an object's description (onode)
 //   collection 0 2 key               a row: the caller's value
 
+import { chunkBytes } from '../base/chunk-checksums.ts';
 import {
   bytes,
   type Carried,
@@ -44,9 +45,6 @@ export const paths = {
 
 /** The page size of every disk and cache below us: smaller writes would be read-modify-write there. */
 export const unitBytes = 4096;
-
-/** A read verifies whole chunks: 16 KiB keeps a small read small and a 4 MiB object's list at 1 KiB. */
-export const chunkBytes = 16384;
 
 /**
  * Objects up to one unit live in their onode. They would fill a unit anyway, and a put without data

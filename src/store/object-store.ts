@@ -28,6 +28,7 @@
 import { assert } from '../base/assert.ts';
 import { buffers } from '../base/buffer-pool.ts';
 import { afterKey } from '../base/bytes.ts';
+import { chunkBytes, chunkChecksums } from '../base/chunk-checksums.ts';
 import { type Carried, DecodeError, encode } from '../base/codec.ts';
 import { crc32c } from '../base/crc32c.ts';
 import type { BlockDevice } from '../env/block-device.ts';
@@ -37,7 +38,6 @@ import type { BatchOperation, KeyValue, Row } from '../env/key-value.ts';
 import { StoreError } from './errors.ts';
 import { ExtentAllocator, type UnitSet } from './extent-allocator.ts';
 import {
-  chunkBytes,
   decodeOnode,
   type Extent,
   encodeOnode,
@@ -1046,25 +1046,9 @@ function newObject(
   const placement = {
     kind: 'extents',
     extents,
-    checksums: chunkChecksums(views, lengthBytes),
+    checksums: step.checksums ?? chunkChecksums(views, lengthBytes),
   } as const;
   return { kind: 'present', onode: { lengthBytes, header, placement }, views };
-}
-
-function chunkChecksums(views: readonly Uint8Array[], lengthBytes: number): Uint32Array {
-  const checksums = new Uint32Array(Math.ceil(lengthBytes / chunkBytes));
-  let at = 0;
-  for (const view of views) {
-    for (let begin = 0; begin < view.length; ) {
-      const chunk = Math.floor(at / chunkBytes);
-      const count = Math.min(view.length - begin, (chunk + 1) * chunkBytes - at);
-      const piece = view.subarray(begin, begin + count);
-      checksums[chunk] = crc32c(piece, checksums[chunk] as number);
-      begin += count;
-      at += count;
-    }
-  }
-  return checksums;
 }
 
 function extentsOf(state: ObjectState): readonly Extent[] {

@@ -1,6 +1,8 @@
 // A set of changes that becomes visible and durable as one. Building it checks every limit and
 // encodes the rows, so that committing can't fail on them.
 
+import { assert } from '../base/assert.ts';
+import { chunkBytes } from '../base/chunk-checksums.ts';
 import { StoreError } from './errors.ts';
 import { frameValue, headerBytesMax, objectBytesMax, valueBytesMax } from './format.ts';
 import { type StoreKey, storeKey } from './keys.ts';
@@ -17,6 +19,8 @@ export type Step =
       readonly header: Uint8Array;
       readonly views: readonly Uint8Array[];
       readonly lengthBytes: number;
+      /** By chunks, where the caller knows them. */
+      readonly checksums: Uint32Array | undefined;
     }
   | { readonly kind: 'clone-object'; readonly from: StoreKey; readonly key: StoreKey }
   | { readonly kind: 'remove-object'; readonly key: StoreKey };
@@ -53,22 +57,27 @@ export class Transaction {
 
   /**
    * Makes or replaces an object. The views are not copied: they must not change until the commit has
-   * resolved.
+   * resolved. Who knows the checksums of their chunks (base/chunk-checksums.ts) gives them.
    */
   putObject(
     collection: string,
     name: Uint8Array,
     header: Uint8Array,
     views: readonly Uint8Array[],
+    checksums?: Uint32Array,
   ): void {
     let lengthBytes = 0;
     for (const view of views) lengthBytes += view.length;
     check('object', lengthBytes, objectBytesMax);
     check('object header', header.length, headerBytesMax);
+    const chunks = Math.ceil(lengthBytes / chunkBytes);
+    assert(checksums === undefined || checksums.length === chunks, 'one checksum a chunk');
     const key = storeKey(collection, 'object', name);
     // The header is kept in caches for long; a view would keep the caller's whole buffer alive.
-    const step = { kind: 'put-object', key, header: header.slice(), views, lengthBytes } as const;
-    this.#add(step, header.length + lengthBytes);
+    this.#add(
+      { kind: 'put-object', key, header: header.slice(), views, lengthBytes, checksums },
+      header.length + lengthBytes,
+    );
   }
 
   /** Makes `to` what `from` is at this point of the transaction, sharing its data; absent if `from` is. */
