@@ -428,15 +428,20 @@ export class ClusterClient implements Cluster {
   }
 
   async deleteBlob(layout: LayoutRef, blob: BlobId): Promise<void> {
-    const { map } = this.#mon;
-    if (map !== undefined && isRetired(formatPgId(layout.pool as PoolId, layout.layout, 0), map))
-      return;
-    await this.#withRequest((request) =>
-      this.#ask(
-        () => this.#pgOfBlob(layout, blob),
-        (pg) => ({ message: { kind: 'delete-blob', pg, request: request(), blob } }),
-      ),
-    );
+    const anyPg = formatPgId(layout.pool as PoolId, layout.layout, 0);
+    // With every blob in it.
+    const isGone = (): boolean => this.#mon.map !== undefined && isRetired(anyPg, this.#mon.map);
+    if (isGone()) return;
+    try {
+      await this.#withRequest((request) =>
+        this.#ask(
+          () => this.#pgOfBlob(layout, blob),
+          (pg) => ({ message: { kind: 'delete-blob', pg, request: request(), blob } }),
+        ),
+      );
+    } catch (error) {
+      if (!isGone()) throw error;
+    }
   }
 
   async listBlobs(pool: string, query: BlobQuery): Promise<BlobPage> {

@@ -11,6 +11,7 @@ import { answerLostByCatchingUp } from './regressions/answer-lost-by-catching-up
 import { badWhileOthersAreAway } from './regressions/bad-while-others-are-away.ts';
 import { bootOfAnEarlierLife } from './regressions/boot-of-an-earlier-life.ts';
 import { deadLeadOfAShortGroup } from './regressions/dead-lead-of-a-short-group.ts';
+import { deleteWhereAllHasGone } from './regressions/delete-where-all-has-gone.ts';
 import { diskFailsOneRead } from './regressions/disk-fails-one-read.ts';
 import { deletedHalfWay, givenUpHalfWay } from './regressions/given-up-half-way.ts';
 import { heardInADeadDisksName } from './regressions/heard-in-a-dead-disks-name.ts';
@@ -715,6 +716,7 @@ export const scenarios: ReadonlyMap<string, () => Promise<void>> = new Map([
   ['deleted-half-way', deletedHalfWay],
   ['judge-lost-half-way', judgeLostHalfWay],
   ['layout-called-empty', layoutCalledEmpty],
+  ['delete-where-all-has-gone', deleteWhereAllHasGone],
   ['shards-of-an-old-place', shardsOfAnOldPlace],
   ['takeover-waits-for-ever', takeoverWaitsForEver],
   ['lead-of-who-cannot', leadOfWhoCannot],

@@ -2,8 +2,9 @@
 // what is done to it.
 
 import { decodeUtf8, encodeUtf8, equalBytes } from '../base/bytes.ts';
-import type { PgId } from '../base/ids.ts';
+import type { BlobId, PgId } from '../base/ids.ts';
 import type { Methods } from '../base/method.ts';
+import type { LayoutRef } from '../client/cluster.ts';
 import type { ClusterClient } from '../client/cluster-client.ts';
 import type { DomainLevel } from '../map/cluster-map.ts';
 import type { Geometry } from '../map/geometry.ts';
@@ -129,18 +130,23 @@ export class Stage {
     return this.cluster.osdOf(this.cluster.monitor.records.get(pg)?.primary) as SimulatedOsd;
   }
 
-  /** Puts a blob into `data`; call what it returns to see that it is there as it was written. */
-  async keepBlob(client: ClusterClient): Promise<() => Promise<void>> {
+  /** Puts a blob into `data`; `check` sees that it is there as it was written. */
+  async keepBlob(client: ClusterClient): Promise<{
+    readonly layout: LayoutRef;
+    readonly blob: BlobId;
+    readonly check: () => Promise<void>;
+  }> {
     const { cluster } = this;
     const layout = client.activeLayout('data');
     const blob = await client.allocateBlobs(1);
     const bytes = new Uint8Array(5000).fill(3);
     await cluster.settle(client.putBlob(layout, blob, [bytes]), 'a put');
-    return async () => {
+    const check = async (): Promise<void> => {
       const range = { offsetBytes: 0, lengthBytes: bytes.length };
       const read = await cluster.settle(client.readBlob(layout, blob, range), 'a read');
       this.expect(equalBytes(read, bytes), 'the blob is there as it was written');
     };
+    return { layout, blob, check };
   }
 
   /** Who has a slot of the group and does not lead it. */

@@ -8,7 +8,7 @@ import { Stage } from '../stage.ts';
 export async function deadLeadOfAShortGroup(): Promise<void> {
   const stage = new Stage(4, erasure(2, 1), false, erasure(2, 1));
   const { cluster } = stage;
-  const checkBlob = await stage.keepBlob(await stage.start());
+  const kept = await stage.keepBlob(await stage.start());
   const pg = stage.dataPg;
   const lead = stage.leadOf(pg);
   const [aside] = stage.othersOf(pg);
@@ -26,6 +26,6 @@ export async function deadLeadOfAShortGroup(): Promise<void> {
   await cluster.startOsd(lead.id);
   await cluster.startOsd(aside.id);
   await cluster.untilClean(200_000);
-  await checkBlob();
+  await kept.check();
   stage.end();
 }

@@ -9,7 +9,7 @@ import { Stage } from '../stage.ts';
 export async function replacedBeforeOneWentAside(): Promise<void> {
   const stage = new Stage(4, erasure(2, 1), false, erasure(2, 1));
   const { cluster } = stage;
-  const checkBlob = await stage.keepBlob(await stage.start());
+  const kept = await stage.keepBlob(await stage.start());
   const pg = stage.dataPg;
   const record = (): PgRecord => cluster.monitor.records.get(pg) as PgRecord;
   const [lost, aside] = stage.othersOf(pg);
@@ -32,6 +32,6 @@ export async function replacedBeforeOneWentAside(): Promise<void> {
   await cluster.startOsd(lost.id);
   await cluster.startOsd(aside.id);
   await cluster.untilClean(200_000);
-  await checkBlob();
+  await kept.check();
   stage.end();
 }

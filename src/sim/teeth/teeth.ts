@@ -746,6 +746,18 @@ export const teeth: readonly Tooth[] = [
     scenario: 'lost-of-a-removed-pool',
   },
   {
+    name: 'a delete fails when the layout of its blob is given up meanwhile',
+    breaks: 'convergence (P5)',
+    patches: [
+      {
+        file: 'src/client/cluster-client.ts',
+        find: 'if (!isGone()) throw error;',
+        replace: 'throw error;',
+      },
+    ],
+    scenario: 'delete-where-all-has-gone',
+  },
+  {
     name: 'who has lost what it held is asked to lead again',
     breaks: 'convergence (P5)',
     patches: [
