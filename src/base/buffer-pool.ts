@@ -2,9 +2,8 @@
 // (9 µs per 4 KiB on a small virtual machine, ten times the cost of copying it), and much of it drives
 // the garbage collector. Buffers begin on page boundaries, which lets a disk write them without a copy.
 //
-// A buffer that is not given back is simply lost to the pool and collected as any other memory: giving
-// back is an economy, never a duty. Giving back too early is a defect, which tests make visible by
-// overwriting what is given back.
+// A buffer that is not given back is lost to the pool, whose memory stays as it is: what is asked for beyond it is
+// ordinary memory. Giving back too early is a worse defect, which tests make visible by overwriting what is given back.
 
 import { assert } from './assert.ts';
 import { newMemory } from './wasm.ts';

@@ -1,10 +1,10 @@
 import { deepEqual, equal } from 'node:assert/strict';
 import { test } from 'node:test';
-import { chunkBytes, chunkChecksums, wholeChecksum } from './chunk-checksums.ts';
+import { checksumChunkBytes, chunkChecksums, wholeChecksum } from './chunk-checksums.ts';
 import { crc32c, joinedCrc32c } from './crc32c.ts';
 
 const bytes = Uint8Array.from(
-  { length: 5 * chunkBytes + 777 },
+  { length: 5 * checksumChunkBytes + 777 },
   (_, at) => (at * 131 + (at >> 7)) & 255,
 );
 
@@ -23,10 +23,10 @@ test('the whole’s checksum is that of its chunks, whole and not', () => {
   for (const length of [
     0,
     1,
-    chunkBytes - 1,
-    chunkBytes,
-    chunkBytes + 1,
-    2 * chunkBytes,
+    checksumChunkBytes - 1,
+    checksumChunkBytes,
+    checksumChunkBytes + 1,
+    2 * checksumChunkBytes,
     bytes.length,
   ]) {
     const part = bytes.subarray(0, length);
@@ -35,10 +35,10 @@ test('the whole’s checksum is that of its chunks, whole and not', () => {
 });
 
 test('a chunk’s checksum does not depend on how its bytes are cut into views', () => {
-  const [one, two] = [10_000, 3 * chunkBytes + 5];
+  const [one, two] = [10_000, 3 * checksumChunkBytes + 5];
   const views = [bytes.subarray(0, one), bytes.subarray(one, two), bytes.subarray(two)];
   const expected = Uint32Array.from({ length: 6 }, (_, chunk) =>
-    crc32c(bytes.subarray(chunk * chunkBytes, (chunk + 1) * chunkBytes)),
+    crc32c(bytes.subarray(chunk * checksumChunkBytes, (chunk + 1) * checksumChunkBytes)),
   );
   deepEqual(chunkChecksums(views, bytes.length), expected);
 });

@@ -429,7 +429,7 @@ export class ClusterClient implements Cluster {
 
   async deleteBlob(layout: LayoutRef, blob: BlobId): Promise<void> {
     const anyPg = formatPgId(layout.pool as PoolId, layout.layout, 0);
-    // With every blob in it.
+    // A layout that is gone took every blob with it.
     const isGone = (): boolean => this.#mon.map !== undefined && isRetired(anyPg, this.#mon.map);
     if (isGone()) return;
     try {

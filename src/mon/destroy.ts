@@ -26,12 +26,14 @@ export function withDestroyed(
   nonce: () => string,
 ): MonState {
   const map = withOsds(state, ids, (osd) => ({ ...osd, destroyed: true, up: false, in: false }));
-  const gone = new Set(map.osds.filter((osd) => osd.destroyed).map((osd) => osd.uuid));
+  const destroyed = new Set(map.osds.filter((osd) => osd.destroyed).map((osd) => osd.uuid));
+  const kept = new Set(map.osds.filter((osd) => !osd.destroyed).map((osd) => osd.uuid));
+  // A disk that was replaced is in no map, and comes back no more either.
+  const isGone = (slot: Slot): boolean => !kept.has(slot.uuid);
   const records = new Map(state.records);
-  const isGone = (slot: Slot): boolean => gone.has(slot.uuid);
   for (const record of state.records.values()) {
     const layout = layoutOf(map, record.pg);
-    if (layout === undefined || !record.slots.some(isGone)) continue;
+    if (layout === undefined || !record.slots.some(({ uuid }) => destroyed.has(uuid))) continue;
     const left = withoutGone(record, layout, isGone);
     if (left !== undefined) records.set(record.pg, nextRecord(record, left, nonce()));
   }

@@ -1302,7 +1302,7 @@ export class Monitor {
 
   /**
    * A new disk under a known id: a new uuid, joining wherever the old one was (DESIGN, "PG record"). The old
-   * uuid is forgotten only where others hold everything (destroy.ts), or the floor holds without it, which retiring decides.
+   * uuid is forgotten only where others hold everything (planner.ts), or the floor holds without it, which retiring decides.
    */
   async replaceDisk(id: OsdId, uuid: Uuid): Promise<void> {
     const osd = this.#requireOsd(id);

@@ -3,12 +3,14 @@
 import { deepEqual, equal } from 'node:assert/strict';
 import { test } from 'node:test';
 import type { OsdId, Uuid } from '../base/ids.ts';
-import type { ClusterMap } from '../map/cluster-map.ts';
+import type { ClusterMap, OsdEntry } from '../map/cluster-map.ts';
 import { copies, erasure, type Geometry } from '../map/geometry.ts';
 import { recordFault } from '../map/map-fault.ts';
 import { nextRecord, type PgRecord, type Slot, type SlotState } from '../map/pg-record.ts';
+import { withDestroyed } from './destroy.ts';
 import { initialState } from './initial.ts';
 import { plan, retarget } from './planner.ts';
+import type { MonState } from './state.ts';
 
 const uuidOf = (id: number): Uuid => String(id).padStart(32, '0') as Uuid;
 const nonce = (): string => 'n';
@@ -138,4 +140,50 @@ test('a place that only a taken domain could have gets it, where who took it can
   const record: PgRecord = { ...made, slots, target: [3 as OsdId, 2 as OsdId] };
   const after = planned({ ...state.map, osds }, record);
   deepEqual(after.target, [1, 2, 0]);
+});
+
+/** A 2+1 group: one disk in-sync; another in-sync; of the third, replaced below the floor, what is left; and its successor. */
+function replacedOnce(): { readonly map: ClusterMap; readonly record: PgRecord } {
+  const { map, record } = stateOf(erasure(2, 1));
+  const slots = record.slots.flatMap((slot): Slot[] =>
+    slot.index < 2
+      ? [{ ...slot, state: 'in-sync' }]
+      : [
+          { ...slot, uuid: uuidOf(50), state: 'eligible', asOf: 3 },
+          { ...slot, state: 'joining' },
+        ],
+  );
+  return { map, record: { ...record, slots } };
+}
+
+const holders = ({ slots }: PgRecord): readonly string[] =>
+  slots.filter(({ state }) => state !== 'joining').map(({ uuid, state }) => `${uuid} ${state}`);
+
+test('a disk that was replaced while it held everything takes nobody’s place', () => {
+  const { map, record } = replacedOnce();
+  const second = record.slots.find(({ index }) => index === 1) as Slot;
+  const osds = map.osds.map((osd) =>
+    osd.uuid === second.uuid ? { ...osd, uuid: uuidOf(51) } : osd,
+  );
+  const next = planned({ ...map, osds }, record);
+  deepEqual(holders(next), holders(record), 'whoever puts a disk back finds it counted on still');
+  // One that is away and may come back does take it.
+  const third = map.osds.find(({ id }) => !record.target.includes(id)) as OsdEntry;
+  const slots = record.slots.map((slot) =>
+    slot.state === 'eligible' ? { ...slot, osd: third.id, uuid: third.uuid } : slot,
+  );
+  const alive = planned({ ...map, osds }, { ...record, slots });
+  equal(alive.slots.find(({ uuid }) => uuid === third.uuid)?.state, 'in-sync');
+  equal(
+    alive.slots.some(({ uuid }) => uuid === second.uuid),
+    false,
+  );
+});
+
+test('nor does it when a disk is given up, which stays in the record then', () => {
+  const { map, record } = replacedOnce();
+  const state = { map, records: new Map([[record.pg, record]]) } as unknown as MonState;
+  const second = record.slots.find(({ index }) => index === 1) as Slot;
+  const after = withDestroyed(state, new Set([second.osd]), nonce).records.get(record.pg);
+  deepEqual(holders(after as PgRecord), holders(record));
 });

@@ -282,8 +282,8 @@ function withoutStrangers(record: PgRecord, layout: Layout): PgRecord {
 
 /**
  * A disk that has another in its place comes back no more. Where it was joining it goes; where it was in-sync, and the others
- * are too few without it, those that hold everything take its place, whether they left before it was replaced or after. Else
- * the primary drops it, and it stays as stale until the PG is whole.
+ * are too few without it, those that hold everything and may come back take its place, whether they left before it was
+ * replaced or after. Else the primary drops it, and it stays as stale until the PG is whole.
  */
 function withoutReplaced(
   record: PgRecord,
@@ -296,10 +296,10 @@ function withoutReplaced(
   const left = record.slots.some(isLeaving)
     ? { ...record, slots: record.slots.filter((slot) => !isLeaving(slot)) }
     : record;
-  const isLost = (slot: Slot): boolean => isReplaced(slot) && slot.state === 'in-sync';
-  const others = slotsIn(left, 'in-sync').filter((slot) => !isLost(slot));
-  if (!left.slots.some(isLost) || hasRecordFloor(others, layout)) return left;
-  return withoutGone(left, layout, isLost) ?? left;
+  const inSync = slotsIn(left, 'in-sync');
+  const others = inSync.filter((slot) => !isReplaced(slot));
+  if (others.length === inSync.length || hasRecordFloor(others, layout)) return left;
+  return withoutGone(left, layout, isReplaced) ?? left;
 }
 
 /** The record with what should join: targets that are up, as joining; returned members likewise (rule 17). */

@@ -1,6 +1,8 @@
 import { deepEqual, equal, throws } from 'node:assert/strict';
 import { test } from 'node:test';
+import { buffers } from '../base/buffer-pool.ts';
 import { concatBytes } from '../base/bytes.ts';
+import { chunkChecksums } from '../base/chunk-checksums.ts';
 import { encodeFrame, type Frame, FrameError, FrameReader } from './frame.ts';
 
 function bytesOf(length: number, seed: number): Uint8Array {
@@ -55,4 +57,32 @@ test('a flipped bit anywhere, or a length beyond the limit, ends the stream', ()
     equal(delivered, 0, `byte ${at}`);
   }
   throws(() => new FrameReader(60).push(frame, () => {}), FrameError);
+});
+
+test('the checksums of a payload’s chunks come with it where they are asked for, whatever its length', () => {
+  const stream = encoded();
+  for (const isAsked of [true, false]) {
+    const reader = new FrameReader(1 << 24);
+    reader.sumChunks((body) => isAsked && body.length !== 2);
+    const got: Frame[] = [];
+    reader.push(stream, (frame) => got.push(frame));
+    const expected = chunkChecksums([bytesOf(300_000, 6)], 300_000);
+    deepEqual(
+      got.map(({ payloadChecksums }) => payloadChecksums),
+      [undefined, undefined, undefined, isAsked ? expected : undefined, undefined],
+    );
+  }
+});
+
+test('a payload that is not what its checksum says is refused, and its memory goes back to the pool', () => {
+  for (const isAsked of [true, false]) {
+    const bad = concatBytes(encodeFrame(bytesOf(40, 5), [bytesOf(300_000, 6)]));
+    bad[bad.length - 1] = (bad.at(-1) as number) ^ 1;
+    const before = buffers.outCount;
+    const reader = new FrameReader(1 << 24);
+    reader.poolPayloads(() => true);
+    reader.sumChunks(() => isAsked);
+    throws(() => reader.push(bad, () => {}), /payload checksum/);
+    equal(buffers.outCount, before);
+  }
 });

@@ -12,7 +12,7 @@
 
 import { buffers, pooledBytesMin } from '../base/buffer-pool.ts';
 import { emptyBytes } from '../base/bytes.ts';
-import { chunkBytes, chunkChecksums, wholeChecksum } from '../base/chunk-checksums.ts';
+import { checksumChunkBytes, chunkChecksums, wholeChecksum } from '../base/chunk-checksums.ts';
 import { crc32c } from '../base/crc32c.ts';
 
 const headerBytes = 16;
@@ -28,7 +28,7 @@ export interface Frame {
   readonly payload: Uint8Array;
   /** CRC-32C of the payload, already checked. */
   readonly payloadCrc: number;
-  /** Of its chunks (base/chunk-checksums.ts); undefined when it is one at most. */
+  /** Of its chunks (base/chunk-checksums.ts), where they were asked for and are more than one. */
   readonly payloadChecksums: Uint32Array | undefined;
 }
 
@@ -107,6 +107,7 @@ export class FrameReader {
   #state: State = { kind: 'header', bytes: this.#header, at: 0 };
   #limitBytes: number;
   #poolsPayload: (body: Uint8Array) => boolean = () => false;
+  #sumsChunks: (body: Uint8Array) => boolean = () => false;
 
   constructor(limitBytes: number) {
     this.#limitBytes = limitBytes;
@@ -115,6 +116,11 @@ export class FrameReader {
   /** Payloads of these bodies are taken into buffers of the pool, which the receiver gives back. */
   poolPayloads(when: (body: Uint8Array) => boolean): void {
     this.#poolsPayload = when;
+  }
+
+  /** Payloads of these bodies come with the checksums of their chunks: a little slower than one of the whole. */
+  sumChunks(when: (body: Uint8Array) => boolean): void {
+    this.#sumsChunks = when;
   }
 
   /** Raised once the peer is known. */
@@ -163,7 +169,7 @@ export class FrameReader {
     const bodyEnd = at + headerBytes + header.bodyBytes;
     const body = own.subarray(at + headerBytes, bodyEnd);
     checkBody(header, body);
-    return checkPayload(
+    return this.#checkPayload(
       body,
       own.subarray(bodyEnd, bodyEnd + header.payloadBytes),
       header.payloadCrc,
@@ -197,14 +203,14 @@ export class FrameReader {
     }
     if (state.kind === 'payload') {
       this.#begin();
-      deliver(checkPayload(state.body, state.bytes, state.header.payloadCrc));
+      deliver(this.#checkPayload(state.body, state.bytes, state.header.payloadCrc));
       return;
     }
     const { header, bytes: body } = state;
     checkBody(header, body);
     if (header.payloadBytes === 0) {
       this.#begin();
-      deliver(checkPayload(body, emptyBytes, header.payloadCrc));
+      deliver(this.#checkPayload(body, emptyBytes, header.payloadCrc));
       return;
     }
     const isPooled = header.payloadBytes >= pooledBytesMin && this.#poolsPayload(body);
@@ -214,6 +220,22 @@ export class FrameReader {
     this.#state = { kind: 'payload', header, body, bytes, at: 0 };
   }
 
+  #checkPayload(body: Uint8Array, payload: Uint8Array, expected: number): Frame {
+    const payloadChecksums =
+      payload.length > checksumChunkBytes && this.#sumsChunks(body)
+        ? chunkChecksums([payload], payload.length)
+        : undefined;
+    const actual =
+      payloadChecksums === undefined
+        ? crc32c(payload)
+        : wholeChecksum(payloadChecksums, payload.length);
+    if (actual !== expected) {
+      buffers.release(payload);
+      throw new FrameError('payload checksum');
+    }
+    return { body, payload, payloadCrc: actual, payloadChecksums };
+  }
+
   #begin(): void {
     this.#state = { kind: 'header', bytes: this.#header, at: 0 };
   }
@@ -221,14 +243,4 @@ export class FrameReader {
 
 function checkBody(header: Header, body: Uint8Array): void {
   if (crc32c(body, header.lengthsCrc) !== header.bodyCrc) throw new FrameError('body checksum');
-}
-
-function checkPayload(body: Uint8Array, payload: Uint8Array, expected: number): Frame {
-  const payloadChecksums =
-    payload.length > chunkBytes ? chunkChecksums([payload], payload.length) : undefined;
-  let actual = 0;
-  if (payloadChecksums !== undefined) actual = wholeChecksum(payloadChecksums, payload.length);
-  else if (payload.length > 0) actual = crc32c(payload);
-  if (actual !== expected) throw new FrameError('payload checksum');
-  return { body, payload, payloadCrc: actual, payloadChecksums };
 }

@@ -32,7 +32,7 @@ export interface Incoming {
   readonly payload: Uint8Array;
   /** CRC-32C of the payload, already checked. */
   readonly payloadCrc: number;
-  /** Of its chunks (base/chunk-checksums.ts); undefined when it is one at most. */
+  /** Of its chunks (base/chunk-checksums.ts), when it is a request's and they are more than one. */
   readonly payloadChecksums: Uint32Array | undefined;
   /**
    * The payload's memory is used again once the handler has settled; a handler that needs it longer
@@ -124,7 +124,9 @@ export class Session {
     this.#reader = parts.reader;
     this.#handle = parts.handle;
     this.#reader.setLimit(bodyBytesMax + payloadBytesMax);
-    // Answers go to callers that keep them for as long as they like, unless they said otherwise.
+    // Answers are not stored.
+    this.#reader.sumChunks((body) => body[0] !== frameReply);
+    // They go to callers that keep them for as long as they like, unless they said otherwise.
     this.#reader.poolPayloads((body) => body[0] !== frameReply || this.#wantsPooled(body));
   }
 
@@ -256,10 +258,7 @@ export class Session {
       buffers.release(frame.payload);
       return;
     }
-    const reader = new Reader(frame.body);
-    const type = reader.u8();
-    const id = uint.read(reader);
-    const message = messageCodec.read(reader);
+    const { type, id, message } = readBody(frame);
     const incoming = {
       message,
       payload: frame.payload,
@@ -316,6 +315,21 @@ export class Session {
     }
     if (this.#waiting.size > 0)
       this.#sweep = this.#clock.after(sweepMs, 'session deadlines', () => this.#expire());
+  }
+}
+
+/** Throws `DecodeError`; what came with the body is given back then. */
+function readBody({ body, payload }: Frame): {
+  readonly type: number;
+  readonly id: number;
+  readonly message: Message;
+} {
+  try {
+    const reader = new Reader(body);
+    return { type: reader.u8(), id: uint.read(reader), message: messageCodec.read(reader) };
+  } catch (error) {
+    buffers.release(payload);
+    throw error;
   }
 }
 

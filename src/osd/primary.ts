@@ -16,6 +16,7 @@ import { buffers } from '../base/buffer-pool.ts';
 import { concatBytes, emptyBytes, formatHex } from '../base/bytes.ts';
 import { wholeChecksum } from '../base/chunk-checksums.ts';
 import { encode } from '../base/codec.ts';
+import { crc32c } from '../base/crc32c.ts';
 import { type BlobId, formatBlobId, type PgId, parsePgId, type Uuid } from '../base/ids.ts';
 import type { MethodOutcome, MethodView, RowEffect, Version } from '../base/method.ts';
 import { SparseMap } from '../base/sparse-map.ts';
@@ -61,7 +62,7 @@ import {
 } from '../wire/messages.ts';
 import { OsdError } from './errors.ts';
 import { Handover, type HandoverGroup, type Verdict } from './handover.ts';
-import { Link, type LinkOwner, type Shard } from './link.ts';
+import { Link, type LinkOwner, type Shard, type ShardBeside } from './link.ts';
 import type { Member } from './member.ts';
 import { factsOf, groupsOwn, isSameBlob, type PgDisk } from './pg-disk.ts';
 import { clockStepMsMax, holderLeaseMs, wallAheadMs } from './promises.ts';
@@ -1432,7 +1433,15 @@ export class Primary implements LinkOwner, HandoverGroup {
     if (entry.effect.kind !== 'put-blob') return { kind: 'none' };
     const { blob } = entry.effect;
     const pending = this.#pendingShards.get(entry.version.sequence);
-    if (pending !== undefined) return sharedShard(pending.shards, index);
+    if (pending !== undefined) {
+      const shard = sharedShard(pending.shards, index);
+      if (crc32c(shard.bytes) === shard.crc) return shard;
+      // The member refused it and would for ever: what is here is not what came.
+      shard.sent();
+      const reason = `the shard ${index} of ${formatBlobId(blob)} has changed in memory`;
+      this.end(reason);
+      throw new OsdError('failed', `${this.pg}: ${reason}`);
+    }
     const facts = factsOf(entry.effect);
     // Removed, or removed and put again in another way: then the later put's own entry brings it.
     const isRemoved = async (): Promise<boolean> => {
@@ -1707,7 +1716,6 @@ function isAwaited({ slot, isPromoting }: Link): boolean {
   return slot.state === 'in-sync' || isPromoting;
 }
 
-/** Gives back what was gathered, but what became the result itself. */
 function byName(listings: readonly BlobListing[]): Map<string, BlobListing> {
   return new Map(listings.map((listing) => [formatBlobId(listing.facts.blob), listing]));
 }
@@ -1769,7 +1777,7 @@ function storeRefusal(error: unknown): unknown {
 }
 
 /** What a member gets of a set that others hold, too. */
-function sharedShard(shards: SharedShards, index: number): Shard {
+function sharedShard(shards: SharedShards, index: number): ShardBeside {
   const bytes = shards.of(index);
   return {
     kind: 'beside',

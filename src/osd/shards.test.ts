@@ -1,6 +1,6 @@
 import { deepEqual, equal } from 'node:assert/strict';
 import { test } from 'node:test';
-import { chunkBytes, chunkChecksums } from '../base/chunk-checksums.ts';
+import { checksumChunkBytes, chunkChecksums } from '../base/chunk-checksums.ts';
 import { copies, erasure, type Geometry } from '../map/geometry.ts';
 import { shardsOf } from './shards.ts';
 
@@ -19,7 +19,15 @@ const geometries: readonly (readonly [string, Geometry])[] = [
 for (const [name, geometry] of geometries)
   test(`${name}: what follows from the blob’s checksums is what each shard’s bytes say`, () => {
     const slots = geometry.kind === 'copies' ? 1 : geometry.k + geometry.m;
-    for (const length of [1, 4096, chunkBytes + 1, 131_072, 393_216, 500_000, bytes.length]) {
+    for (const length of [
+      1,
+      4096,
+      checksumChunkBytes + 1,
+      131_072,
+      393_216,
+      500_000,
+      bytes.length,
+    ]) {
       const blob = bytes.slice(0, length);
       const set = shardsOf(geometry, blob, chunkChecksums([blob], length));
       const unknowing = shardsOf(geometry, blob);
@@ -35,7 +43,7 @@ for (const [name, geometry] of geometries)
 test('bytes that are spoilt behind the blob’s checksums are not given a right one', () => {
   const blob = bytes.slice(0, 4 * 65_536);
   const checksums = chunkChecksums([blob], blob.length);
-  blob.fill(0, 9 * chunkBytes, 10 * chunkBytes);
+  blob.fill(0, 9 * checksumChunkBytes, 10 * checksumChunkBytes);
   const set = shardsOf(erasure(2, 1), blob, checksums);
   // The blob's third piece of 64 KiB is the second of slot 0.
   equal(set.checksumsOf(0)[5], checksums[9]);

@@ -2,7 +2,7 @@
 
 import { assert } from '../base/assert.ts';
 import { buffers } from '../base/buffer-pool.ts';
-import { chunkBytes, chunkChecksums } from '../base/chunk-checksums.ts';
+import { checksumChunkBytes, chunkChecksums } from '../base/chunk-checksums.ts';
 import { SharedMemory } from '../base/shared-memory.ts';
 import {
   assembleRange,
@@ -131,11 +131,11 @@ function shardChecksums(parts: {
 }): Uint32Array {
   const { geometry, index, shard, blobBytes, checksums } = parts;
   const { k } = geometry;
-  const perStripe = geometry.chunkBytes / chunkBytes;
+  const perStripe = geometry.chunkBytes / checksumChunkBytes;
   if (checksums === undefined || index >= k || !Number.isInteger(perStripe))
     return chunkChecksums([shard], shard.length);
   const stripes = Math.floor(blobBytes / (k * geometry.chunkBytes));
-  const own = new Uint32Array(Math.ceil(shard.length / chunkBytes));
+  const own = new Uint32Array(Math.ceil(shard.length / checksumChunkBytes));
   for (let stripe = 0; stripe < stripes; stripe++) {
     const from = (stripe * k + index) * perStripe;
     own.set(checksums.subarray(from, from + perStripe), stripe * perStripe);

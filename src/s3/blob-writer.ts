@@ -32,18 +32,21 @@ const gatherBytes = 64 * 1024;
  * and have V8 mark its whole heap for each 64 MiB (docs/decisions/0008).
  */
 class BlobBytes {
-  readonly #whole: Uint8Array | undefined;
+  readonly #sizeBytes: number;
   readonly #views: Uint8Array[] = [];
+  #whole: Uint8Array | undefined;
   #gathered: Uint8Array | undefined;
   #gatheredBytes = 0;
   lengthBytes = 0;
 
   constructor(sizeBytes: number) {
-    this.#whole = buffers.tryAcquire(sizeBytes);
+    this.#sizeBytes = sizeBytes;
   }
 
   add(bytes: Uint8Array): void {
     const at = this.lengthBytes;
+    // Not before the first bytes are there: some never come.
+    if (at === 0) this.#whole = buffers.tryAcquire(this.#sizeBytes);
     this.lengthBytes += bytes.length;
     if (this.#whole !== undefined) this.#whole.set(bytes, at);
     else if (bytes.length >= viewBytesMin) {

@@ -7,19 +7,18 @@
 // registry, and its read breaks off where a blob is gone.
 
 import { formatHex } from '../base/bytes.ts';
+import { DecodeError } from '../base/codec.ts';
 import { ClientError } from '../client/errors.ts';
 import type { Instant, Timer } from '../env/clock.ts';
 import type { GatewayParts } from './context.ts';
 import { bucketsObject } from './index/index-client.ts';
 import * as messages from './index/messages.ts';
+import { readMsMax } from './protocol/limits.ts';
 
 /** How often it is looked in a grace; a read that lasts for longer than between two looks is a long one. */
 const looksPerGrace = 5;
 /** And no more often than this. */
 const lookMsMin = 100;
-
-/** Nobody waits for reads that are older: a client that hangs must not keep what was replaced for ever. */
-const readMsMax = 24 * 60 * 60 * 1000;
 
 export class LongReads {
   readonly #parts: GatewayParts;
@@ -74,7 +73,7 @@ export class LongReads {
     const theirsMs = heard.ageMs === undefined ? 0 : heard.ageMs + Math.ceil(now - heard.at);
     // Its own it knows also while a registry that can be read takes no writes.
     const oldestMs = Math.max(theirsMs, reads.oldestAgeMs() ?? 0);
-    // A fifth for clocks that differ.
+    // A fifth for clocks that differ; nobody waits for reads that have ended themselves (readMsMax).
     return Math.max(this.#graceMs, Math.min(readMsMax, oldestMs) + this.#everyMs);
   }
 
@@ -88,7 +87,7 @@ export class LongReads {
       await index.callObject(bucketsObject, messages.noteLongRead, call);
       this.#isWrittenDown = ageMs !== undefined;
     } catch (error) {
-      if (!(error instanceof ClientError)) throw error;
+      if (!(error instanceof ClientError || error instanceof DecodeError)) throw error;
       const { message: reason } = error;
       env.log.write('warn', 'a long read is not known to other gateways', { reason });
     }

@@ -15,7 +15,7 @@
 //   collection 0 1 name              an object's description (onode)
 //   collection 0 2 key               a row: the caller's value
 
-import { chunkBytes } from '../base/chunk-checksums.ts';
+import { checksumChunkBytes } from '../base/chunk-checksums.ts';
 import {
   bytes,
   type Carried,
@@ -218,7 +218,7 @@ export type Placement =
   | {
       readonly kind: 'extents';
       readonly extents: readonly Extent[];
-      /** CRC-32C of each run of `chunkBytes` of the data; the last run may be shorter. */
+      /** CRC-32C of each run of `checksumChunkBytes` of the data; the last run may be shorter. */
       readonly checksums: Uint32Array;
     };
 
@@ -286,7 +286,7 @@ function readExtents(reader: Reader, lengthBytes: number): Placement {
   }
   if (units !== Math.ceil(lengthBytes / unitBytes))
     throw new DecodeError(`${units} units for ${lengthBytes} bytes`);
-  const checksums = new Uint32Array(Math.ceil(lengthBytes / chunkBytes));
+  const checksums = new Uint32Array(Math.ceil(lengthBytes / checksumChunkBytes));
   for (let i = 0; i < checksums.length; i++) checksums[i] = reader.u32();
   return { kind: 'extents', extents, checksums };
 }

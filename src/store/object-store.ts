@@ -28,7 +28,7 @@
 import { assert } from '../base/assert.ts';
 import { buffers } from '../base/buffer-pool.ts';
 import { afterKey } from '../base/bytes.ts';
-import { chunkBytes, chunkChecksums } from '../base/chunk-checksums.ts';
+import { checksumChunkBytes, chunkChecksums } from '../base/chunk-checksums.ts';
 import { type Carried, DecodeError, encode } from '../base/codec.ts';
 import { crc32c } from '../base/crc32c.ts';
 import type { BlockDevice } from '../env/block-device.ts';
@@ -620,10 +620,10 @@ export class ObjectStore {
   ): Promise<Uint8Array> {
     assert(onode.placement.kind === 'extents', 'inline data needs no read');
     const { extents, checksums } = onode.placement;
-    const firstChunk = Math.floor(begin / chunkBytes);
-    const chunksEnd = Math.ceil(end / chunkBytes);
-    const from = firstChunk * chunkBytes;
-    const to = Math.min(chunksEnd * chunkBytes, onode.lengthBytes);
+    const firstChunk = Math.floor(begin / checksumChunkBytes);
+    const chunksEnd = Math.ceil(end / checksumChunkBytes);
+    const from = firstChunk * checksumChunkBytes;
+    const to = Math.min(chunksEnd * checksumChunkBytes, onode.lengthBytes);
     const pieces: Promise<Uint8Array>[] = [];
     let extentBegin = 0;
     for (const { firstUnit, unitCount } of extents) {
@@ -640,8 +640,8 @@ export class ObjectStore {
     const data = read.length === 1 ? (read[0] as Uint8Array) : copyRange(read, 0, to - from);
     if (read.length > 1) for (const piece of read) buffers.release(piece);
     for (let chunk = firstChunk; chunk < chunksEnd; chunk++) {
-      const at = chunk * chunkBytes - from;
-      const actual = crc32c(data.subarray(at, at + chunkBytes));
+      const at = chunk * checksumChunkBytes - from;
+      const actual = crc32c(data.subarray(at, at + checksumChunkBytes));
       const expected = checksums[chunk] as number;
       if (actual === expected) continue;
       buffers.release(data);
@@ -649,7 +649,7 @@ export class ObjectStore {
         code: 'checksum-mismatch',
         collection: of.collection,
         key: of.name,
-        offsetBytes: chunk * chunkBytes,
+        offsetBytes: chunk * checksumChunkBytes,
         expected,
         actual,
       });

@@ -2,7 +2,7 @@
 // encodes the rows, so that committing can't fail on them.
 
 import { assert } from '../base/assert.ts';
-import { chunkBytes } from '../base/chunk-checksums.ts';
+import { checksumChunkBytes } from '../base/chunk-checksums.ts';
 import { StoreError } from './errors.ts';
 import { frameValue, headerBytesMax, objectBytesMax, valueBytesMax } from './format.ts';
 import { type StoreKey, storeKey } from './keys.ts';
@@ -70,7 +70,7 @@ export class Transaction {
     for (const view of views) lengthBytes += view.length;
     check('object', lengthBytes, objectBytesMax);
     check('object header', header.length, headerBytesMax);
-    const chunks = Math.ceil(lengthBytes / chunkBytes);
+    const chunks = Math.ceil(lengthBytes / checksumChunkBytes);
     assert(checksums === undefined || checksums.length === chunks, 'one checksum a chunk');
     const key = storeKey(collection, 'object', name);
     // The header is kept in caches for long; a view would keep the caller's whole buffer alive.
