@@ -45,6 +45,11 @@ export class BufferPool {
     this.#slabsMax = Math.floor(bytes / slabBytes);
   }
 
+  /** What it has of the system's memory. */
+  get bytes(): number {
+    return this.#slabs.size * slabBytes;
+  }
+
   /** Buffers that somebody has and has yet to give back. */
   get outCount(): number {
     let count = 0;
