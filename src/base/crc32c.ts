@@ -49,10 +49,10 @@ let zerosFactor = 1 << 31;
 function zeros(bytes: number): number {
   if (bytes === zerosBytes) return zerosFactor;
   let factor = 1 << 31;
-  for (let i = 0; 2 ** i <= bytes; i++) {
+  for (let i = 0; bytes >>> i > 0; i++) {
     const last = squares.at(-1) as number;
     if (squares.length === i) squares.push(multiplied(last, last));
-    if (Math.floor(bytes / 2 ** i) % 2 === 1) factor = multiplied(factor, squares[i] as number);
+    if ((bytes >>> i) & 1) factor = multiplied(factor, squares[i] as number);
   }
   zerosBytes = bytes;
   zerosFactor = factor;

@@ -5,7 +5,7 @@ import { DecodeError } from '../base/codec.ts';
 import { crc32c } from '../base/crc32c.ts';
 import { hashNumbers } from '../base/hash.ts';
 import { type BlobId, formatPgId, type PgId, type PoolId, type Uuid } from '../base/ids.ts';
-import { SharedMemory } from '../base/shared-memory.ts';
+import type { SharedMemory } from '../base/shared-memory.ts';
 import type { Timer } from '../env/clock.ts';
 import type { Env } from '../env/env.ts';
 import type { Address } from '../env/network.ts';
@@ -342,29 +342,23 @@ export class ClusterClient implements Cluster {
     layout: LayoutRef,
     blob: BlobId,
     views: readonly Uint8Array[],
-    release: () => void = () => undefined,
+    memory?: SharedMemory,
   ): Promise<void> {
     let blobCrc = 0;
     for (const view of views) blobCrc = crc32c(view, blobCrc);
-    // Each attempt has it until its connection has sent it or is gone.
-    const memory = new SharedMemory(release);
-    const done = memory.hold();
-    try {
-      await this.#withRequest((request) =>
-        this.#ask(
-          () => this.#pgOfBlob(layout, blob),
-          (pg) => ({
-            message: { kind: 'put-blob', pg, request: request(), blob, blobCrc },
-            payload: views,
-            payloadCrc: blobCrc,
-            release: memory.hold(),
-          }),
-          { isSuperseded: () => this.#isSuperseded(layout) },
-        ),
-      );
-    } finally {
-      done();
-    }
+    await this.#withRequest((request) =>
+      this.#ask(
+        () => this.#pgOfBlob(layout, blob),
+        (pg) => ({
+          message: { kind: 'put-blob', pg, request: request(), blob, blobCrc },
+          payload: views,
+          payloadCrc: blobCrc,
+          // Until the attempt's connection has sent it or is gone.
+          release: memory?.hold(),
+        }),
+        { isSuperseded: () => this.#isSuperseded(layout) },
+      ),
+    );
   }
 
   /** The pool has another active layout than this one. */

@@ -1,6 +1,7 @@
 // What a gateway asks of the cluster. `ClusterClient` is the real one; tests use one in memory.
 
 import type { BlobId } from '../base/ids.ts';
+import type { SharedMemory } from '../base/shared-memory.ts';
 import type { Directory } from '../map/directory.ts';
 
 /** A pool's generation: where a blob was written. Stands in manifests for ever. */
@@ -129,15 +130,15 @@ export interface Cluster {
 
   /**
    * Stores 1 to `blobBytesMax` bytes (the views together) under an id of `allocateBlobs`. Resolves when
-   * they are durable on every in-sync slot. The views must not change until `release` is called, once: a
-   * connection may need them for longer than it takes to settle. Throws `superseded` when the pool has another
+   * they are durable on every in-sync slot. The views must not change until it settles and nobody holds `memory`,
+   * theirs, any more: the caller holds it until then, and a connection perhaps for longer. Throws `superseded` when the pool has another
    * active layout by now and this one does not take the blob.
    */
   putBlob(
     layout: LayoutRef,
     blob: BlobId,
     views: readonly Uint8Array[],
-    release?: () => void,
+    memory?: SharedMemory,
   ): Promise<void>;
 
   /**

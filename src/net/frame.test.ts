@@ -86,3 +86,16 @@ test('a payload that is not what its checksum says is refused, and its memory go
     equal(buffers.outCount, before);
   }
 });
+
+test('nor is a payload kept that nobody took, because its body made no sense', () => {
+  const frame = concatBytes(encodeFrame(bytesOf(40, 5), [bytesOf(300_000, 6)]));
+  const before = buffers.outCount;
+  const reader = new FrameReader(1 << 24);
+  reader.poolPayloads(() => true);
+  const refuse = ({ payload }: Frame): void => {
+    equal(buffers.outCount, before + 1);
+    throw new Error(`${payload.length} bytes that nobody wants`);
+  };
+  throws(() => reader.push(frame, refuse), /300000 bytes that nobody wants/);
+  equal(buffers.outCount, before);
+});

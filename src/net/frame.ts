@@ -134,7 +134,7 @@ export class FrameReader {
     this.#begin();
   }
 
-  /** Throws `FrameError`, and whatever `deliver` throws; then nothing more may be pushed. */
+  /** Throws `FrameError`, and whatever `deliver` throws, who has not taken the payload then; nothing more may be pushed. */
   push(bytes: Uint8Array, deliver: (frame: Frame) => void): void {
     let at = 0;
     let own: Uint8Array | undefined;
@@ -203,7 +203,12 @@ export class FrameReader {
     }
     if (state.kind === 'payload') {
       this.#begin();
-      deliver(this.#checkPayload(state.body, state.bytes, state.header.payloadCrc));
+      try {
+        deliver(this.#checkPayload(state.body, state.bytes, state.header.payloadCrc));
+      } catch (error) {
+        buffers.release(state.bytes);
+        throw error;
+      }
       return;
     }
     const { header, bytes: body } = state;
@@ -229,10 +234,7 @@ export class FrameReader {
       payloadChecksums === undefined
         ? crc32c(payload)
         : wholeChecksum(payloadChecksums, payload.length);
-    if (actual !== expected) {
-      buffers.release(payload);
-      throw new FrameError('payload checksum');
-    }
+    if (actual !== expected) throw new FrameError('payload checksum');
     return { body, payload, payloadCrc: actual, payloadChecksums };
   }
 

@@ -47,7 +47,7 @@ export interface Outgoing {
   /** CRC-32C of the payload where the sender knows it already. */
   readonly payloadCrc?: number | undefined;
   /** Called once when the payload's memory is no longer needed. */
-  readonly release?: () => void;
+  readonly release?: (() => void) | undefined;
 }
 
 /**
@@ -258,7 +258,10 @@ export class Session {
       buffers.release(frame.payload);
       return;
     }
-    const { type, id, message } = readBody(frame);
+    const reader = new Reader(frame.body);
+    const type = reader.u8();
+    const id = uint.read(reader);
+    const message = messageCodec.read(reader);
     const incoming = {
       message,
       payload: frame.payload,
@@ -315,21 +318,6 @@ export class Session {
     }
     if (this.#waiting.size > 0)
       this.#sweep = this.#clock.after(sweepMs, 'session deadlines', () => this.#expire());
-  }
-}
-
-/** Throws `DecodeError`; what came with the body is given back then. */
-function readBody({ body, payload }: Frame): {
-  readonly type: number;
-  readonly id: number;
-  readonly message: Message;
-} {
-  try {
-    const reader = new Reader(body);
-    return { type: reader.u8(), id: uint.read(reader), message: messageCodec.read(reader) };
-  } catch (error) {
-    buffers.release(payload);
-    throw error;
   }
 }
 

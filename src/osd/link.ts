@@ -34,16 +34,16 @@ import { spawnFor, type World } from './world.ts';
  * A member's own bytes of an entry. `none`: there are none to store, because the entry has none or a later
  * one, which the member gets too, removes the blob.
  */
-export type Shard = { readonly kind: 'none' } | ShardBeside;
-
-export interface ShardBeside {
-  readonly kind: 'beside';
-  readonly bytes: Uint8Array;
-  /** CRC-32C of the bytes, where it is known. */
-  readonly crc: number | undefined;
-  /** Called when nobody needs the bytes for this any more: they have left, or never will. */
-  readonly sent: () => void;
-}
+export type Shard =
+  | { readonly kind: 'none' }
+  | {
+      readonly kind: 'beside';
+      readonly bytes: Uint8Array;
+      /** CRC-32C of the bytes, where it is known. */
+      readonly crc: number | undefined;
+      /** Called when nobody needs the bytes for this any more: they have left, or never will. */
+      readonly sent: () => void;
+    };
 
 /** An entry on its way to one member. */
 interface HeldEntry {

@@ -14,9 +14,7 @@
 import { assert } from '../base/assert.ts';
 import { buffers } from '../base/buffer-pool.ts';
 import { concatBytes, emptyBytes, formatHex } from '../base/bytes.ts';
-import { wholeChecksum } from '../base/chunk-checksums.ts';
 import { encode } from '../base/codec.ts';
-import { crc32c } from '../base/crc32c.ts';
 import { type BlobId, formatBlobId, type PgId, parsePgId, type Uuid } from '../base/ids.ts';
 import type { MethodOutcome, MethodView, RowEffect, Version } from '../base/method.ts';
 import { SparseMap } from '../base/sparse-map.ts';
@@ -62,7 +60,7 @@ import {
 } from '../wire/messages.ts';
 import { OsdError } from './errors.ts';
 import { Handover, type HandoverGroup, type Verdict } from './handover.ts';
-import { Link, type LinkOwner, type Shard, type ShardBeside } from './link.ts';
+import { Link, type LinkOwner, type Shard } from './link.ts';
 import type { Member } from './member.ts';
 import { factsOf, groupsOwn, isSameBlob, type PgDisk } from './pg-disk.ts';
 import { clockStepMsMax, holderLeaseMs, wallAheadMs } from './promises.ts';
@@ -1434,10 +1432,8 @@ export class Primary implements LinkOwner, HandoverGroup {
     const { blob } = entry.effect;
     const pending = this.#pendingShards.get(entry.version.sequence);
     if (pending !== undefined) {
-      const shard = sharedShard(pending.shards, index);
-      if (crc32c(shard.bytes) === shard.crc) return shard;
-      // The member refused it and would for ever: what is here is not what came.
-      shard.sent();
+      if (pending.shards.isIntact(index)) return sharedShard(pending.shards, index);
+      // The member would refuse it for ever: what is here is not what came.
       const reason = `the shard ${index} of ${formatBlobId(blob)} has changed in memory`;
       this.end(reason);
       throw new OsdError('failed', `${this.pg}: ${reason}`);
@@ -1777,12 +1773,11 @@ function storeRefusal(error: unknown): unknown {
 }
 
 /** What a member gets of a set that others hold, too. */
-function sharedShard(shards: SharedShards, index: number): ShardBeside {
-  const bytes = shards.of(index);
+function sharedShard(shards: SharedShards, index: number): Shard {
   return {
     kind: 'beside',
-    bytes,
-    crc: wholeChecksum(shards.checksumsOf(index), bytes.length),
+    bytes: shards.of(index),
+    crc: shards.crcOf(index),
     sent: shards.hold(),
   };
 }

@@ -1,8 +1,9 @@
 import { deepEqual, equal } from 'node:assert/strict';
 import { test } from 'node:test';
 import { checksumChunkBytes, chunkChecksums } from '../base/chunk-checksums.ts';
+import { crc32c } from '../base/crc32c.ts';
 import { copies, erasure, type Geometry } from '../map/geometry.ts';
-import { shardsOf } from './shards.ts';
+import { SharedShards, shardsOf } from './shards.ts';
 
 const bytes = Uint8Array.from({ length: 700_001 }, (_, at) => (at * 37 + (at >> 9)) & 255);
 
@@ -47,4 +48,22 @@ test('bytes that are spoilt behind the blob’s checksums are not given a right 
   const set = shardsOf(erasure(2, 1), blob, checksums);
   // The blob's third piece of 64 KiB is the second of slot 0.
   equal(set.checksumsOf(0)[5], checksums[9]);
+});
+
+test('a shard that changes in memory is not what it was, and its sum stays what that was', () => {
+  for (const geometry of [copies(3, 2), erasure(2, 1)]) {
+    const blob = bytes.slice();
+    const shards = new SharedShards(shardsOf(geometry, blob, chunkChecksums([blob], blob.length)));
+    const done = shards.hold();
+    for (const index of geometry.kind === 'copies' ? [0] : [0, 1, 2]) {
+      const shard = shards.of(index);
+      const before = crc32c(shard);
+      equal(shards.crcOf(index), before);
+      equal(shards.isIntact(index), true);
+      shard[70_000] = (shard[70_000] as number) ^ 4;
+      equal(shards.isIntact(index), false);
+      equal(shards.crcOf(index), before);
+    }
+    done();
+  }
 });

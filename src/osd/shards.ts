@@ -2,7 +2,8 @@
 
 import { assert } from '../base/assert.ts';
 import { buffers } from '../base/buffer-pool.ts';
-import { checksumChunkBytes, chunkChecksums } from '../base/chunk-checksums.ts';
+import { checksumChunkBytes, chunkChecksums, wholeChecksum } from '../base/chunk-checksums.ts';
+import { crc32c } from '../base/crc32c.ts';
 import { SharedMemory } from '../base/shared-memory.ts';
 import {
   assembleRange,
@@ -69,9 +70,14 @@ export class SharedShards {
     return this.#set.of(index);
   }
 
-  checksumsOf(index: number): Uint32Array {
-    assert(this.#memory.isHeld, 'shards are used while somebody holds them');
-    return this.#set.checksumsOf(index);
+  /** CRC-32C of what a slot stores, as it was when the set was made. */
+  crcOf(index: number): number {
+    return wholeChecksum(this.#set.checksumsOf(index), this.of(index).length);
+  }
+
+  /** Whether memory still has what a slot stores as it was. */
+  isIntact(index: number): boolean {
+    return crc32c(this.of(index)) === this.crcOf(index);
   }
 
   /** One more holds the set; call what it returns when that one is done. */

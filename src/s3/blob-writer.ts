@@ -32,7 +32,7 @@ const gatherBytes = 64 * 1024;
  * and have V8 mark its whole heap for each 64 MiB (docs/decisions/0008).
  */
 class BlobBytes {
-  readonly #sizeBytes: number;
+  readonly sizeBytes: number;
   readonly #views: Uint8Array[] = [];
   #whole: Uint8Array | undefined;
   #gathered: Uint8Array | undefined;
@@ -40,13 +40,13 @@ class BlobBytes {
   lengthBytes = 0;
 
   constructor(sizeBytes: number) {
-    this.#sizeBytes = sizeBytes;
+    this.sizeBytes = sizeBytes;
   }
 
   add(bytes: Uint8Array): void {
     const at = this.lengthBytes;
-    // Not before the first bytes are there: some never come.
-    if (at === 0) this.#whole = buffers.tryAcquire(this.#sizeBytes);
+    // Not before the first bytes are there, for some never come, nor for all in one piece.
+    if (at === 0 && bytes.length < this.sizeBytes) this.#whole = buffers.tryAcquire(this.sizeBytes);
     this.lengthBytes += bytes.length;
     if (this.#whole !== undefined) this.#whole.set(bytes, at);
     else if (bytes.length >= viewBytesMin) {
@@ -163,7 +163,7 @@ export class BlobWriter {
       const blob = new BlobBytes(bytes);
       let place: Place;
       try {
-        left = await this.#fill(source, blob, bytes, left);
+        left = await this.#fill(source, blob, left);
         while (this.#inFlight.size >= putsInFlightMax) await Promise.race(this.#inFlight);
         if (this.#failure !== undefined) throw this.#failure.error;
         place = await this.#nextPlace(index);
@@ -173,7 +173,7 @@ export class BlobWriter {
         throw error;
       }
       this.#places[index] = place;
-      this.#put(index, blob, bytes);
+      this.#put(index, blob);
     }
     if (left.length > 0) throw new S3Error('IncompleteBody', 'The body is longer than announced');
   }
@@ -193,25 +193,20 @@ export class BlobWriter {
   }
 
   /** Returns what came beyond the blob. */
-  async #fill(
-    source: BodySource,
-    blob: BlobBytes,
-    bytes: number,
-    begin: Uint8Array,
-  ): Promise<Uint8Array> {
+  async #fill(source: BodySource, blob: BlobBytes, begin: Uint8Array): Promise<Uint8Array> {
     const began = this.#parts.clock.now();
     let chunk: Uint8Array | undefined = begin;
     while (true) {
       if (chunk === undefined) throw new S3Error('IncompleteBody');
-      const take = Math.min(chunk.length, bytes - blob.lengthBytes);
+      const take = Math.min(chunk.length, blob.sizeBytes - blob.lengthBytes);
       if (take > 0) blob.add(chunk.subarray(0, take));
-      if (blob.lengthBytes === bytes) return chunk.subarray(take);
+      if (blob.lengthBytes === blob.sizeBytes) return chunk.subarray(take);
       if (this.#parts.clock.now() - began > blobFillMsMax) throw new S3Error('RequestTimeout');
       chunk = await source.next();
     }
   }
 
-  #put(index: number, blob: BlobBytes, bytes: number): void {
+  #put(index: number, blob: BlobBytes): void {
     const memory = new SharedMemory(() => blob.release());
     const done = memory.hold();
     const put = this.#putSomewhere(index, blob.views(), memory)
@@ -220,7 +215,7 @@ export class BlobWriter {
       })
       .finally(() => {
         done();
-        this.#parts.budget.release(bytes);
+        this.#parts.budget.release(blob.sizeBytes);
         this.#inFlight.delete(put);
       });
     this.#inFlight.add(put);
@@ -236,7 +231,7 @@ export class BlobWriter {
     for (let places = 1; ; places++) {
       const { layout, blob } = this.#places[index] as Place;
       try {
-        await cluster.putBlob(layout, blob, views, memory.hold());
+        await cluster.putBlob(layout, blob, views, memory);
         return;
       } catch (error) {
         const isElsewhere = error instanceof ClientError && error.code === 'superseded';

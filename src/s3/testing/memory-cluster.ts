@@ -196,20 +196,8 @@ export class MemoryCluster implements Cluster {
     return { incarnation: this.incarnation, counter };
   }
 
-  async putBlob(
-    layout: LayoutRef,
-    blob: BlobId,
-    views: readonly Uint8Array[],
-    release?: () => void,
-  ): Promise<void> {
-    try {
-      await this.#putBlob(blobName(layout, blob), layout, views);
-    } finally {
-      release?.();
-    }
-  }
-
-  async #putBlob(name: string, layout: LayoutRef, views: readonly Uint8Array[]): Promise<void> {
+  async putBlob(layout: LayoutRef, blob: BlobId, views: readonly Uint8Array[]): Promise<void> {
+    const name = blobName(layout, blob);
     await this.fault('put-blob', name);
     if (this.drainingLayouts.some((each) => each.layout === layout.layout))
       throw new ClientError('superseded', name);
