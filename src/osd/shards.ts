@@ -70,7 +70,7 @@ export class SharedShards {
     return this.#set.of(index);
   }
 
-  /** CRC-32C of what a slot stores, as it was when the set was made. */
+  /** CRC-32C of what a slot stores, by the checksums that the blob came with, or else as it was when first asked for. */
   crcOf(index: number): number {
     return wholeChecksum(this.#set.checksumsOf(index), this.of(index).length);
   }
