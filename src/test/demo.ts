@@ -61,6 +61,9 @@ const patient = { attemptsMax: 10, requestTimeoutMs: 60_000 };
 /** Sees each answer of the server itself. */
 const impatient = { attemptsMax: 1, requestTimeoutMs: 30_000 };
 
+/** How long a disk may take to tell what it holds. */
+const usageMs = 5000;
+
 interface Upload {
   readonly key: string;
   readonly path: string;
@@ -308,9 +311,15 @@ class Demo {
       for (const name of readdirSync(dir)) rmSync(join(dir, name), { recursive: true });
       await this.#cluster.command('osd', 'start', String(osd));
       await this.#cluster.untilClean();
-      const after = await this.#osd(osd);
-      if (after.uuid === before.uuid) throw new Error('the wiped disk is taken for the old one');
       const leastBytes = this.#shardBytes();
+      // What a disk holds is told once a second, and later when it has much to do: after the last of it was rebuilt, too.
+      const deadline = performance.now() + usageMs;
+      let after = await this.#osd(osd);
+      while (after.usedBytes < leastBytes && performance.now() < deadline) {
+        await delay(100);
+        after = await this.#osd(osd);
+      }
+      if (after.uuid === before.uuid) throw new Error('the wiped disk is taken for the old one');
       if (after.usedBytes < leastBytes)
         throw new Error(`${after.usedBytes} of ${leastBytes} bytes were rebuilt`);
       return { bytes: after.usedBytes, outcome: 'active+clean' };
