@@ -119,6 +119,8 @@ export class AccessSettingsWorkload implements S3Load {
   readonly #buckets: SharedBucket[] = [];
   /** The other user, and of which directory on gateways know it. */
   #eve: { readonly signer: Signer; readonly revision: number } | undefined;
+  /** It is made, perhaps, and not used yet. */
+  #begunBucket: S3Bucket | undefined;
   #isMakingBucket = false;
   /** By gateway: what is to be asked there once it must have heard of a change that another has made. */
   readonly #due = new Map<string, { readonly at: number; readonly setting: Setting }>();
@@ -203,6 +205,7 @@ export class AccessSettingsWorkload implements S3Load {
 
   async removeAll(gateway: SimulatedGateway): Promise<void> {
     for (const { bucket } of this.#buckets) await bucket.remove(gateway);
+    await this.#begunBucket?.removeBegun(gateway);
   }
 
   checkHistories(): string[] {
@@ -213,9 +216,11 @@ export class AccessSettingsWorkload implements S3Load {
 
   async #makeBucket(gateway: SimulatedGateway): Promise<void> {
     const bucket = new S3Bucket(`settings-${this.#buckets.length}`, this.asker, this.problems);
+    this.#begunBucket = bucket;
     const made = await this.asker.ask(gateway, { method: 'PUT', path: `/${bucket.name}` });
     // One that was made without an answer is made already, and nobody has configured it.
     if (made?.status !== 200 && made?.status !== 409) return;
+    this.#begunBucket = undefined;
     this.#buckets.push({
       bucket,
       block: new ToldValue('none'),

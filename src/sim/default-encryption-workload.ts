@@ -41,6 +41,8 @@ export class DefaultEncryptionWorkload implements S3Load {
   readonly #values: S3Values;
   readonly #buckets: Sealed[] = [];
   readonly #made: Made[] = [];
+  /** It is made, perhaps, and not used yet. */
+  #begunBucket: S3Bucket | undefined;
   #isMakingBucket = false;
   #keys = 0;
 
@@ -83,6 +85,7 @@ export class DefaultEncryptionWorkload implements S3Load {
 
   async removeAll(gateway: SimulatedGateway): Promise<void> {
     for (const { bucket } of this.#buckets) await bucket.remove(gateway);
+    await this.#begunBucket?.removeBegun(gateway);
   }
 
   checkHistories(): string[] {
@@ -94,6 +97,7 @@ export class DefaultEncryptionWorkload implements S3Load {
   }
 
   #use(bucket: S3Bucket): void {
+    this.#begunBucket = undefined;
     this.#buckets.push({ bucket, told: new ToldValue<Default>('plain') });
   }
 
@@ -102,6 +106,7 @@ export class DefaultEncryptionWorkload implements S3Load {
     if (this.#buckets.length >= bucketsMax) return;
     this.#isMakingBucket = true;
     const bucket = this.#newBucket();
+    this.#begunBucket = bucket;
     const made = await this.asker.ask(gateway, { method: 'PUT', path: `/${bucket.name}` });
     // One that was made without an answer is made already, and nobody has configured it.
     if (made?.status === 200 || made?.status === 409) this.#use(bucket);

@@ -56,7 +56,7 @@ export class S3Bucket {
 
   /** Asks until it is done; a problem when it never is. */
   async insist(gateway: SimulatedGateway, call: S3Call): Promise<WholeResponse | undefined> {
-    const signed = this.#owner === undefined ? call : { ...call, signer: this.#owner };
+    const signed = this.#signed(call);
     let last: WholeResponse | undefined;
     for (let attempt = 0; attempt < attemptsMax; attempt++) {
       last = await this.#asker.ask(gateway, signed);
@@ -79,6 +79,17 @@ export class S3Bucket {
     for (const [key] of await this.#list(gateway, { 'list-type': '2' }, 'Contents', 'ETag'))
       await this.insist(gateway, { method: 'DELETE', path: this.pathOf(key) });
     await this.insist(gateway, { method: 'DELETE', path: `/${this.name}` });
+  }
+
+  /** The same of one whose making was begun: it may be there or not, whatever was answered. */
+  async removeBegun(gateway: SimulatedGateway): Promise<void> {
+    const call = { method: 'PUT', path: `/${this.name}` };
+    await this.#asker.ask(gateway, this.#signed(call));
+    await this.remove(gateway);
+  }
+
+  #signed(call: S3Call): S3Call {
+    return this.#owner === undefined ? call : { ...call, signer: this.#owner };
   }
 
   /** What a whole listing has: of each entry its key and one more of its elements. */

@@ -220,10 +220,7 @@ export class UsersWorkload implements S3Load {
 
   async removeAll(gateway: SimulatedGateway): Promise<void> {
     for (const { bucket } of this.#buckets) await bucket.remove(gateway);
-    const begun = this.#begunBucket;
-    if (begun === undefined) return;
-    await this.asker.ask(gateway, { method: 'PUT', path: `/${begun.name}` });
-    await begun.remove(gateway);
+    await this.#begunBucket?.removeBegun(gateway);
   }
 
   checkHistories(): string[] {

@@ -158,6 +158,8 @@ export class WebsiteWorkload implements S3Load {
   readonly #now: () => number;
   readonly #values: S3Values;
   readonly #buckets: PublicBucket[] = [];
+  /** It is made, perhaps, and not used yet. */
+  #begunBucket: S3Bucket | undefined;
   #isMakingBucket = false;
 
   constructor(random: Random, now: () => number) {
@@ -209,6 +211,7 @@ export class WebsiteWorkload implements S3Load {
 
   async removeAll(gateway: SimulatedGateway): Promise<void> {
     for (const { bucket } of this.#buckets) await bucket.remove(gateway);
+    await this.#begunBucket?.removeBegun(gateway);
   }
 
   checkHistories(): string[] {
@@ -223,6 +226,7 @@ export class WebsiteWorkload implements S3Load {
   async #makeBucket(gateway: SimulatedGateway): Promise<void> {
     const name = `site-${this.#buckets.length}`;
     const bucket = new S3Bucket(name, this.asker, this.problems);
+    this.#begunBucket = bucket;
     const statements = [
       ['s3:GetObject', `arn:aws:s3:::${name}/*`],
       ['s3:ListBucket', `arn:aws:s3:::${name}`],
@@ -235,6 +239,7 @@ export class WebsiteWorkload implements S3Load {
     if (answer === undefined || answer.status >= 500) return;
     if (answer.status >= 300) this.problems.push(`a policy for ${name}: ${wordsOf(answer)}`);
     const readableFrom = this.#now() + heardMsMax;
+    this.#begunBucket = undefined;
     this.#buckets.push({ bucket, told: new ToldValue<Site>(sites[0] as Site), readableFrom });
   }
 
