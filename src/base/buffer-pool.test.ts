@@ -1,4 +1,4 @@
-import { equal, notEqual, ok, throws } from 'node:assert/strict';
+import { deepEqual, equal, notEqual, ok, throws } from 'node:assert/strict';
 import { test } from 'node:test';
 import { BufferPool } from './buffer-pool.ts';
 
@@ -66,4 +66,20 @@ test('a buffer that is given back twice is our own mistake', () => {
   const view = strict.acquire(mebibyte);
   strict.release(view);
   throws(() => strict.release(view), /given back once/);
+});
+
+test('where misuse is to show, short strings are pooled, and wrong bytes once they are given back', () => {
+  const strict = pool();
+  const before = strict.acquire(mebibyte);
+  strict.showMisuse();
+  equal(strict.outCount, 0);
+  strict.release(before);
+  const short = strict.acquire(10).fill(7);
+  equal(short.length, 10);
+  equal(strict.outCount, 1);
+  strict.release(short);
+  deepEqual([...short], Array(10).fill(0xdd));
+  equal(strict.outCount, 0);
+  throws(() => strict.release(short), /given back once/);
+  equal(strict.tryAcquire(0), undefined);
 });

@@ -9,12 +9,15 @@ import { assert } from './assert.ts';
 import { newMemory } from './wasm.ts';
 
 /** Below this, ordinary memory is as good. */
-export const pooledBytesMin = 64 * 1024;
+const pooledBytesMin = 64 * 1024;
 
 /** Classes rise by a quarter to a half, so that little of a buffer is wasted; the last holds a whole blob and its frame. */
 const classes = [64, 96, 128, 192, 256, 384, 512, 768, 1024, 1408, 2048, 2816, 4096, 4160].map(
   (kibibytes) => kibibytes * 1024,
 );
+
+/** Where misuse is to show, strings of all lengths are pooled. */
+const strictClasses = [256, 1024, 4096, 16_384, ...classes];
 
 /** One memory is cut into buffers of one class. Few memories: each reserves 10 GiB of addresses. */
 const slabBytes = 8 * 1024 * 1024;
@@ -33,7 +36,7 @@ interface Slab {
 export class BufferPool {
   readonly #slabs = new Map<ArrayBufferLike, Slab>();
   #slabsMax: number;
-  #poison = false;
+  #isStrict = false;
 
   /** Never has more memory than this, and never gives any back to the system. */
   constructor(bytesMax: number) {
@@ -57,9 +60,13 @@ export class BufferPool {
     return count;
   }
 
-  /** For tests: what is given back is overwritten, so that a use after it shows. */
-  poisonReleased(): void {
-    this.#poison = true;
+  /**
+   * For tests: begins anew, forgetting what is out, and from now on shows misuse. What is given back is overwritten, and
+   * short strings, too, are of the pool. No memory of it is aligned then.
+   */
+  showMisuse(): void {
+    this.#isStrict = true;
+    this.#slabs.clear();
   }
 
   /** Exactly `bytes`, with anything in them. */
@@ -69,13 +76,19 @@ export class BufferPool {
 
   /** Memory of the pool or nothing. */
   tryAcquire(bytes: number): Uint8Array | undefined {
-    const size = bytes < pooledBytesMin ? undefined : classes.find((each) => each >= bytes);
+    const size = this.#sizeFor(bytes);
     if (size === undefined) return undefined;
     const slab = this.#slabWith(size);
     const buffer = slab?.free.pop();
     if (slab === undefined || buffer === undefined) return undefined;
     slab.out.add(buffer.byteOffset);
     return buffer.subarray(0, bytes);
+  }
+
+  #sizeFor(bytes: number): number | undefined {
+    if (this.#isStrict)
+      return bytes === 0 ? undefined : strictClasses.find((each) => each >= bytes);
+    return bytes < pooledBytesMin ? undefined : classes.find((each) => each >= bytes);
   }
 
   /**
@@ -108,7 +121,10 @@ export class BufferPool {
   }
 
   #newSlab(): Slab {
-    const memory = newMemory(Math.floor(slabBytes / wasmPageBytes));
+    // What a test forgets ordinary memory leaves to the garbage collector; of the other kind there may be few.
+    const memory = this.#isStrict
+      ? new ArrayBuffer(slabBytes)
+      : newMemory(Math.floor(slabBytes / wasmPageBytes));
     const slab: Slab = { memory, size: slabBytes, free: [], out: new Set() };
     this.#slabs.set(memory, slab);
     return slab;
@@ -121,13 +137,13 @@ export class BufferPool {
     const begin = view.byteOffset - (view.byteOffset % slab.size);
     assert(slab.out.delete(begin), 'a buffer is given back once');
     const whole = new Uint8Array(slab.memory, begin, slab.size);
-    if (this.#poison) whole.fill(0xdd);
+    if (this.#isStrict) whole.fill(0xdd);
     slab.free.push(whole);
   }
 
   /** Whether the view begins on a page boundary of memory that a disk can take it from directly. */
   isAligned(view: Uint8Array): boolean {
-    return view.byteOffset % 4096 === 0 && this.#slabs.has(view.buffer);
+    return !this.#isStrict && view.byteOffset % 4096 === 0 && this.#slabs.has(view.buffer);
   }
 }
 

@@ -10,7 +10,7 @@
 // Little-endian. A frame that does not check ends the connection: TCP's own checksum misses one error
 // in 65,536, and behind a wrong length nothing can be trusted.
 
-import { buffers, pooledBytesMin } from '../base/buffer-pool.ts';
+import { buffers } from '../base/buffer-pool.ts';
 import { emptyBytes } from '../base/bytes.ts';
 import { checksumChunkBytes, chunkChecksums, wholeChecksum } from '../base/chunk-checksums.ts';
 import { crc32c } from '../base/crc32c.ts';
@@ -218,8 +218,7 @@ export class FrameReader {
       deliver(this.#checkPayload(body, emptyBytes, header.payloadCrc));
       return;
     }
-    const isPooled = header.payloadBytes >= pooledBytesMin && this.#poolsPayload(body);
-    const bytes = isPooled
+    const bytes = this.#poolsPayload(body)
       ? buffers.acquire(header.payloadBytes)
       : new Uint8Array(header.payloadBytes);
     this.#state = { kind: 'payload', header, body, bytes, at: 0 };

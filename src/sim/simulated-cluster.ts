@@ -149,8 +149,8 @@ export class SimulatedCluster {
   constructor(shape: ClusterShape) {
     this.#shape = shape;
     this.#pages = shape.sharesPages === true ? new PagePool() : undefined;
-    // A buffer used after it was given back shows as wrong bytes.
-    buffers.poisonReleased();
+    // A buffer used after it was given back shows as wrong bytes, and whoever gives it back twice ends the run.
+    buffers.showMisuse();
     this.random = new SeededRandom(shape.seed);
     this.network = new SimulatedNetwork(
       this.scheduler,

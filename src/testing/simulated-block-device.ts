@@ -1,6 +1,8 @@
 // A disk in memory that keeps apart what survives a power cut and what may not.
 
 import { assert } from '../base/assert.ts';
+import { buffers } from '../base/buffer-pool.ts';
+import { concatBytes, equalBytes } from '../base/bytes.ts';
 import type { BlockDevice } from '../env/block-device.ts';
 import type { Random } from '../env/random.ts';
 import { type PagePool, pageBytes } from './page-pool.ts';
@@ -178,7 +180,11 @@ export class SimulatedBlockDevice implements BlockDevice {
   read(offsetBytes: number, lengthBytes: number): Promise<Uint8Array> {
     assert(this.#open, 'the device is open');
     const operation = { kind: 'block-read', path: this.#path, offsetBytes, lengthBytes } as const;
-    return this.#operations.run(operation, () => this.#blocks.read(offsetBytes, lengthBytes));
+    return this.#operations.run(operation, () => {
+      const target = buffers.acquire(lengthBytes);
+      target.set(this.#blocks.read(offsetBytes, lengthBytes));
+      return target;
+    });
   }
 
   async write(offsetBytes: number, views: readonly Uint8Array[]): Promise<void> {
@@ -190,6 +196,7 @@ export class SimulatedBlockDevice implements BlockDevice {
     const operation = { kind: 'block-write', path: this.#path, offsetBytes, lengthBytes } as const;
     try {
       await this.#operations.run(operation, (fate) => {
+        assert(equalBytes(concatBytes(views), write.bytes), 'what is being written stays as it is');
         if (fate === 'stored') this.#blocks.resolve(write);
         else this.#blocks.abandon(write);
         // As a disk does whose firmware wrote to another place: what was there before is gone.

@@ -185,3 +185,11 @@ test('what a process had under way when it ended never comes over what the next 
   }
   deepEqual([...outcomes].sort(), [0, 1], 'it happened or did not');
 });
+
+test('memory that changes while it is being written ends the run', async () => {
+  const block = await simulated(1).openBlockDevice('block');
+  const bytes = new Uint8Array(4096).fill(1);
+  const writing = block.write(0, [bytes.subarray(0, 2048), bytes.subarray(2048)]);
+  bytes[4095] = 2;
+  await rejects(writing, /stays as it is/);
+});

@@ -4,6 +4,8 @@
 // holds back arrives once it heals, as a retransmission would. Bytes are neither lost nor doubled within a
 // connection, because the network's contract (TCP) rules that out; requests are doubled by those who retry.
 
+import { assert } from '../base/assert.ts';
+import { equalBytes } from '../base/bytes.ts';
 import { EnvError } from '../env/errors.ts';
 import type { Address, Connection, ConnectionEvents, Listener, Network } from '../env/network.ts';
 import type { Random } from '../env/random.ts';
@@ -199,11 +201,23 @@ export class SimulatedNetwork {
   }
 }
 
+/** What was given to `send`. */
+interface Parcel {
+  readonly views: readonly Uint8Array[];
+  /** What the views were then. */
+  readonly copies: readonly Uint8Array[];
+  readonly sent: (() => void) | undefined;
+}
+
+/** How long after its arrival a sender is told that its bytes have left: what the peer says to them may come first. */
+const sentMs = 0.5;
+
 class End implements Connection {
   readonly owner: NetworkProcess;
   readonly remote: Address;
   /** Of each arrival of its bytes; made once, for there are many. */
   readonly eventName: string;
+  readonly #sentName: string;
   readonly #network: SimulatedNetwork;
   peer: End | undefined;
   lastArrival = 0;
@@ -214,6 +228,8 @@ class End implements Connection {
   /** What arrived and was not delivered: before `start`, or while paused. */
   readonly #inbox: Uint8Array[] = [];
   readonly #deliver = (): void => this.#drain();
+  /** What is the sender's memory still, as far as the sender knows. */
+  readonly #leaving = new Set<Parcel>();
   /** What a cut holds back. */
   readonly #held: (() => void)[] = [];
 
@@ -222,6 +238,7 @@ class End implements Connection {
     this.owner = owner;
     this.remote = remote;
     this.eventName = `bytes ${owner.name}`;
+    this.#sentName = `sent ${owner.name}`;
   }
 
   start(events: ConnectionEvents): void {
@@ -230,20 +247,36 @@ class End implements Connection {
   }
 
   send(views: readonly Uint8Array[], sent?: () => void): void {
-    // A copy: the real network would have taken the bytes, whatever the sender does to them later.
-    const copies = views.map(copySmall);
-    sent?.();
-    if (this.#isOver || !this.owner.isAlive) return;
+    if (this.#isOver || !this.owner.isAlive) {
+      sent?.();
+      return;
+    }
+    const parcel = { views, copies: views.map(copySmall), sent };
     let bytes = 0;
-    for (const copy of copies) bytes += copy.length;
+    for (const copy of parcel.copies) bytes += copy.length;
     this.unsentBytes += bytes;
+    this.#leaving.add(parcel);
     this.#towardsPeer(() => {
       const wasFull = this.unsentBytes > 0;
       this.unsentBytes -= bytes;
       if (wasFull && this.unsentBytes === 0 && !this.#isOver && this.owner.isAlive)
         this.owner.run(() => this.#events?.drained());
-      for (const copy of copies) this.peer?.arrive(copy);
+      if (this.#leaving.delete(parcel)) this.#left(parcel, sentMs);
+      for (const copy of parcel.copies) this.peer?.arrive(copy);
     });
+  }
+
+  /** Until now a socket may have needed the sender's memory, who is told after `delayMs`. */
+  #left({ views, copies, sent }: Parcel, delayMs: number): void {
+    for (const [at, view] of views.entries())
+      assert(
+        equalBytes(view, copies[at] as Uint8Array),
+        `${this.owner.name} leaves what it sends as it is until that is sent`,
+      );
+    if (sent === undefined) return;
+    const tell = (): void => this.owner.run(sent);
+    if (delayMs === 0) tell();
+    else this.#network.later(delayMs, this.#sentName, tell);
   }
 
   pause(): void {
@@ -269,6 +302,7 @@ class End implements Connection {
     // The peer may keep this end for long, and must not keep with it all that the process had in memory.
     this.#events = undefined;
     this.#inbox.length = 0;
+    this.#leaving.clear();
     // Behind a cut the news never comes: the peer keeps a connection to nobody.
     const isHeard =
       this.peer !== undefined && !this.#network.isCut(this.owner.name, this.peer.owner.name);
@@ -286,6 +320,8 @@ class End implements Connection {
     this.#isOver = true;
     // What was sent before the end is the system's by now, and arrives when it can.
     if (this.#held.length === 0) this.#network.forget(this);
+    for (const parcel of this.#leaving) this.#left(parcel, 0);
+    this.#leaving.clear();
     this.owner.run(() => this.#events?.closed(reason));
   }
 

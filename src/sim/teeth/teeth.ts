@@ -1953,4 +1953,15 @@ export const teeth: readonly Tooth[] = [
       },
     ],
   },
+  {
+    name: 'what is sent is given back before the network has taken it',
+    breaks: 'what arrives is what was sent',
+    patches: [
+      {
+        file: 'src/net/session.ts',
+        find: '      outgoing.release,\n    );',
+        replace: '    );\n    outgoing.release?.();',
+      },
+    ],
+  },
 ];
