@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { decode, encode } from '../base/codec.ts';
 import { ClientError } from '../client/errors.ts';
 import type { HttpResponse } from '../env/http.ts';
-import { bucketFormat, shardsOf } from './index/format.ts';
+import { bucketFormat, type Part, partFormat, shardsOf } from './index/format.ts';
 import * as messages from './index/messages.ts';
 import { rowsOf } from './index/rows.ts';
 import {
@@ -339,5 +339,116 @@ test('rows that a dead gateway left behind in the source are neither read nor li
   cluster.fault = () => {};
   await finishSplits(bench);
   deepEqual(await listAll(bench, { 'list-type': '2' }), ['a', 'b', 'd']);
+  await checkCounts(bench);
+});
+
+/** An upload with one part of 20,000 bytes; answers how it is completed. */
+async function beginUpload(bench: Bench, key: string): Promise<() => Promise<HttpResponse>> {
+  const path = `/${key}`;
+  const created = await bodyText(
+    await bench.send('POST', path, { query: { uploads: '' }, body: '' }),
+  );
+  const uploadId = /<UploadId>([0-9a-f]+)</.exec(created)?.[1] ?? '';
+  const query = { uploadId, partNumber: '1' };
+  const put = await bench.send('PUT', path, { query, body: Buffer.alloc(20_000, key) });
+  const etag = put.headers.find(([name]) => name === 'etag')?.[1] ?? '';
+  const body = `<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>${etag}</ETag></Part></CompleteMultipartUpload>`;
+  return () => bench.send('POST', path, { query: { uploadId }, body });
+}
+
+interface FoundPart {
+  readonly row: Uint8Array;
+  readonly part: Part;
+}
+
+/** The only part in a shard. */
+async function partIn({ gateway, index }: Bench, object: string): Promise<FoundPart> {
+  const { rows } = await index.callObject(object, messages.listLocated, {
+    section: 'parts',
+    layouts: [gateway.cluster.layout],
+    after: new Uint8Array(0),
+  });
+  const [found] = rows;
+  ok(found !== undefined && rows.length === 1);
+  return { row: found.row, part: partFormat.decode(found.value) };
+}
+
+/** As the migrator does it: its bytes are written anew, and the row refers to them. */
+async function movePart({ gateway, index }: Bench, object: string, { row, part }: FoundPart) {
+  const { cluster } = gateway;
+  const [run] = part.runs;
+  ok(run !== undefined && part.runs.length === 1);
+  const range = { offsetBytes: 0, lengthBytes: run.blobBytes };
+  const first = await cluster.allocateBlobs(1);
+  await cluster.putBlob(run.layout, first, [await cluster.readBlob(run.layout, run.first, range)]);
+  const runs = [{ ...run, first }];
+  const { version } = part;
+  const call = { row, version, runs, placed: runs, dropped: [run] };
+  return index.callObject(object, messages.relocatePart, call);
+}
+
+test('parts are moved to another layout while a split waits for keys to hand on, and not while some are on their way', async () => {
+  const bench = await start(false);
+  await bench.send('PUT', '/a', { body: 'a' });
+  const complete = await beginUpload(bench, 'b');
+  const { bucketId, ranges } = await recordOf(bench);
+  const bucket = { name: 'bucket', bucketId };
+  const source = ranges[0]?.object ?? '';
+  equal(await beginSplit(bench.index, bucket, source), 'begun');
+  equal(await advanceSplit(bench.index, bucket, source, 'split-end'), 'idle');
+  equal((await movePart(bench, source, await partIn(bench, source))).kind, 'done');
+  for (const key of ['a1', 'a2', 'a3']) await bench.send('PUT', `/${key}`, { body: key });
+  equal(await advanceSplit(bench.index, bucket, source, 'split-end'), 'again');
+  equal((await describeShard(bench.index, source))?.state.split?.phase, 'frozen');
+  const refused = await movePart(bench, source, await partIn(bench, source));
+  deepEqual(refused, { kind: 'refused', reason: 'moving', writer: undefined });
+  await finishSplits(bench);
+  await bench.gateway.clock.advance(10_000);
+  equal((await complete()).status, 200);
+  deepEqual(await bodyBytes(await bench.send('GET', '/b')), Buffer.alloc(20_000, 'b'));
+});
+
+test('a part that was moved in the target is not what it was when its rows are installed once more', async () => {
+  const bench = await start(false);
+  for (const key of ['a', 'b', 'c', 'd']) await bench.send('PUT', `/${key}`, { body: key });
+  const { bucketId, ranges } = await recordOf(bench);
+  const bucket = { name: 'bucket', bucketId };
+  const source = ranges[0]?.object ?? '';
+  equal(await beginSplit(bench.index, bucket, source), 'begun');
+  const phase = async () => (await describeShard(bench.index, source))?.state.split?.phase;
+  const advanceTo = async (wanted: string) => {
+    for (let left = 10; left > 0; left--) {
+      await advanceSplit(bench.index, bucket, source, 'split-end');
+      if ((await phase()) === wanted) return;
+    }
+    throw new Error(`the split is never ${wanted}`);
+  };
+  await advanceTo('frozen');
+  await advanceTo('steady');
+  // A second chunk, with an upload, for a target that answers for keys already.
+  const complete = await beginUpload(bench, 'b9');
+  for (const key of ['b1', 'b2', 'b3', 'b4', 'b5'])
+    await bench.send('PUT', `/${key}`, { body: key });
+  await advanceTo('frozen');
+  const from = await describeShard(bench.index, source);
+  const target = from?.state.split?.object ?? '';
+  const into = await describeShard(bench.index, target);
+  ok(from !== undefined && into?.state.range !== undefined);
+  const { generation } = from.state;
+  const list = { generation, cursor: undefined };
+  const page = await bench.index.callObject(source, messages.listFrozen, list);
+  ok(page.kind === 'page' && page.next === undefined);
+  const install = { generation: into.state.generation, rows: page.rows };
+  await bench.index.callObject(target, messages.installRows, install);
+  equal((await movePart(bench, target, await partIn(bench, target))).kind, 'done');
+  const moved = (await partIn(bench, target)).part.runs;
+  // By a gateway that takes the same step.
+  await bench.index.callObject(target, messages.installRows, install);
+  deepEqual((await partIn(bench, target)).part.runs, moved);
+  await finishSplits(bench);
+  // What the part was moved from is collected.
+  await bench.gateway.clock.advance(10_000);
+  equal((await complete()).status, 200);
+  deepEqual(await bodyBytes(await bench.send('GET', '/b9')), Buffer.alloc(20_000, 'b9'));
   await checkCounts(bench);
 });

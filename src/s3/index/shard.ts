@@ -91,10 +91,15 @@ export class Shard {
     return compareBytes(key, split.chunk.begin) >= 0 ? 'moving' : undefined;
   }
 
-  /** Parts don't say whose they are: none of them is touched while keys may be on their way. */
+  /**
+   * Parts don't say whose they are: none of them is touched while keys are on their way. A split with none on their way
+   * may last, as long as all that a shard holds are the versions of one key.
+   */
   get refusesParts(): Refusal | undefined {
     if (this.closedReason !== undefined) return this.closedReason;
-    return this.range === undefined || this.state?.split !== undefined ? 'moving' : undefined;
+    const phase = this.state?.split?.phase;
+    const isOnItsWay = phase === 'frozen' || phase === 'released';
+    return this.range === undefined || isOnItsWay ? 'moving' : undefined;
   }
 
   /** The context with the versions that calls on this shard give. */

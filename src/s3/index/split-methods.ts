@@ -258,6 +258,11 @@ function isCounted(row: Uint8Array): boolean {
   return row[0] === rowsOf('key').begin[0] || row[0] === rowsOf('older').begin[0];
 }
 
+/** Installed before, and since then perhaps moved to another layout: the blobs of before are garbage then. */
+function isPartHere(row: Uint8Array, old: Uint8Array | undefined): boolean {
+  return old !== undefined && row[0] === rowsOf('part').begin[0];
+}
+
 /** The generation is raised with each chunk taken: what comes late writes over nothing. */
 export const installRowsMethod = define(messages.installRows, async (view, argument) => {
   const [row, counts] = await view.getMany([stateRow, countsRow]);
@@ -266,7 +271,9 @@ export const installRowsMethod = define(messages.installRows, async (view, argum
   const changes: ChangedRow[] = argument.rows
     .map((each, i) => ({ ...each, before: old[i] }))
     .filter((each) => isCounted(each.row));
-  const puts = argument.rows.map((each) => put(each.row, each.value));
+  const puts = argument.rows
+    .filter((each, i) => !isPartHere(each.row, old[i]))
+    .map((each) => put(each.row, each.value));
   return { effects: [...puts, ...countChanges(counts, changes)], result: done };
 });
 
