@@ -8,8 +8,12 @@ import type { Instant } from '../env/clock.ts';
 /** Silence that a peer must have seen before its word counts, in milliseconds. */
 export const silenceMs = 6000;
 
-/** A report that was not repeated for this long is forgotten. */
-const reportLifeMs = 10_000;
+/**
+ * A report that was not repeated for this long is forgotten, in milliseconds. Peers repeat theirs each second while they
+ * have reason to: an older one tells of what was. It may be judged that late, for a monitor judges nobody in its first
+ * seconds.
+ */
+const reportLifeMs = 3000;
 
 interface Report {
   readonly domain: string;
