@@ -92,14 +92,18 @@ export class Shard {
   }
 
   /**
-   * Parts don't say whose they are: none of them is touched while keys are on their way. A split with none on their way
-   * may last, as long as all that a shard holds are the versions of one key.
+   * Keys are on their way to another shard. A split with none on their way may last, as long as all that the shard holds
+   * are the versions of one key.
    */
+  get handsKeysOn(): boolean {
+    const phase = this.state?.split?.phase;
+    return phase === 'frozen' || phase === 'released';
+  }
+
+  /** Parts don't say whose they are: none of them is touched while keys are on their way. */
   get refusesParts(): Refusal | undefined {
     if (this.closedReason !== undefined) return this.closedReason;
-    const phase = this.state?.split?.phase;
-    const isOnItsWay = phase === 'frozen' || phase === 'released';
-    return this.range === undefined || isOnItsWay ? 'moving' : undefined;
+    return this.range === undefined || this.handsKeysOn ? 'moving' : undefined;
   }
 
   /** The context with the versions that calls on this shard give. */

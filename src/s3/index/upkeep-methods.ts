@@ -213,11 +213,11 @@ export const sealShardMethod = define(messages.sealShard, async (view) => {
 
 /** In a removal of several shards: each is closed, if it is empty, before the name is given up. */
 export const closeShardMethod = define(messages.closeShard, async (view, { removal }) => {
-  const { state } = await readShard(view);
+  const shard = await readShard(view);
+  const { state } = shard;
   if (state === undefined || state.state === 'sealed' || state.state === 'trashed')
     return { result: { outcome: 'no-shard' as const } };
-  const phase = state.split?.phase ?? 'steady';
-  if (phase === 'frozen' || phase === 'released') return { result: { outcome: 'busy' as const } };
+  if (shard.handsKeysOn) return { result: { outcome: 'busy' as const } };
   if (await holdsEntries(view)) return { result: { outcome: 'not-empty' as const } };
   return {
     effects: [putState({ ...state, state: 'closing', closing: removal })],
