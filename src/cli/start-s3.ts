@@ -14,6 +14,8 @@ export async function startS3Daemon(
     key: keyFromHex(options.keyHex),
     mon: options.mon,
   });
+  // Before, it knows no users: who asked would be told that there are no such keys, and not try again.
+  await cluster.ready();
   const gateway = await startS3(env, {
     ...options.settings,
     budgetBytes: memoryShares(options.memoryBudgetBytes).bodiesBytes,
@@ -23,7 +25,6 @@ export async function startS3Daemon(
       await ask({ kind: 'tell-gateways', news });
     },
   });
-  await cluster.ready();
   return {
     report: { address: gateway.address },
     hear: (news) => gateway.hear(news),
